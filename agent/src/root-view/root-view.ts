@@ -1,0 +1,66 @@
+import type { BytePath } from '@holdfast/evidence';
+
+export type EntryType = 'file' | 'directory' | 'symlink' | 'char' | 'block' | 'fifo' | 'socket';
+
+/** One entry of a file system tree as lstat and the layer that supplied it tell it. */
+export interface ViewEntry {
+  readonly type: EntryType;
+  /** Permission bits, setuid, setgid and sticky among them: 0 to 0o7777. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Bytes, for files. */
+  readonly size: number;
+  readonly rdevMajor: number;
+  readonly rdevMinor: number;
+  /** Exact bytes as latin1, for symbolic links. */
+  readonly target?: string;
+  /** Raw value of security.capability, hex, where there is one. */
+  readonly capability?: string;
+  /** Which layer supplied it: 0 is the lowest; `layers.length - 1` the uppermost. */
+  readonly layer: number;
+}
+
+/** One layer of a view, lowest first. */
+export interface ViewLayer {
+  /** `sha256:…` of the uncompressed tar; null for an upper directory or a plain directory. */
+  readonly diffId: string | null;
+}
+
+/**
+ * A read-only view of a root file system made by somebody else: a directory, the merged layers of a container, or an
+ * image that was never unpacked. All content is foreign. Calls are synchronous, made for use inside a worker thread.
+ *
+ * Implementations never follow a symbolic link out of the root, never open anything but regular files and directories,
+ * and throw `ViewLimitError` when a limit is hit; they never return a shortened answer.
+ */
+export interface RootView {
+  readonly layers: readonly ViewLayer[];
+  /** The entry itself, links not followed in the last part; parents must be real directories. */
+  lstat(path: BytePath): ViewEntry | undefined;
+  /** Names in a directory, sorted by bytes, as latin1. Empty where `path` is no directory. */
+  list(path: BytePath): string[];
+  /** Whole content of a regular file of at most `maxBytes`. Undefined where it is no regular file. */
+  readFile(path: BytePath, maxBytes: number): Buffer | undefined;
+  /** First bytes of a regular file. Undefined where it is no regular file. */
+  readHead(path: BytePath, bytes: number): Buffer | undefined;
+  /** SHA-256 of a regular file's content, hex. Undefined where it is no regular file. */
+  hashFile(path: BytePath): string | undefined;
+  /** Resolves symbolic links inside the root, at most 40 of them. Undefined where the path leads nowhere. */
+  resolve(path: BytePath): BytePath | undefined;
+}
+
+export type ViewLimit = 'fileBytes' | 'totalBytes' | 'entries' | 'depth' | 'time' | 'changedWhileRead';
+
+/** A limit was hit: what was read so far is not the whole and must not be taken for it. */
+export class ViewLimitError extends Error {
+  override readonly name = 'ViewLimitError';
+  readonly limit: ViewLimit;
+  readonly path: string;
+
+  constructor(limit: ViewLimit, path: string) {
+    super(`limit ${limit} hit at ${path}`);
+    this.limit = limit;
+    this.path = path;
+  }
+}

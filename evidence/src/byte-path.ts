@@ -1,0 +1,76 @@
+/**
+ * A path as the kernel sees it: bytes, one per character (latin1), absolute, no trailing slash, no `.`, `..` or empty
+ * parts. Paths are bytes and need not be UTF-8; this form keeps them exact and still works as a map key.
+ */
+export type BytePath = string & { readonly bytePath: unique symbol };
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** Takes bytes as a path. Throws `TypeError` when they are not absolute and normal. */
+export function toBytePath(path: Uint8Array | string): BytePath {
+  const text = Buffer.from(path).toString('latin1');
+  if (!text.startsWith('/') || text.includes('\0')) throw new TypeError('a byte path starts with a slash and has no NUL');
+  const parts = text.split('/').slice(1);
+  const isRoot = text === '/';
+  if (!isRoot && parts.some((part) => part === '' || part === '.' || part === '..')) {
+    throw new TypeError('a byte path has no empty, . or .. part');
+  }
+  return text as BytePath;
+}
+
+/** The exact bytes for a system call. */
+export function bytePathToBuffer(path: BytePath): Buffer {
+  return Buffer.from(path, 'latin1');
+}
+
+/** Appends one name to a directory. Throws `TypeError` when the name is not a single path component. */
+export function joinBytePath(directory: BytePath, name: Uint8Array | string): BytePath {
+  const text = typeof name === 'string' ? name : Buffer.from(name).toString('latin1');
+  if (text === '' || text === '.' || text === '..' || text.includes('/') || text.includes('\0')) {
+    throw new TypeError('not a path component');
+  }
+  return (directory === '/' ? `/${text}` : `${directory}/${text}`) as BytePath;
+}
+
+/**
+ * Writes a path as text without loss: valid UTF-8 stays, and every byte that is not part of valid UTF-8, every control
+ * character and `%` itself becomes `%XX` (upper-case hex). Two paths never share a text.
+ */
+export function formatBytePath(path: BytePath): string {
+  return [...splitUtf8(bytePathToBuffer(path))].join('');
+}
+
+function* splitUtf8(bytes: Buffer): Generator<string> {
+  let at = 0;
+  while (at < bytes.length) {
+    const size = utf8SizeAt(bytes, at);
+    const slice = bytes.subarray(at, at + size);
+    const text = decodeUtf8(slice);
+    yield text === undefined || isEscaped(text) ? percentEncode(slice) : text;
+    at += size;
+  }
+}
+
+function utf8SizeAt(bytes: Buffer, at: number): number {
+  const lead = bytes[at] ?? 0;
+  const size = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1;
+  const slice = bytes.subarray(at, at + size);
+  return slice.length === size && decodeUtf8(slice) !== undefined ? size : 1;
+}
+
+function decodeUtf8(bytes: Uint8Array): string | undefined {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Control and format characters, bidirectional overrides among them, would let a name forge what a person reads. */
+function isEscaped(text: string): boolean {
+  return text === '%' || /^[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cn}]$/u.test(text);
+}
+
+function percentEncode(bytes: Uint8Array): string {
+  return [...bytes].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join('');
+}
