@@ -1,0 +1,1 @@
+export { createDevCa, type DevCa, type IssuedFiles, type IssueOptions, type TlsRole } from './dev-ca/create-dev-ca.ts';
