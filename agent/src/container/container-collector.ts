@@ -1,0 +1,60 @@
+import type { ContainersClaims } from '@holdfast/evidence';
+
+/** Everything that is claimed about the containers of a kube node at one moment. */
+export interface ContainerSnapshot {
+  /** Index of the claims-sets; its own bytes are made by the caller. */
+  readonly index: ContainersClaims;
+  /** Claims-sets as encoded bytes by their SHA-256 (lower-case hex): exactly those that `index` names. */
+  readonly sets: ReadonlyMap<string, Buffer>;
+  /** Inventories and drift documents by their SHA-256 (lower-case hex): exactly those that the claims-sets name. */
+  readonly blobs: ReadonlyMap<string, Buffer>;
+  /**
+   * What could not be captured since the last call of `collect`: `NOT_CAPTURED:<id>` for a container that ended before
+   * its last state was read, `NOT_OBSERVED:<id>` for one that came and went between two looks. Each is told once.
+   */
+  readonly lost: readonly string[];
+}
+
+/**
+ * Owns all that the agent knows of containers: which ones run, from which images, and what changed in them.
+ *
+ * `collect` never waits for a scan that is under way for another container and never throws for what a container or a
+ * runtime does: what could not be read stands among the limits of a claims-set or of the index. Bytes are identical
+ * between two calls until something changes.
+ */
+export interface ContainerCollector {
+  /**
+   * Connects to the runtime, scans what runs and subscribes to its events. Throws `AgentError` when the runtime cannot
+   * be reached at all, is not permitted, or is another service.
+   */
+  start(): Promise<void>;
+  collect(): Promise<ContainerSnapshot>;
+  /** Calls back after a claims-set changed or a container appeared or left. Several callbacks may be set. */
+  onDirty(callback: () => void): void;
+  /** Containers with changes that no finished scan covers: id, and milliseconds since the oldest such change. */
+  pending(): [string, number][];
+  /** Milliseconds since the oldest of the last finished scans; 0 where there is no container. */
+  oldestScanMs(): number;
+  /** Name and version of each runtime that answers. */
+  runtimes(): { name: string; version: string }[];
+  /** Ends subscriptions, watches and workers. */
+  close(): Promise<void>;
+}
+
+/** How the collector reads the runtime of one machine. */
+export interface ContainerCollectorOptions {
+  /** containerd's socket, such as `/run/containerd/containerd.sock`. */
+  readonly address: string;
+  /** Namespaces of the runtime to look at; all of them where absent. */
+  readonly namespaces?: readonly string[];
+  /** Where the host's file system and `/proc` are seen by this process; default `/`. */
+  readonly hostRoot?: string;
+  /** Changes are gathered for this long before a scan, in milliseconds; default 50. */
+  readonly coalesceMs?: number;
+  /** How often every upper directory is walked by stat, in milliseconds; default 1000. */
+  readonly pollMs?: number;
+  /** Longest time of one scan of one container, in milliseconds; default 120000. */
+  readonly scanTimeoutMs?: number;
+  /** Worker threads that scan; default 1. */
+  readonly workers?: number;
+}
