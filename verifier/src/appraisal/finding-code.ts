@@ -1,0 +1,107 @@
+/** How a finding reads to people and alerts. */
+export type FindingSeverity = 'info' | 'warning' | 'contraindicated';
+
+/** The four AR4SI tiers; `none` says that no statement can be made. */
+export type AppraisalStatus = 'none' | 'affirming' | 'warning' | 'contraindicated';
+
+interface FindingRule {
+  readonly severity: FindingSeverity;
+  /** The best status that the appraised thing can still have. */
+  readonly ceiling: AppraisalStatus;
+  readonly meaning: string;
+}
+
+const info = (meaning: string): FindingRule => ({ severity: 'info', ceiling: 'affirming', meaning });
+const warning = (meaning: string): FindingRule => ({ severity: 'warning', ceiling: 'warning', meaning });
+const undecided = (meaning: string): FindingRule => ({ severity: 'warning', ceiling: 'none', meaning });
+const contraindicated = (meaning: string): FindingRule => ({
+  severity: 'contraindicated',
+  ceiling: 'contraindicated',
+  meaning,
+});
+
+/**
+ * Every finding that an appraisal can make, with its severity and the best status that it leaves. The table is closed:
+ * docs/protocol.md has one row for each, made from `meaning`.
+ */
+export const FINDING_RULES = {
+  // Identity, chain and TPM of a kube node.
+  EK_NOT_ENDORSED: warning(
+    "The EK is known by the operator's pin alone; no manufacturer's certificate vouches for it.",
+  ),
+  AK_REPLACED: warning('A new AK was enrolled under a known EK: the TPM was cleared or the agent lost its state.'),
+  CHAIN_GAP: warning('The evidence chain has a gap: evidence between its parts is missing.'),
+  CHAIN_FORK: contraindicated('Two different pieces of evidence claim the same place in one chain.'),
+  TPM_ROLLBACK: contraindicated(
+    'The reset counter of the TPM went back under the same AK: its state was rolled back or cloned.',
+  ),
+  TPM_CLOCK_UNSAFE: warning('The TPM says that its clock may have gone back after a power loss.'),
+  BOOT_SESSION_NEW: info('The kube node was booted since the last evidence.'),
+  EVIDENCE_LOST: warning('The agent declares evidence that it lost.'),
+  CLOCK_SKEW: info("The kube node's clock differs from the verifier's by more than a minute."),
+  // Boot, IMA and kernel.
+  BOOT_LOG_MISSING: warning('There is no boot event log, so nothing is known of how the kube node booted.'),
+  BOOT_LOG_NOT_APPRAISED: warning('There is a boot event log, but no reference values to appraise it by.'),
+  SECURE_BOOT_OFF: warning('The firmware variables say that Secure Boot is off.'),
+  IMA_INACTIVE: warning('PCR 10 or the claims say that IMA does not measure what is executed.'),
+  IMA_CONTRADICTION: contraindicated('The claims deny IMA, but the quoted PCR 10 is not zero, or the reverse.'),
+  IMA_NOT_APPRAISED: warning('IMA is active, but its list was not appraised.'),
+  KERNEL_LOCKDOWN_NONE: info('Kernel lockdown is off or cannot be read.'),
+  KERNEL_TAINTED: info('The kernel is tainted.'),
+  KERNEL_MODULE_UNSIGNED: warning('An unsigned or forced kernel module is loaded.'),
+  KEXEC_LOADED: warning('A kexec image is loaded: the next kernel need not come through the measured boot.'),
+  KERNEL_CLAIMS_LIMITED: info('Part of the kernel claims could not be read.'),
+  RUNTIME_UNAVAILABLE: warning('A container runtime could not be asked, so containers may be missing.'),
+  CONTAINERS_NOT_COMPARED: info(
+    'The list of containers was not compared with an API server: a hidden container would not be seen.',
+  ),
+  // Claims as such, for a kube node or a container.
+  CLAIMS_MISSING: undecided('A claims-set or blob that the evidence names could not be had.'),
+  CLAIMS_MALFORMED: undecided('A claims-set or blob that the evidence names was refused by its parser.'),
+  CLAIMS_IDENTITY: contraindicated('A claims-set names another kind, container or kube node than the evidence says.'),
+  // Containers: what can be said at all.
+  CONTAINER_UNSUPPORTED: undecided('The runtime or snapshotter of the container is not supported.'),
+  CONTAINER_STOPPED: info('The container has stopped.'),
+  SCAN_INCOMPLETE: undecided('The scan of the container hit a limit or failed.'),
+  SCAN_PENDING: undecided('Changes in the container have been waiting for a scan for too long.'),
+  INVENTORY_MISSING: undecided('There is no package inventory of the container.'),
+  DRIFT_MISSING: undecided('There is no drift document of the container.'),
+  NO_PACKAGE_DATABASE: warning('No package database was found, so packages cannot be compared.'),
+  // Containers: image and SBOM.
+  IMAGE_UNPROVEN: undecided('There is no chain of digests from the running container to an image manifest.'),
+  IMAGE_RETAGGED: info("The image's name now leads to another image; the running one is unchanged."),
+  LAYER_UNPROVEN: warning('A lower layer was not compared with the content that the manifest names.'),
+  BASELINE_CONFLICT: undecided('Kube nodes report different package baselines for the same layers.'),
+  SBOM_MISSING: undecided('There is no valid signed SBOM for the image.'),
+  SBOM_PACKAGE_UNLISTED: warning('The image contains a package that its signed SBOM does not list.'),
+  SBOM_PACKAGE_ABSENT: warning('The signed SBOM lists a package that the image does not contain.'),
+  SBOM_PACKAGE_CHANGED: contraindicated('The image contains another version of a package than its signed SBOM says.'),
+  SBOM_DIFFERENCE_EXPLAINED: info('SBOM and image differ in a known and harmless way.'),
+  // Containers: drift of packages.
+  PACKAGE_ADDED: contraindicated('A package is installed that the image does not contain.'),
+  PACKAGE_REMOVED: contraindicated('A package of the image was removed.'),
+  PACKAGE_CHANGED: contraindicated('A package has another version than in the image.'),
+  PACKAGE_DATABASE_MODIFIED: contraindicated('A package database differs from the image.'),
+  // Containers: drift of files.
+  EXECUTABLE_ADDED: contraindicated('An executable, script or shared object was added.'),
+  EXECUTABLE_MODIFIED: contraindicated('An executable, script or shared object of the image was changed.'),
+  OWNED_FILE_MODIFIED: contraindicated('A file that a package of the image owns was changed.'),
+  OWNED_FILE_REMOVED: contraindicated('A file that a package of the image owns was removed.'),
+  IMAGE_FILE_MODIFIED: warning('A file of the image that no package owns, and that is no code, was changed.'),
+  IMAGE_FILE_REMOVED: warning('A file of the image that no package owns was removed.'),
+  CONFIG_MODIFIED: warning('A configuration file below /etc was changed, added or removed.'),
+  CA_STORE_MODIFIED: contraindicated('The store of trusted certificates was changed.'),
+  PRELOAD_CONFIGURED: contraindicated('The dynamic linker was told to load a library into every program.'),
+  SETUID_ADDED: contraindicated('A path gained setuid, setgid or file capabilities.'),
+  SPECIAL_FILE_ADDED: warning('A device, socket or FIFO was added.'),
+  DIRECTORY_REPLACED: contraindicated('A directory of the image was hidden and replaced as a whole.'),
+  ATTRIBUTES_CHANGED: warning('Mode, owner or attributes of a path of the image were changed.'),
+  FILE_ADDED: warning('A file was added outside declared data places.'),
+  MOUNT_OVER_IMAGE: contraindicated(
+    "A mount that the runtime's specification does not name covers a path of the image.",
+  ),
+  VOLUME_UNPROVEN: info('A volume covers a path of the image; its content is not part of the proof.'),
+} as const satisfies Record<string, FindingRule>;
+
+/** Stable code of a finding; a closed set. */
+export type FindingCode = keyof typeof FINDING_RULES;
