@@ -1,0 +1,35 @@
+/** Which endorsement key template the AK and the signing key descend from (TCG EK Credential Profile 2.5, annex B). */
+export type EkTemplateName = 'L-1' | 'L-2' | 'H-1' | 'H-2' | 'H-3';
+
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
+
+/** Paths of PEM files. The certificate's key has role `agent` and serves as client and as server key. */
+export interface AgentTlsFiles {
+  ca: string;
+  cert: string;
+  key: string;
+}
+
+/** Settings of one agent. Made by `parseAgentConfig`, which fills the defaults. */
+export interface AgentConfig {
+  /** Label of the kube node, 1 to 253 characters. A label, never an identity. */
+  kubeNode: string;
+  /** Name of the TPM (`device:/dev/tpmrm0`, `swtpm:path=…`); `none` runs without one, and every result then says so. */
+  tpm: { tcti: string; ekTemplate: EkTemplateName } | 'none';
+  /** Socket of containerd and its namespaces (none named: all of them), or `none` on machines without containers. */
+  runtime: { containerd: string; namespaces?: string[] } | 'none';
+  /** Directory for key blobs, chain and certificates; made with mode 0700 where it is missing. */
+  stateDir: string;
+  /** Where the host's root directory is mounted; `/` outside a container. */
+  hostRoot: string;
+  /** `host:port` of the Verifier that the agent dials; without it the agent only serves its own port. */
+  verifier?: { address: string };
+  /** `host:port` of the agent's own services; port 0 lets the kernel choose. Without it nothing listens. */
+  listen?: string;
+  tls: AgentTlsFiles;
+  /** Milliseconds between rounds when nothing changes; each interval is drawn from 0.7 to 0.9 of it. */
+  heartbeatMs: number;
+  /** Sends the machine's serial number as it is instead of its SHA-256. */
+  plainSerial: boolean;
+  logLevel: LogLevel;
+}

@@ -1,0 +1,11 @@
+/**
+ * The Attester: one process a kube node that turns TPM quotes, kernel parameters and container inventories into evidence.
+ *
+ * Importing this package loads no native code; `startAgent` does, when it runs.
+ *
+ * @packageDocumentation
+ */
+export { AgentError, type AgentErrorCode } from './agent-error.ts';
+export type { AgentConfig, AgentTlsFiles, EkTemplateName, LogLevel } from './config/agent-config.ts';
+export { parseAgentConfig } from './config/parse-agent-config.ts';
+export { type AgentDeps, type RunningAgent, startAgent } from './main.ts';
