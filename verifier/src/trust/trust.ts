@@ -1,0 +1,66 @@
+import type { KeyObject } from 'node:crypto';
+
+/** What a key may be used for. A key has exactly one role. */
+export type TrustRole = 'sbom' | 'provenance' | 'enrolment' | 'result';
+
+/** Where a key counts: a key of one environment never passes in another. */
+export type TrustEnvironment = 'development' | 'staging' | 'production';
+
+/**
+ * The signature algorithm that is pinned to a key when the trust file is loaded; names as in RFC 7518 and RFC 8037.
+ * Nothing in a signed message can choose another one.
+ */
+export type TrustAlgorithm = 'ES256' | 'ES384' | 'EdDSA' | 'RS256' | 'PS256';
+
+/** A key of the trust file. Times are milliseconds since 1970. */
+export interface TrustKey {
+  readonly id: string;
+  readonly role: TrustRole;
+  readonly environment: TrustEnvironment;
+  readonly algorithm: TrustAlgorithm;
+  readonly publicKey: KeyObject;
+  /** SHA-256 of the SubjectPublicKeyInfo, hex. */
+  readonly spkiSha256: string;
+  /** PEM of the issuing certificate; only for role `enrolment`. */
+  readonly certificate?: string;
+  /** Exact names, `prefix/*`, or `*`. */
+  readonly scope: readonly string[];
+  readonly validFromMs: number;
+  readonly validUntilMs: number;
+  readonly revokedAtMs?: number;
+}
+
+/** The operator's word about which keys and machines count. Made by `loadTrust` alone. */
+export interface Trust {
+  /** Rises with each change; never rolled back. */
+  readonly version: number;
+  readonly expiresMs: number;
+  readonly environment: TrustEnvironment;
+  /** SHA-256 of the file's bytes, hex. */
+  readonly digest: string;
+  readonly keys: readonly TrustKey[];
+  /** Pinned endorsement keys: `ekName` is nameAlg and digest, hex; `kubeNode` null means any name. */
+  readonly eks: readonly { readonly kubeNode: string | null; readonly ekName: string }[];
+  /** PEM certificates. */
+  readonly ekRoots: readonly string[];
+}
+
+/** Why a key does not count for what it is asked for. */
+export type KeyRefusal =
+  | 'TRUST_EXPIRED'
+  | 'KEY_UNKNOWN'
+  | 'KEY_ROLE'
+  | 'KEY_ENVIRONMENT'
+  | 'KEY_REVOKED'
+  | 'KEY_EXPIRED'
+  | 'KEY_SCOPE';
+
+/** What a key is asked for. */
+export interface KeyUse {
+  readonly role: TrustRole;
+  readonly environment: TrustEnvironment;
+  /** Milliseconds since 1970, by the verifier's clock. */
+  readonly now: number;
+  /** Signed subject name that the scope must cover; left out where the role has no subject. */
+  readonly subjectName?: string;
+}
