@@ -1,0 +1,76 @@
+import type { ContainerView, FindingView, KubeNodeView, ResultView, StatusText } from './result-view.ts';
+import { type Column, formatTable } from './table.ts';
+import { type Colour, printable, type Terminal } from './terminal.ts';
+
+const STATUS_COLOURS: Record<StatusText, Colour> = {
+  affirming: 'green',
+  warning: 'yellow',
+  contraindicated: 'red',
+  none: 'dim',
+};
+
+/** Findings a container shows in a table; the rest is counted and stands in --json. */
+const SHOWN_FINDINGS = 12;
+
+const CONTAINER_COLUMNS: Column<ContainerView>[] = [
+  { title: 'CONTAINER', cell: (row) => (row.name === '' ? row.id : row.name).slice(0, 40) },
+  {
+    title: 'STATUS',
+    cell: (row) => row.status,
+    paint: (row, text, terminal) => terminal.paint(STATUS_COLOURS[row.status], text),
+  },
+  { title: 'IMAGE MANIFEST', cell: (row) => shortDigest(row.manifestDigest) },
+  { title: 'PACKAGES', cell: (row) => (row.packages === null ? '-' : String(row.packages)), align: 'right' },
+  { title: 'SIGNED SBOM', cell: (row) => shortDigest(row.sbomDigest ?? '') },
+];
+
+const NODE_COLUMNS: Column<KubeNodeView>[] = [
+  { title: 'KUBE NODE', cell: (row) => row.name },
+  {
+    title: 'STATUS',
+    cell: (row) => row.status,
+    paint: (row, text, terminal) => terminal.paint(STATUS_COLOURS[row.status], text),
+  },
+  { title: 'FRESHNESS', cell: (row) => row.freshness },
+  { title: 'CONTAINERS', cell: (row) => String(row.containers), align: 'right' },
+  { title: 'LAST GOOD', cell: (row) => row.lastGoodAt ?? '-' },
+  { title: 'UEID', cell: (row) => row.ueid },
+];
+
+export function formatKubeNodes(rows: readonly KubeNodeView[], terminal: Terminal): string {
+  return rows.length === 0 ? 'no kube node is enrolled' : formatTable(NODE_COLUMNS, rows, terminal);
+}
+
+/** One result for a person: the kube node and why, then its containers, then what was found in them. */
+export function formatResult(result: ResultView, terminal: Terminal): string {
+  const { kubeNode } = result;
+  const status = terminal.paint(STATUS_COLOURS[kubeNode.status], kubeNode.status);
+  const lines = [
+    `kube node ${terminal.paint('bold', printable(kubeNode.name))}: ${status} (${kubeNode.freshness}, rests on ${result.base}, seq ${result.seq})`,
+    ...formatFindings(result.findings, terminal),
+    '',
+    result.containers.length === 0 ? 'no containers' : formatTable(CONTAINER_COLUMNS, result.containers, terminal),
+  ];
+  for (const container of result.containers.filter((item) => item.findings.length > 0)) {
+    lines.push('', terminal.paint('bold', printable(container.name || container.id)));
+    lines.push(...formatFindings(container.findings, terminal));
+  }
+  return lines.join('\n');
+}
+
+function formatFindings(findings: readonly FindingView[], terminal: Terminal): string[] {
+  const order = { contraindicated: 0, warning: 1, info: 2 } as const;
+  const sorted = findings.toSorted((a, b) => order[a.severity] - order[b.severity]);
+  const lines = sorted.slice(0, SHOWN_FINDINGS).map((finding) => formatFinding(finding, terminal));
+  const rest = sorted.length - lines.length;
+  return rest > 0 ? [...lines, `  … and ${rest} more (--json shows all)`] : lines;
+}
+
+function formatFinding(finding: FindingView, terminal: Terminal): string {
+  const colour = finding.severity === 'info' ? 'dim' : finding.severity === 'warning' ? 'yellow' : 'red';
+  return `  ${terminal.paint(colour, printable(finding.code))}  ${printable(finding.message)}`;
+}
+
+function shortDigest(digest: string): string {
+  return digest === '' ? '-' : digest.replace(/^(sha256:)?([0-9a-f]{12})[0-9a-f]*$/, '$1$2…');
+}

@@ -1,0 +1,70 @@
+import { CliError, EXIT } from './cli-error.ts';
+import { type Command, type Invocation, parseCommandLine } from './command.ts';
+import { COMMANDS } from './commands.ts';
+import { formatCommandHelp, formatHelp } from './help.ts';
+import { createTerminal, printable, type TerminalStreams } from './terminal.ts';
+
+export interface ProcessLike {
+  readonly stdout: TerminalStreams['stdout'];
+  readonly stderr: TerminalStreams['stderr'];
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** Runs one command line to its exit code. Every failure ends as a sentence on stderr, never as a stack trace. */
+export async function runCommandLine(argv: readonly string[], io: ProcessLike, signal: AbortSignal): Promise<number> {
+  try {
+    return await dispatch(argv, io, signal);
+  } catch (error) {
+    return reportFailure(error, io);
+  }
+}
+
+async function dispatch(argv: readonly string[], io: ProcessLike, signal: AbortSignal): Promise<number> {
+  const streams = { stdout: io.stdout, stderr: io.stderr, environment: io.env };
+  if (argv.length === 0 || argv[0] === '--help' || argv[0] === 'help' || argv[0] === '-h') {
+    io.stdout.write(`${formatHelp(COMMANDS)}\n`);
+    return argv.length === 0 ? EXIT.usage : EXIT.good;
+  }
+  if (argv[0] === '--version') {
+    io.stdout.write(`holdfast ${await readVersion()}\n`);
+    return EXIT.good;
+  }
+  const { command, rest } = findCommand(argv);
+  const { flags, positionals } = parseCommandLine(command, rest);
+  if (flags.has('help')) {
+    io.stdout.write(`${formatCommandHelp(command)}\n`);
+    return EXIT.good;
+  }
+  const invocation: Invocation = { flags, positionals, terminal: createTerminal(streams, flags.has('json')), signal };
+  return await command.run(invocation);
+}
+
+/** Finds the command by its longest name: `inspect token` before `inspect`. */
+function findCommand(argv: readonly string[]): { command: Command; rest: readonly string[] } {
+  for (const words of [2, 1]) {
+    const name = argv.slice(0, words).join(' ');
+    const command = COMMANDS.find((item) => item.name === name);
+    if (command) return { command, rest: argv.slice(words) };
+  }
+  const first = argv[0] ?? '';
+  const family = COMMANDS.filter((item) => item.name.startsWith(`${first} `)).map((item) => item.name);
+  if (family.length > 0) throw new CliError(EXIT.usage, `holdfast ${first} needs one of: ${family.join(', ')}`);
+  throw new CliError(EXIT.usage, `there is no command "${printable(first)}"; holdfast --help lists them`);
+}
+
+function reportFailure(error: unknown, io: ProcessLike): number {
+  if (error instanceof CliError) {
+    io.stderr.write(`holdfast: ${printable(error.message)}\n`);
+    return error.exitCode;
+  }
+  const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  io.stderr.write(`holdfast: internal error: ${printable(message)}\n`);
+  io.stderr.write('holdfast: this is a fault of Holdfast; HOLDFAST_DEBUG=1 prints where it happened\n');
+  if (io.env['HOLDFAST_DEBUG'] !== undefined && error instanceof Error) io.stderr.write(`${error.stack}\n`);
+  return EXIT.undecided;
+}
+
+async function readVersion(): Promise<string> {
+  const { default: manifest } = await import('../package.json', { with: { type: 'json' } });
+  return manifest.version;
+}
