@@ -1,0 +1,138 @@
+import { checkHostPath, checkInteger, checkOptions } from './arguments.ts';
+import { loadNative, type NativeWatch } from './native.ts';
+import { guard, RootfsError } from './rootfs-error.ts';
+
+/** What happened to a name, as fanotify says it. Several may stand together: events on one path are merged. */
+export type FanotifyEventKind = 'create' | 'delete' | 'movedFrom' | 'movedTo' | 'modify' | 'closeWrite' | 'attributes';
+
+/** Something changed at a path below a watched directory. A reason to look, never evidence: look with `RootHandle`. */
+export interface FanotifyEvent {
+  /** The watched directory, exactly as it was given. */
+  readonly directory: string;
+  /** Bytes relative to it, no leading slash; empty for the watched directory itself. */
+  readonly path: Buffer;
+  readonly kinds: readonly FanotifyEventKind[];
+  /** The object is a directory. After a move of one, everything below it has other paths. */
+  readonly isDirectory: boolean;
+}
+
+/** Events since the batch before. */
+export interface FanotifyBatch {
+  readonly events: readonly FanotifyEvent[];
+  /** Events were lost: all watched directories must be scanned again. */
+  readonly overflow: boolean;
+  /** The watch ended by itself; no more batches follow. Counts as an overflow. */
+  readonly error?: RootfsError;
+}
+
+export interface WatchOptions {
+  /** Directories to tell about, given as absolute paths without symbolic links; more may be added later. */
+  readonly paths: readonly string[];
+  /** Shortest time between two batches, 0 to 10,000 ms; 20 by default. The first event after a pause comes at once. */
+  readonly batchMs?: number;
+}
+
+const KIND_BITS: readonly (readonly [number, FanotifyEventKind])[] = [
+  [0x100, 'create'],
+  [0x200, 'delete'],
+  [0x40, 'movedFrom'],
+  [0x80, 'movedTo'],
+  [0x2, 'modify'],
+  [0x8, 'closeWrite'],
+  [0x4, 'attributes'],
+];
+const ON_DIRECTORY = 0x40000000;
+
+/**
+ * Watches whole directories through a fanotify mark on the file system under each (FAN_REPORT_DFID_NAME), on a thread of
+ * its own. Meant for overlay upper directories: a write through the overlay mount is reported with the path in the
+ * upper directory. Events by this process itself are left out. Stores through a shared mapping raise no event.
+ * Needs CAP_SYS_ADMIN and CAP_DAC_READ_SEARCH. Throws `TypeError`, ERR_ROOTFS_UNSUPPORTED, ERR_ROOTFS_NOT_FOUND,
+ * ERR_ROOTFS_SYSTEM.
+ */
+export function watchFilesystem(options: WatchOptions, onEvents: (batch: FanotifyBatch) => void): FanotifyWatch {
+  checkOptions(options, ['paths', 'batchMs']);
+  if (!Array.isArray(options.paths)) throw new TypeError('paths must be a list');
+  const batchMs = checkInteger(options.batchMs ?? 20, 'batchMs');
+  if (batchMs > 10_000) throw new TypeError('batchMs must be at most 10000');
+  if (typeof onEvents !== 'function') throw new TypeError('onEvents must be a function');
+  const watch = new FanotifyWatch(batchMs, onEvents);
+  try {
+    for (const path of options.paths) watch.add(path);
+  } catch (error) {
+    watch.close();
+    throw error;
+  }
+  return watch;
+}
+
+/** A running watch. It keeps the process alive until it is closed. */
+export class FanotifyWatch {
+  readonly #native: NativeWatch;
+  readonly #directories = new Map<number, string>();
+  readonly #ids = new Map<string, number>();
+  #nextId = 1;
+  #closed = false;
+
+  /** Made by `watchFilesystem` only. */
+  constructor(batchMs: number, onEvents: (batch: FanotifyBatch) => void) {
+    this.#native = guard(() =>
+      loadNative().watch(batchMs, (packed, overflow, errno, syscall) => {
+        if (this.#closed) return;
+        const events = decodeEvents(packed, this.#directories);
+        if (errno === 0) return onEvents({ events, overflow });
+        const error = new RootfsError('ERR_ROOTFS_SYSTEM', `fanotify watch ended: ${syscall}`, { errno, syscall });
+        onEvents({ events, overflow: true, error });
+      }),
+    );
+  }
+
+  /** Watches one more directory; again is fine. Only changes after the return are reported. Errors of `watchFilesystem`. */
+  add(directory: string): void {
+    const bytes = checkHostPath(directory, 'directory');
+    if (!directory.startsWith('/')) throw new TypeError('directory must be absolute');
+    if (this.#ids.has(directory)) return;
+    const id = this.#nextId;
+    guard(() => this.#native.add(bytes, id));
+    this.#nextId += 1;
+    this.#directories.set(id, directory);
+    this.#ids.set(directory, id);
+  }
+
+  /** Stops telling about a directory. One that is not watched is fine. */
+  remove(directory: string): void {
+    const id = this.#ids.get(directory);
+    if (id === undefined) return;
+    this.#ids.delete(directory);
+    this.#directories.delete(id);
+    guard(() => this.#native.remove(id));
+  }
+
+  /** Ends the watch and its thread before it returns. No batch follows; closing twice is fine. */
+  close(): void {
+    this.#closed = true;
+    this.#native.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/** Decodes packed events: length (u32), directory id (u32), mask (u64), path. Those of unknown ids were just removed. */
+export function decodeEvents(packed: Buffer, directories: ReadonlyMap<number, string>): FanotifyEvent[] {
+  const events: FanotifyEvent[] = [];
+  let at = 0;
+  while (at < packed.length) {
+    const end = at + packed.readUInt32LE(at);
+    if (end < at + 16 || end > packed.length) throw new TypeError('an event batch has a wrong record length');
+    const directory = directories.get(packed.readUInt32LE(at + 4));
+    const mask = packed.readUInt32LE(at + 8);
+    if (directory !== undefined) {
+      const kinds = KIND_BITS.filter(([bit]) => (mask & bit) !== 0).map(([, kind]) => kind);
+      events.push({ directory, path: packed.subarray(at + 16, end), kinds, isDirectory: (mask & ON_DIRECTORY) !== 0 });
+    }
+    at = end;
+  }
+  return events;
+}

@@ -1,0 +1,20 @@
+export { capabilities, type RootfsCapabilities, type RootfsCapability } from './capabilities.ts';
+export {
+  type FanotifyBatch,
+  type FanotifyEvent,
+  type FanotifyEventKind,
+  type FanotifyWatch,
+  type WatchOptions,
+  watchFilesystem,
+} from './fanotify-watch.ts';
+export type { HashOutcome } from './packed-lists.ts';
+export {
+  type OpenRootOptions,
+  openRoot,
+  type ReadFileOptions,
+  type RootHandle,
+  type VerityMeasurement,
+} from './root-handle.ts';
+export type { EntryType, RootStat } from './root-stat.ts';
+export { RootfsError, type RootfsErrorCode } from './rootfs-error.ts';
+export type { WalkEntry, WalkOptions, WalkProblem } from './walk.ts';
