@@ -9,7 +9,8 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 /** Takes bytes as a path. Throws `TypeError` when they are not absolute and normal. */
 export function toBytePath(path: Uint8Array | string): BytePath {
   const text = Buffer.from(path).toString('latin1');
-  if (!text.startsWith('/') || text.includes('\0')) throw new TypeError('a byte path starts with a slash and has no NUL');
+  if (!text.startsWith('/') || text.includes('\0'))
+    throw new TypeError('a byte path starts with a slash and has no NUL');
   const parts = text.split('/').slice(1);
   const isRoot = text === '/';
   if (!isRoot && parts.some((part) => part === '' || part === '.' || part === '..')) {

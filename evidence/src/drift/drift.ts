@@ -7,7 +7,12 @@ export interface Drift {
   limits: string[];
   /** Sorted by path bytes. */
   relevant: DriftEntry[];
-  other: { entries: number; bytes: number; byDirectory: Record<string, { entries: number; bytes: number }>; digest: string };
+  other: {
+    entries: number;
+    bytes: number;
+    byDirectory: Record<string, { entries: number; bytes: number }>;
+    digest: string;
+  };
 }
 
 export type DriftKind = 'added' | 'modified' | 'removed' | 'attributes' | 'opaque';
