@@ -1,0 +1,61 @@
+import { chmodSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { VerifierError } from '../verifier-error.ts';
+import { readNumber } from './row.ts';
+import { SCHEMA, SCHEMA_VERSION } from './schema.ts';
+
+/**
+ * Opens `verifier.sqlite` below the state directory, which is made with mode 0700 where it is missing, and brings an
+ * empty one to the present schema. `:memory:` in place of a directory gives a store that ends with the process.
+ *
+ * WAL with synchronous=NORMAL: a power loss may lose the last rounds, never consistency; the agents then send them again.
+ * Throws `VerifierError` ERR_VERIFIER_STORE when it cannot be opened or is of a newer verifier.
+ */
+export function openDatabase(stateDir: string): DatabaseSync {
+  try {
+    const database = new DatabaseSync(stateDir === ':memory:' ? stateDir : preparePath(stateDir));
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON');
+    database.exec('PRAGMA busy_timeout = 5000; PRAGMA trusted_schema = OFF');
+    migrate(database);
+    return database;
+  } catch (error) {
+    if (error instanceof VerifierError) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new VerifierError('ERR_VERIFIER_STORE', `cannot open the store in ${stateDir}: ${reason}`, { cause: error });
+  }
+}
+
+function preparePath(stateDir: string): string {
+  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  chmodSync(stateDir, 0o700);
+  return join(stateDir, 'verifier.sqlite');
+}
+
+function migrate(database: DatabaseSync): void {
+  const version = readNumber(database.prepare('PRAGMA user_version').get() ?? {}, 'user_version');
+  if (version === SCHEMA_VERSION) return;
+  if (version !== 0) {
+    throw new VerifierError(
+      'ERR_VERIFIER_STORE',
+      `the store has schema ${version}, this verifier knows ${SCHEMA_VERSION}: use the verifier that made it`,
+    );
+  }
+  runTransaction(database, () => {
+    database.exec(SCHEMA);
+    database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
+  });
+}
+
+/** Runs `work` in one transaction, taken back as a whole when it throws. Must not be nested. */
+export function runTransaction<T>(database: DatabaseSync, work: () => T): T {
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    const value = work();
+    database.exec('COMMIT');
+    return value;
+  } catch (error) {
+    database.exec('ROLLBACK');
+    throw error;
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * Raised with every change of the tables. An older verifier refuses a newer store; a newer one has to bring a migration.
+ */
+export const SCHEMA_VERSION = 1;
+
+/** Tables and indexes of an empty store. Times are milliseconds since 1970 by the verifier's clock; digests are hex. */
+export const SCHEMA = `
+CREATE TABLE kube_nodes (
+  ueid TEXT PRIMARY KEY,
+  label TEXT NOT NULL UNIQUE,
+  ek_name TEXT NOT NULL UNIQUE,
+  ek_public BLOB NOT NULL,
+  enrolled_at INTEGER NOT NULL,
+  last_good_at INTEGER,
+  result_id INTEGER
+) WITHOUT ROWID;
+
+CREATE TABLE enrolled_keys (
+  kid TEXT PRIMARY KEY,
+  ueid TEXT NOT NULL UNIQUE REFERENCES kube_nodes (ueid),
+  ak_public BLOB NOT NULL,
+  signing_public BLOB NOT NULL,
+  issued_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE heads (
+  ueid TEXT PRIMARY KEY REFERENCES kube_nodes (ueid),
+  chain TEXT NOT NULL,
+  seq INTEGER NOT NULL,
+  evidence_id TEXT NOT NULL,
+  ak_name TEXT NOT NULL,
+  reset_count INTEGER NOT NULL,
+  restart_count INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE chains (
+  ueid TEXT NOT NULL,
+  chain TEXT NOT NULL,
+  first_at INTEGER NOT NULL,
+  PRIMARY KEY (ueid, chain)
+) WITHOUT ROWID;
+
+CREATE TABLE evidence (
+  ueid TEXT NOT NULL,
+  evidence_id TEXT NOT NULL,
+  received_at INTEGER NOT NULL,
+  PRIMARY KEY (ueid, evidence_id)
+) WITHOUT ROWID;
+
+CREATE TABLE incidents (
+  ueid TEXT NOT NULL,
+  code TEXT NOT NULL,
+  first_at INTEGER NOT NULL,
+  last_at INTEGER NOT NULL,
+  count INTEGER NOT NULL,
+  PRIMARY KEY (ueid, code)
+) WITHOUT ROWID;
+
+CREATE TABLE standing (
+  ueid TEXT PRIMARY KEY REFERENCES kube_nodes (ueid),
+  token TEXT NOT NULL,
+  received_at INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE contents (
+  ueid TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  content BLOB NOT NULL,
+  PRIMARY KEY (ueid, digest)
+) WITHOUT ROWID;
+
+CREATE TABLE results (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  ueid TEXT NOT NULL,
+  evidence_id TEXT NOT NULL,
+  basis TEXT NOT NULL,
+  appraised_at INTEGER NOT NULL,
+  body BLOB NOT NULL,
+  UNIQUE (evidence_id, basis)
+);
+
+CREATE TABLE current_containers (
+  ueid TEXT NOT NULL,
+  container TEXT NOT NULL,
+  manifest TEXT,
+  PRIMARY KEY (ueid, container)
+) WITHOUT ROWID;
+CREATE INDEX current_containers_by_id ON current_containers (container);
+CREATE INDEX current_containers_by_manifest ON current_containers (manifest);
+
+CREATE TABLE refs (
+  digest TEXT PRIMARY KEY,
+  envelope BLOB NOT NULL,
+  predicate_type TEXT NOT NULL,
+  subject_name TEXT NOT NULL,
+  subject_digest TEXT NOT NULL,
+  key_id TEXT NOT NULL,
+  added_at INTEGER NOT NULL,
+  revoked_at INTEGER,
+  revocation_reason TEXT
+) WITHOUT ROWID;
+
+CREATE TABLE ref_subjects (
+  subject_digest TEXT NOT NULL,
+  digest TEXT NOT NULL REFERENCES refs (digest),
+  PRIMARY KEY (subject_digest, digest)
+) WITHOUT ROWID;
+
+CREATE TABLE meta (
+  key TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+) WITHOUT ROWID;
+`;
