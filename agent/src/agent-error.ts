@@ -8,7 +8,12 @@ export type AgentErrorCode =
   | 'ERR_AGENT_KEYS'
   | 'ERR_AGENT_ENROLMENT'
   | 'ERR_AGENT_CONVERSATION'
-  | 'ERR_AGENT_RUNTIME';
+  | 'ERR_AGENT_RUNTIME'
+  | 'ERR_AGENT_RUNTIME_ADDRESS'
+  | 'ERR_AGENT_RUNTIME_PERMISSION'
+  | 'ERR_AGENT_RUNTIME_SERVICE'
+  | 'ERR_AGENT_RUNTIME_UNAVAILABLE'
+  | 'ERR_AGENT_RUNTIME_DATA';
 
 /**
  * A failure of what surrounds the agent: its settings, its state directory, its TLS files, the TPM, the peer.
