@@ -1,0 +1,89 @@
+import { spawn } from 'node:child_process';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { canConnect } from './can-connect.ts';
+import { isRunning, type NamedProcess, nameProcess, stopProcess } from './named-process.ts';
+import { runTool } from './run-tool.ts';
+
+export interface PrivateContainerd {
+  /** Its socket. */
+  readonly address: string;
+  /** Root, state, socket and log lie below it. */
+  readonly directory: string;
+  readonly process: NamedProcess;
+}
+
+const START_MS = 30_000;
+
+/** Starts a containerd with its own root, state and socket below `directory`, detached, without CRI. */
+export async function startPrivateContainerd(directory: string): Promise<PrivateContainerd> {
+  await mkdir(directory, { recursive: true, mode: 0o711 });
+  const address = join(directory, 'containerd.sock');
+  const config = join(directory, 'config.toml');
+  await writeFile(config, formatConfig(directory, address));
+  const child = spawn('containerd', ['--config', config], { stdio: 'ignore', detached: true });
+  child.on('error', () => undefined);
+  const named = await nameProcess('containerd', child.pid);
+  child.unref();
+  const deadline = Date.now() + START_MS;
+  while (!(await canConnect(address))) {
+    if (!(await isRunning(named))) throw new Error('containerd ended before it opened its socket');
+    if (Date.now() > deadline) throw new Error(`containerd opened no socket within ${START_MS / 1000} s`);
+    await delay(50);
+  }
+  return { address, directory, process: named };
+}
+
+function formatConfig(directory: string, address: string): string {
+  const disabled = [
+    'grpc.v1.cri',
+    'snapshotter.v1.aufs',
+    'snapshotter.v1.btrfs',
+    'snapshotter.v1.zfs',
+    'internal.v1.opt',
+  ];
+  return `version = 2
+root = "${join(directory, 'root')}"
+state = "${join(directory, 'state')}"
+disabled_plugins = [${disabled.map((name) => `"io.containerd.${name}"`).join(', ')}]
+[grpc]
+address = "${address}"
+`;
+}
+
+/** Ends its containers, shims and the daemon, unmounts what they mounted and removes the directory. */
+export async function stopPrivateContainerd(containerd: PrivateContainerd): Promise<void> {
+  if (await isRunning(containerd.process)) await removeAllTasks(containerd.address).catch(() => undefined);
+  await stopProcess(containerd.process);
+  await killShims(containerd.address);
+  await unmountBelow(containerd.directory);
+  await rm(containerd.directory, { recursive: true, force: true, maxRetries: 5 });
+}
+
+async function removeAllTasks(address: string): Promise<void> {
+  const list = async (args: string[]) =>
+    (await runTool('ctr', ['--address', address, ...args])).toString().split('\n').filter(Boolean);
+  for (const namespace of await list(['namespaces', 'ls', '-q'])) {
+    for (const id of await list(['--namespace', namespace, 'tasks', 'ls', '-q'])) {
+      await list(['--namespace', namespace, 'tasks', 'rm', '--force', id]).catch(() => undefined);
+    }
+  }
+}
+
+/** Shims outlive their daemon; those of this one carry its socket among their arguments. */
+async function killShims(address: string): Promise<void> {
+  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+    const args = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0');
+    if (!args[0]?.includes('containerd-shim') || !args.includes(address)) continue;
+    const shim = await nameProcess('shim', Number(pid)).catch(() => null);
+    if (shim !== null) await stopProcess(shim);
+  }
+}
+
+/** Takes away every mount below a directory, the innermost first. */
+async function unmountBelow(directory: string): Promise<void> {
+  const lines = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n');
+  const points = lines.map((line) => line.split(' ')[4] ?? '').filter((point) => point.startsWith(`${directory}/`));
+  for (const point of points.reverse()) await runTool('umount', ['--lazy', point]).catch(() => undefined);
+}
