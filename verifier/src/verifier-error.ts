@@ -31,6 +31,7 @@ export type VerifierErrorCode =
   | 'ERR_VERIFIER_PROOF'
   // Conversation.
   | 'ERR_VERIFIER_ROLE'
+  | 'ERR_VERIFIER_MESSAGE'
   | 'ERR_VERIFIER_RATE'
   | 'ERR_VERIFIER_ORDER'
   | 'ERR_VERIFIER_LIMIT'
