@@ -1,0 +1,145 @@
+import { create } from '@bufbuild/protobuf';
+import { computeTranscript, makeCredential, verifyProof } from '@holdfast/evidence';
+import { type EnrollBegin, type EnrollRequest, type EnrollResponse, EnrollResponseSchema } from '@holdfast/proto';
+import type { CertificateIssuer } from '../certificates/certificate-issuer.ts';
+import { computeThumbprint } from '../certificates/file-signer.ts';
+import type { MessagePort } from '../server/message-port.ts';
+import type { EnrolledNode, EnrolmentStore } from '../store/enrolment-store.ts';
+import type { Trust } from '../trust/trust.ts';
+import { VerifierError } from '../verifier-error.ts';
+import { type AdmittedEk, admitEk } from './admit-ek.ts';
+import { type CertifiedKeys, type OfferedKeys, verifyOfferedKeys, verifyWithCode } from './verify-keys.ts';
+
+export interface EnrolmentDeps {
+  readonly store: EnrolmentStore;
+  readonly trust: () => Trust;
+  readonly issuer: CertificateIssuer;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  readonly randomBytes: (size: number) => Uint8Array;
+  /** Hears of a kube node whose keys were replaced, `akReplaced` when the AK was another before. */
+  readonly onEnrolled: (node: EnrolledNode, akReplaced: boolean) => void;
+}
+
+/** For each step; a slow TPM takes seconds for the last one. */
+const STEP_TIMEOUT_MS = 30_000;
+const CERTIFICATE_LIFETIME_MS = 24 * 3_600_000;
+/** The clocks of those who check a certificate offline need not agree with ours to the second. */
+const BACKDATE_MS = 300_000;
+const MAX_EK_CERTIFICATES = 8;
+const MAX_EK_CERTIFICATE_BYTES = 8192;
+
+/**
+ * Carries one enrolment: who asks (see `admitEk`); a nonce; the keys (see `verifyOfferedKeys`); a credential that only
+ * the TPM with that EK and that AK can open; proof by HMAC over the whole exchange; certificates for both keys. The
+ * keys before these die. Nothing is stored before the proof holds.
+ *
+ * Throws `VerifierError` with a code for each reason of refusal, `EvidenceError` for bytes that do not parse.
+ */
+export async function enrol(port: MessagePort<EnrollRequest, EnrollResponse>, deps: EnrolmentDeps): Promise<void> {
+  const first = await receiveStep(port);
+  if (first.case !== 'begin') throw orderError('begin');
+  const begin = first.value;
+  const ek = admitEk(begin, deps.trust(), deps.store);
+  checkCertificateSizes(begin);
+  const nonce = deps.randomBytes(32);
+  await respond(port, { case: 'nonce', value: { nonce } });
+
+  const second = await receiveStep(port);
+  if (second.case !== 'keys') throw orderError('keys');
+  const offered = second.value;
+  const keys = verifyOfferedKeys(offered, ek, nonce, port.peerSpki);
+  const secret = deps.randomBytes(32);
+  const credential = verifyWithCode('ERR_VERIFIER_EK_ATTRIBUTES', () =>
+    makeCredential({ ekPublic: ek.ekPublic, name: keys.akName, secret, random: deps.randomBytes }),
+  );
+  await respond(port, { case: 'challenge', value: credential });
+
+  const third = await receiveStep(port);
+  if (third.case !== 'proof') throw orderError('proof');
+  const transcript = computeTranscript({ ...pickBegin(begin), nonce, ...pickKeys(offered), ...credential });
+  verifyWithCode('ERR_VERIFIER_PROOF', () => verifyProof(secret, transcript, third.value.hmac));
+  await admitNode(begin, ek, keys, port, deps);
+}
+
+async function admitNode(
+  begin: EnrollBegin,
+  ek: AdmittedEk,
+  keys: CertifiedKeys,
+  port: MessagePort<EnrollRequest, EnrollResponse>,
+  deps: EnrolmentDeps,
+): Promise<void> {
+  const { node, certificates } = await certify(ek, keys, deps);
+  const before = deps.store.findNode(node.ueid);
+  // Another exchange may have ended while the certificates were signed.
+  admitEk(begin, deps.trust(), deps.store);
+  deps.store.saveNode(node);
+  deps.onEnrolled(node, before !== undefined && !before.akPublic.equals(node.akPublic));
+  await respond(port, { case: 'enrolled', value: { certificates, kid: node.kid } });
+}
+
+async function certify(
+  ek: AdmittedEk,
+  keys: CertifiedKeys,
+  deps: EnrolmentDeps,
+): Promise<{ node: EnrolledNode; certificates: Buffer[] }> {
+  const nowMs = deps.now();
+  const { ueid, kubeNode } = ek;
+  const period = { notBeforeMs: nowMs - BACKDATE_MS, notAfterMs: nowMs + CERTIFICATE_LIFETIME_MS };
+  const issue = async (purpose: 'ak' | 'evidence', key: CertifiedKeys['akKey']): Promise<Buffer> => {
+    const publicKey = key.export({ type: 'spki', format: 'der' });
+    return await deps.issuer.issue({ purpose, ueid, kubeNode, publicKey, ...period });
+  };
+  const certificates = [
+    await issue('ak', keys.akKey),
+    await issue('evidence', keys.signingKey),
+    deps.issuer.certificate,
+  ];
+  const node: EnrolledNode = {
+    ueid,
+    label: kubeNode,
+    ekName: ek.ekName.toString('hex'),
+    ekPublic: ek.ekPublic.encoded,
+    akPublic: keys.akPublic.encoded,
+    signingPublic: keys.signingPublic.encoded,
+    kid: computeThumbprint(keys.signingKey),
+    issuedAtMs: nowMs,
+    expiresAtMs: period.notAfterMs,
+  };
+  return { node, certificates };
+}
+
+async function receiveStep(port: MessagePort<EnrollRequest, EnrollResponse>): Promise<EnrollRequest['step']> {
+  const message = await port.receive(STEP_TIMEOUT_MS);
+  if (message === 'timeout') throw new VerifierError('ERR_VERIFIER_DEADLINE', 'the next step did not come in time');
+  return message?.step ?? { case: undefined };
+}
+
+function orderError(expected: string): VerifierError {
+  return new VerifierError('ERR_VERIFIER_ENROL_ORDER', `an enrolment needs ${expected} here`);
+}
+
+async function respond(
+  port: MessagePort<EnrollRequest, EnrollResponse>,
+  step:
+    | { case: 'nonce'; value: { nonce: Uint8Array } }
+    | { case: 'challenge'; value: { idObject: Uint8Array; encryptedSecret: Uint8Array } }
+    | { case: 'enrolled'; value: { certificates: Uint8Array[]; kid: string } },
+): Promise<void> {
+  await port.send(create(EnrollResponseSchema, { step }));
+}
+
+function checkCertificateSizes({ ekCertificates }: EnrollBegin): void {
+  const isTooLong = ekCertificates.some((certificate) => certificate.length > MAX_EK_CERTIFICATE_BYTES);
+  if (isTooLong || ekCertificates.length > MAX_EK_CERTIFICATES) {
+    throw new VerifierError('ERR_VERIFIER_ENROL_LIMIT', 'there are too many EK certificates, or one is too long');
+  }
+}
+
+function pickBegin({ kubeNode, ekPublic, ekCertificates }: EnrollBegin) {
+  return { kubeNode, ekPublic, ekCertificates };
+}
+
+function pickKeys({ akPublic, signingPublic, certifyAttest, certifySignature, tlsSpkiSha256 }: OfferedKeys) {
+  return { akPublic, signingPublic, certifyAttest, certifySignature, tlsSpkiSha256 };
+}
