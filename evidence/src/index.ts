@@ -9,8 +9,15 @@ export * from './drift/drift.ts';
 export { decodeBase64url, encodeBase64url } from './encoding/base64url.ts';
 export { BinaryReader } from './encoding/binary-reader.ts';
 export { type JsonLimits, type JsonValue, parseStrictJson } from './encoding/strict-json.ts';
+export { computeProof, computeTranscript, type EnrolmentTranscript, verifyProof } from './enrolment/transcript.ts';
 export * from './evidence-error.ts';
 export * from './inventory/inventory.ts';
+export { type EnrolledKeys, type PreparedKeys, prepareEnrolledKeys } from './token/enrolled-keys.ts';
+export { encodeHeader } from './token/header.ts';
+export { computeKid, computeUeid, computeUeidWithoutTpm, exportSigningJwk } from './token/identity.ts';
+export { checkNonce, listNonces } from './token/nonce.ts';
+export { encodePayload } from './token/payload.ts';
+export { computeQualifyingData, QUOTE_SELECTIONS } from './token/quote-binding.ts';
 export type {
   DeclaredLoss,
   HoldfastClaims,
@@ -22,5 +29,23 @@ export type {
   TokenQuote,
 } from './token/token-claims.ts';
 export { EVIDENCE_PROFILE } from './token/token-claims.ts';
+export { assembleToken, parseToken, type UnverifiedToken } from './token/unverified-token.ts';
+export {
+  type VerifiedToken,
+  type VerifiedTokenQuote,
+  type VerifyTokenOptions,
+  verifyToken,
+} from './token/verify-token.ts';
+export { type HashAlgorithm, TPM_ALG } from './tpm/algorithm.ts';
 export { type Attest, type CertifyAttest, type ClockInfo, parseAttest, type QuoteAttest } from './tpm/attest.ts';
+export { type CertifyExpectation, verifyCertify } from './tpm/certify.ts';
+export { checkAkPublic, checkEkPublic, checkSigningPublic } from './tpm/key-check.ts';
+export { publicToKeyObject } from './tpm/key-object.ts';
+export { encodeAkTemplate, encodeSigningTemplate } from './tpm/key-template.ts';
+export { type Credential, type CredentialInput, makeCredential } from './tpm/make-credential.ts';
+export { computeAkQualifiedName, computeName, computeQualifiedName } from './tpm/object-name.ts';
+export { composePcrDigest, type PcrBanks } from './tpm/pcr-composite.ts';
 export { encodePcrSelection, type PcrSelection } from './tpm/pcr-selection.ts';
+export { type EccCurve, type EccPublic, parsePublic, type RsaPublic, type TpmPublic } from './tpm/public-area.ts';
+export { type QuoteExpectation, type SignedAttest, type VerifiedQuote, verifyQuote } from './tpm/quote.ts';
+export { parseSignature, type TpmSignature, toRawSignature, verifySignature } from './tpm/signature.ts';

@@ -1,9 +1,10 @@
 import { EvidenceError } from '../evidence-error.ts';
+import { decodeBase64url } from './base64url.ts';
 import type { JsonValue } from './strict-json.ts';
 
 /** Says whether a parsed JSON value is exactly a `T`: type, bounds, and no member that `T` does not have. */
 export interface Shape<T> {
-  /** Throws `EvidenceError` ERR_EVIDENCE_MALFORMED; `path` leads to the value in its message. */
+  /** Throws `EvidenceError` ERR_EVIDENCE_CLAIMS; `path` leads to the value in its message. */
   check(value: unknown, path: string): asserts value is T;
 }
 
@@ -121,8 +122,8 @@ export const boolean: Shape<boolean> = createShape((value, path) =>
   typeof value === 'boolean' ? undefined : `${path}: boolean expected`,
 );
 
-/** One of a closed list of strings. */
-export function oneOf<const T extends string>(...values: readonly T[]): Shape<T> {
+/** One of a closed list of strings or numbers. */
+export function oneOf<const T extends string | number>(...values: readonly T[]): Shape<T> {
   const known = new Set<unknown>(values);
   return createShape((value, path) => (known.has(value) ? undefined : `${path}: unknown value`));
 }
@@ -135,6 +136,36 @@ export function pair<A, B>(first: Shape<A>, second: Shape<B>): Shape<[A, B]> {
     if (!Array.isArray(value) || value.length !== 2) return `${path}: pair expected`;
     checkFirst(value[0], `${path}[0]`);
     checkSecond(value[1], `${path}[1]`);
+    return undefined;
+  });
+}
+
+/** An array of one element. */
+export function single<T>(element: Shape<T>): Shape<[T]> {
+  const check = createCheck(element);
+  return createShape((value, path) => {
+    if (!Array.isArray(value) || value.length !== 1) return `${path}: one element expected`;
+    check(value[0], `${path}[0]`);
+    return undefined;
+  });
+}
+
+/** One thing when it is a string, another when it is not. */
+export function stringOr<T>(text: Shape<string>, other: Shape<T>): Shape<string | T> {
+  const checkText = createCheck(text);
+  const checkOther = createCheck(other);
+  return createShape((value, path) => {
+    (typeof value === 'string' ? checkText : checkOther)(value, path);
+    return undefined;
+  });
+}
+
+/** Canonical base64url of so many bytes. */
+export function base64url(minBytes: number, maxBytes = minBytes): Shape<string> {
+  const min = Math.ceil((minBytes * 4) / 3);
+  const max = Math.ceil((maxBytes * 4) / 3);
+  return refine(string({ min, max }), (text) => {
+    decodeBase64url(text);
     return undefined;
   });
 }
@@ -160,7 +191,7 @@ function createShape<T>(findFault: (value: unknown, path: string) => string | un
   return {
     check(value: unknown, path: string): asserts value is T {
       const fault = findFault(value, path);
-      if (fault !== undefined) throw new EvidenceError('ERR_EVIDENCE_MALFORMED', fault);
+      if (fault !== undefined) throw new EvidenceError('ERR_EVIDENCE_CLAIMS', fault);
     },
   };
 }
