@@ -6,4 +6,5 @@ export * from './gen/holdfast/v1/reference_service_pb.ts';
 export * from './gen/holdfast/v1/result_service_pb.ts';
 export * from './gen/holdfast/v1/snapshot_pb.ts';
 export { createServiceDefinition } from './service-definition.ts';
+export { encodeSnapshotFile, parseSnapshotFile, SnapshotFileError } from './snapshot-file.ts';
 export { callUnary, openBidiStream, openServerStream } from './typed-calls.ts';
