@@ -50,7 +50,7 @@ export interface RootView {
   resolve(path: BytePath): BytePath | undefined;
 }
 
-export type ViewLimit = 'fileBytes' | 'totalBytes' | 'entries' | 'depth' | 'time' | 'changedWhileRead';
+export type ViewLimit = 'fileBytes' | 'totalBytes' | 'entries' | 'depth' | 'time' | 'changedWhileRead' | 'unsupported';
 
 /** A limit was hit: what was read so far is not the whole and must not be taken for it. */
 export class ViewLimitError extends Error {
