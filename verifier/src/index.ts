@@ -11,5 +11,24 @@ export {
   type FindingSeverity,
 } from './appraisal/finding-code.ts';
 export { parseVerifierConfig, type VerifierConfig } from './config/verifier-config.ts';
+export { comparePackageLists, comparePackages, comparePrepared } from './conformity/compare-packages.ts';
+export type {
+  ExplainedReason,
+  PackageComparison,
+  PackageList,
+  UndecidedComparison,
+} from './conformity/comparison.ts';
+export { listInventory, type PreparedPackages, preparePackages } from './conformity/prepared-packages.ts';
+export { formatPurl, type Purl, parsePurl } from './conformity/purl.ts';
+export type { ReferenceContext, ReferenceReason, ReferenceSubject, VerifiedReference } from './references/reference.ts';
+export { ReferenceRefused } from './references/reference-refused.ts';
+export { type SignStatementOptions, signStatement } from './references/sign-statement.ts';
+export { findSubject, verifyReference } from './references/verify-reference.ts';
 export type { RunningVerifier } from './running-verifier.ts';
+export { parseSbom } from './sbom/parse-sbom.ts';
+export type { SbomDocument, SbomPackage } from './sbom/sbom.ts';
+export { inventoryToCycloneDx, type SbomSubject } from './sbom/write-cyclonedx.ts';
+export { checkTrustSuccessor, loadTrust } from './trust/load-trust.ts';
+export { selectKey, usableKeys } from './trust/select-key.ts';
+export type { KeyRefusal, KeyUse, Trust, TrustEnvironment, TrustKey, TrustRole } from './trust/trust.ts';
 export { VerifierError, type VerifierErrorCode } from './verifier-error.ts';

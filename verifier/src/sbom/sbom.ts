@@ -6,10 +6,12 @@ export interface SbomPackage {
   readonly version: string | null;
   /** CycloneDX group, where there is one. */
   readonly group?: string;
-  /** CycloneDX component type (`library`, `application`, `operating-system`, `file`, …); for SPDX the primary purpose. */
-  readonly componentType: string;
-  /** Properties that tell how the tool found the package, such as `SrcName` or `PkgType`, by their last name part. */
-  readonly properties?: Readonly<Record<string, string>>;
+  /** True where the SBOM says that the component is optional at run time: development dependencies, say. */
+  readonly optional?: boolean;
+  /** purl of the operating system's package that owns it, where the SBOM says so. */
+  readonly ownedBy?: string;
+  /** Source package that the tool names for it. */
+  readonly sourceName?: string;
   /** Files that the tool names as evidence, as written. */
   readonly paths: readonly string[];
 }
@@ -22,5 +24,6 @@ export interface SbomDocument {
   readonly tools: readonly string[];
   /** The operating system, where it is named. */
   readonly distro: { readonly id: string; readonly version: string } | null;
+  /** Never empty. Files, operating systems and whole images that the SBOM lists are left out. */
   readonly packages: readonly SbomPackage[];
 }
