@@ -4,6 +4,8 @@
  */
 export type BytePath = string & { readonly bytePath: unique symbol };
 
+/** ASCII that is its own text. */
+const PLAIN = /^[\x20-\x24\x26-\x7e]*$/;
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Takes bytes as a path. Throws `TypeError` when they are not absolute and normal. */
@@ -38,6 +40,7 @@ export function joinBytePath(directory: BytePath, name: Uint8Array | string): By
  * character and `%` itself becomes `%XX` (upper-case hex). Two paths never share a text.
  */
 export function formatBytePath(path: BytePath): string {
+  if (PLAIN.test(path)) return path;
   return [...splitUtf8(bytePathToBuffer(path))].join('');
 }
 

@@ -3,15 +3,27 @@
  *
  * @packageDocumentation
  */
+
+export {
+  type Bundle,
+  decodeSubmoduleDigest,
+  encodeBundle,
+  encodeSubmoduleDigest,
+  parseBundle,
+} from './bundle/bundle.ts';
 export * from './byte-path.ts';
 export * from './claims/claims-set.ts';
+export { encodeClaimsSet, parseClaimsSet } from './claims/parse-claims-set.ts';
 export * from './drift/drift.ts';
+export { encodeDrift, parseDrift } from './drift/parse-drift.ts';
 export { decodeBase64url, encodeBase64url } from './encoding/base64url.ts';
 export { BinaryReader } from './encoding/binary-reader.ts';
 export { type JsonLimits, type JsonValue, parseStrictJson } from './encoding/strict-json.ts';
 export { computeProof, computeTranscript, type EnrolmentTranscript, verifyProof } from './enrolment/transcript.ts';
 export * from './evidence-error.ts';
 export * from './inventory/inventory.ts';
+export { encodeInventory, parseInventory } from './inventory/parse-inventory.ts';
+export { parseBytePath } from './path-text.ts';
 export { type EnrolledKeys, type PreparedKeys, prepareEnrolledKeys } from './token/enrolled-keys.ts';
 export { encodeHeader } from './token/header.ts';
 export { computeKid, computeUeid, computeUeidWithoutTpm, exportSigningJwk } from './token/identity.ts';

@@ -170,6 +170,11 @@ export function base64url(minBytes: number, maxBytes = minBytes): Shape<string> 
   });
 }
 
+/** Any string of at most so many characters. */
+export function text(max: number): Shape<string> {
+  return string({ max });
+}
+
 /** A shape with one more condition, which says what is wrong or nothing. */
 export function refine<T>(shape: Shape<T>, findFault: (value: T) => string | undefined): Shape<T> {
   return createShape((value, path) => {

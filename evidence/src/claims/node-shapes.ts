@@ -1,0 +1,63 @@
+import { array, boolean, hex, integer, nullable, object, oneOf, record, text } from '../encoding/shape.ts';
+import type { BootClaims, ContainersClaims, HostClaims, ImaClaims, KernelClaims } from './claims-set.ts';
+import { limits } from './container-shape.ts';
+
+const short = text(256);
+
+export const hostClaims = object<HostClaims>({
+  type: oneOf('host'),
+  kubeNode: short,
+  machineId: nullable(hex(32)),
+  vendor: nullable(short),
+  model: nullable(short),
+  serial: nullable(hex(32)),
+  cpu: nullable(object({ vendor: short, brand: short, cores: integer({ max: 65536 }) })),
+  bios: nullable(object({ vendor: short, version: short, date: short })),
+  os: nullable(object({ id: short, versionId: short, prettyName: short })),
+  kernelRelease: short,
+  runtimes: array(object({ name: short, version: short }), { max: 16 }),
+});
+
+export const bootClaims = object<BootClaims>({
+  type: oneOf('boot'),
+  eventLog: nullable(hex(32)),
+  eventLogBytes: integer(),
+  secureBoot: nullable(boolean),
+});
+
+export const imaClaims = object<ImaClaims>({
+  type: oneOf('ima'),
+  active: boolean,
+  template: nullable(short),
+  policy: nullable(text(256 * 1024)),
+});
+
+const kernelModule = object<NonNullable<KernelClaims['modules']>[number]>({
+  name: short,
+  size: integer(),
+  taint: short,
+  signer: nullable(short),
+});
+
+export const kernelClaims = object<KernelClaims>({
+  type: oneOf('kernel'),
+  release: short,
+  version: text(1024),
+  buildId: nullable(text(128)),
+  cmdline: text(64 * 1024),
+  tainted: short,
+  lockdown: nullable(short),
+  lsm: nullable(text(1024)),
+  kexecLoaded: nullable(short),
+  modules: nullable(array(kernelModule, { max: 4096 })),
+  sysctlSet: short,
+  sysctl: record(/^[\x21-\x7e]{1,256}$/, text(4096), { max: 8192 }),
+  vulnerabilities: record(/^[\x21-\x7e]{1,128}$/, text(1024), { max: 256 }),
+  limits,
+});
+
+export const containersClaims = object<ContainersClaims>({
+  type: oneOf('containers'),
+  limits,
+  containers: record(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/, hex(32), { max: 8192 }),
+});
