@@ -6,6 +6,6 @@
  * @packageDocumentation
  */
 export { AgentError, type AgentErrorCode } from './agent-error.ts';
-export type { AgentConfig, AgentTlsFiles, EkTemplateName, LogLevel } from './config/agent-config.ts';
+export type { AgentConfig, AgentTlsFiles, EkTemplateName, LogLevel, TpmConfig } from './config/agent-config.ts';
 export { parseAgentConfig } from './config/parse-agent-config.ts';
 export { type AgentDeps, type RunningAgent, startAgent } from './main.ts';

@@ -10,12 +10,20 @@ export interface AgentTlsFiles {
   key: string;
 }
 
+/** How the TPM is reached; `none` in its place runs without one, and every result then says so. */
+export interface TpmConfig {
+  /** `device:/dev/tpmrm0`, `swtpm:path=…`, `mssim:…` or `tabrmd:…`. */
+  tcti: string;
+  ekTemplate: EkTemplateName;
+  /** Nobody else uses this TPM and no resource manager stands before it: what a killed agent left in it is flushed. */
+  exclusive: boolean;
+}
+
 /** Settings of one agent. Made by `parseAgentConfig`, which fills the defaults. */
 export interface AgentConfig {
   /** Label of the kube node, 1 to 253 characters. A label, never an identity. */
   kubeNode: string;
-  /** Name of the TPM (`device:/dev/tpmrm0`, `swtpm:path=…`); `none` runs without one, and every result then says so. */
-  tpm: { tcti: string; ekTemplate: EkTemplateName } | 'none';
+  tpm: TpmConfig | 'none';
   /** Socket of containerd and its namespaces (none named: all of them), or `none` on machines without containers. */
   runtime: { containerd: string; namespaces?: string[] } | 'none';
   /** Directory for key blobs, chain and certificates; made with mode 0700 where it is missing. */
@@ -29,7 +37,7 @@ export interface AgentConfig {
   tls: AgentTlsFiles;
   /** Milliseconds between rounds when nothing changes; each interval is drawn from 0.7 to 0.9 of it. */
   heartbeatMs: number;
-  /** Sends the machine's serial number as it is instead of its SHA-256. */
-  plainSerial: boolean;
+  /** Manifest digest of the agent's own image, `sha256:…`, where it runs in a container. */
+  image?: string;
   logLevel: LogLevel;
 }

@@ -4,6 +4,10 @@ import type { AgentConfig, EkTemplateName, LogLevel } from './agent-config.ts';
 const EK_TEMPLATES: readonly EkTemplateName[] = ['L-1', 'L-2', 'H-1', 'H-2', 'H-3'];
 const LOG_LEVELS: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error', 'silent'];
 const LABEL = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$/;
+const TCTI = /^(device|swtpm|mssim|tabrmd)(:|$)/;
+/** Ways to a TPM on which no resource manager swaps and cleans up what a process leaves behind. */
+const UNMANAGED_TCTI = /^(swtpm|mssim|device:\/dev\/tpm[0-9])/;
+const DIGEST = /^sha256:[0-9a-f]{64}$/;
 const HOST_AND_PORT = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})$/;
 
 type Fields = Record<string, unknown>;
@@ -12,13 +16,23 @@ type Fields = Record<string, unknown>;
  * Checks settings that came from JSON, strictly, and fills the defaults: every field has its exact type, and a field that
  * is not known is an error that names it.
  *
- * Defaults: `hostRoot` `/`, `heartbeatMs` 60000, `tpm.ekTemplate` `L-1`, `plainSerial` false, `logLevel` `info`.
+ * Defaults: `hostRoot` `/`, `heartbeatMs` 60000, `tpm.ekTemplate` `L-1`, `tpm.exclusive` true where no
+ * resource manager is in the way, `logLevel` `info`.
  * Throws `AgentError` ERR_AGENT_CONFIG with a sentence that names the field.
  */
 export function parseAgentConfig(json: unknown): AgentConfig {
   const fields = takeObject(json, 'the agent settings', [
-    ...['kubeNode', 'tpm', 'runtime', 'stateDir', 'hostRoot', 'verifier', 'listen', 'tls', 'heartbeatMs'],
-    ...['plainSerial', 'logLevel'],
+    'kubeNode',
+    'tpm',
+    'runtime',
+    'stateDir',
+    'hostRoot',
+    'verifier',
+    'listen',
+    'tls',
+    'heartbeatMs',
+    'image',
+    'logLevel',
   ]);
   const config: AgentConfig = {
     kubeNode: takeMatch(fields.kubeNode, 'kubeNode', LABEL, 'a name of 1 to 253 letters, digits, dots, dashes'),
@@ -28,11 +42,11 @@ export function parseAgentConfig(json: unknown): AgentConfig {
     hostRoot: takePath(fields.hostRoot ?? '/', 'hostRoot'),
     tls: parseTls(fields.tls),
     heartbeatMs: takeInteger(fields.heartbeatMs ?? 60_000, 'heartbeatMs', 100, 86_400_000),
-    plainSerial: takeBoolean(fields.plainSerial ?? false, 'plainSerial'),
     logLevel: takeOneOf(fields.logLevel ?? 'info', 'logLevel', LOG_LEVELS),
   };
   if (fields.verifier !== undefined) config.verifier = parseVerifier(fields.verifier);
   if (fields.listen !== undefined) config.listen = takeAddress(fields.listen, 'listen', 0);
+  if (fields.image !== undefined) config.image = takeMatch(fields.image, 'image', DIGEST, 'a digest, sha256:…');
   if (config.verifier === undefined && config.listen === undefined) {
     throw refuse('the agent settings need "verifier" (to dial), "listen" (to serve), or both');
   }
@@ -41,9 +55,16 @@ export function parseAgentConfig(json: unknown): AgentConfig {
 
 function parseTpm(value: unknown): AgentConfig['tpm'] {
   if (value === 'none') return 'none';
-  const fields = takeObject(value, 'tpm (an object, or "none")', ['tcti', 'ekTemplate']);
+  const fields = takeObject(value, 'tpm (an object, or "none")', ['tcti', 'ekTemplate', 'exclusive']);
+  const tcti = takeMatch(
+    fields.tcti,
+    'tpm.tcti',
+    TCTI,
+    'a name such as device:/dev/tpmrm0 or swtpm:path=/run/swtpm.sock',
+  );
   return {
-    tcti: takeText(fields.tcti, 'tpm.tcti'),
+    tcti,
+    exclusive: takeBoolean(fields.exclusive ?? UNMANAGED_TCTI.test(tcti), 'tpm.exclusive'),
     ekTemplate: takeOneOf(fields.ekTemplate ?? 'L-1', 'tpm.ekTemplate', EK_TEMPLATES),
   };
 }

@@ -1,0 +1,67 @@
+import { closeSync, constants, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
+import { join } from 'node:path';
+import type { HostFiles } from './host-files.ts';
+
+/** The kernel makes these files as they are read: their size is unknown before and a read may come short. */
+const CHUNK_BYTES = 64 * 1024;
+const MAX_NAMES = 10_000;
+
+/** Reads the host's files below `hostRoot`, never waiting: a FIFO or device in the place of a file is not read. */
+export function createHostFiles(hostRoot: string): HostFiles {
+  return {
+    read: (path, maxBytes) => withFile(join(hostRoot, path), (file) => readAll(file, maxBytes)),
+    readPart: (path, offset, bytes) => withFile(join(hostRoot, path), (file) => readPart(file, offset, bytes)),
+    list: (path) => listDirectory(join(hostRoot, path)),
+  };
+}
+
+function withFile<T>(path: string, read: (file: number) => T | undefined): T | undefined {
+  let file: number;
+  try {
+    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+  } catch {
+    return undefined;
+  }
+  try {
+    return fstatSync(file).isFile() ? read(file) : undefined;
+  } catch {
+    return undefined;
+  } finally {
+    closeSync(file);
+  }
+}
+
+function readAll(file: number, maxBytes: number): Buffer | undefined {
+  const chunks: Buffer[] = [];
+  let total = 0;
+  while (total <= maxBytes) {
+    const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, maxBytes + 1 - total));
+    const size = readSync(file, chunk, 0, chunk.length, null);
+    if (size === 0) return Buffer.concat(chunks, total);
+    chunks.push(chunk.subarray(0, size));
+    total += size;
+  }
+  return undefined;
+}
+
+function readPart(file: number, offset: number, bytes: number): Buffer {
+  const part = Buffer.allocUnsafe(bytes);
+  let total = 0;
+  while (total < bytes) {
+    const size = readSync(file, part, total, Math.min(CHUNK_BYTES, bytes - total), offset + total);
+    if (size === 0) break;
+    total += size;
+  }
+  return part.subarray(0, total);
+}
+
+function listDirectory(path: string): { name: string; isDirectory: boolean }[] {
+  try {
+    return readdirSync(path, { withFileTypes: true })
+      .slice(0, MAX_NAMES)
+      .map((entry) => ({ name: entry.name, isDirectory: entry.isDirectory() }))
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,24 @@
+/**
+ * Small files of the host, by path below its root directory. All content is the host's word: root on the node writes it.
+ *
+ * Nothing throws for a file that is missing, unreadable, no regular file or too large: that is `undefined`, and the
+ * caller names what it lacks.
+ */
+export interface HostFiles {
+  /** Content of a regular file of at most `maxBytes`, such as `/proc/cmdline`. */
+  read(path: string, maxBytes: number): Buffer | undefined;
+  /** At most `bytes` from byte `offset` on; fewer at the end, undefined where the file cannot be read. */
+  readPart(path: string, offset: number, bytes: number): Buffer | undefined;
+  /** Names in a directory, sorted; empty where it cannot be listed. */
+  list(path: string): { name: string; isDirectory: boolean }[];
+}
+
+const MAX_TEXT_BYTES = 64 * 1024;
+
+/** Text of a small host file without its last newline; bytes that are not UTF-8 become U+FFFD. */
+export function readHostText(files: HostFiles, path: string, maxBytes = MAX_TEXT_BYTES): string | undefined {
+  return files
+    .read(path, maxBytes)
+    ?.toString('utf8')
+    .replace(/[\n\0]+$/, '');
+}

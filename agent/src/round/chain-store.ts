@@ -1,0 +1,130 @@
+import type { StateDirectory } from '../state/state-directory.ts';
+import { encodeChainEvent, encodeChainState, parseChainJournal } from './chain-journal.ts';
+import {
+  addRecord,
+  type ChainEvent,
+  type ChainState,
+  chooseLosses,
+  confirmRecord,
+  createChain,
+  dropRecords,
+  type SpoolLimits,
+} from './chain-state.ts';
+import type { RoundRecord } from './round-record.ts';
+
+const FILE = 'chain.journal';
+const MAX_FILE_BYTES = 64 * 1024 * 1024;
+const REWRITE_BYTES = 1024 * 1024;
+const CHAIN_ID_BYTES = 16;
+const LIMITS: SpoolLimits = { maxRecords: 4_096, maxBytes: 16 * 1024 * 1024 };
+
+/** Why a chain begins: `firstStart` where none was kept; the others leave a gap that the Verifier shows. */
+export type ChainBegun = 'firstStart' | 'journalDamaged' | 'otherOwner';
+
+export interface ChainStoreDeps {
+  state: StateDirectory;
+  randomBytes(size: number): Buffer;
+  onBegun(reason: ChainBegun): void;
+}
+
+/**
+ * The chain on disk. Once `add` settles, the token and its place in the chain survive a power cut: only then may it
+ * leave the machine. One caller at a time.
+ */
+export class ChainStore {
+  readonly #deps: ChainStoreDeps;
+  #chain: ChainState;
+  #size = 0;
+  /** Set while it is unknown what the end of the file holds; the next write is then of the whole. */
+  #unsure = true;
+
+  private constructor(deps: ChainStoreDeps, chain: ChainState) {
+    this.#deps = deps;
+    this.#chain = chain;
+  }
+
+  /**
+   * Loads the chain of this owner, or begins one. What was damaged is kept as `chain.journal.damaged`.
+   * Throws `AgentError` ERR_AGENT_STATE when the directory cannot be read or written.
+   */
+  static async open(deps: ChainStoreDeps, owner: string): Promise<ChainStore> {
+    const store = new ChainStore(deps, await loadChain(deps, owner));
+    await store.#write(undefined);
+    return store;
+  }
+
+  get chain(): ChainState {
+    return this.#chain;
+  }
+
+  /** Begins a new chain when the identity changed. */
+  async adopt(owner: string): Promise<void> {
+    if (this.#chain.owner === owner) return;
+    this.#chain = createChain(newChainId(this.#deps), owner);
+    this.#unsure = true;
+    await this.#write(undefined);
+    this.#deps.onBegun('otherOwner');
+  }
+
+  /** Appends a token to the chain, dropping the least important where the spool is full. */
+  async add(record: RoundRecord): Promise<void> {
+    const { seq, kind, token } = record;
+    const before = this.#chain;
+    this.#chain = addRecord(before, record);
+    try {
+      await this.#write({ event: 'token', seq, kind, token });
+    } catch (error) {
+      this.#chain = before;
+      throw error;
+    }
+    for (const loss of chooseLosses(this.#chain, LIMITS)) {
+      const dropped = { from: loss.seq, to: loss.seq, kind: loss.kind, declaredIn: seq + 1 };
+      this.#chain = dropRecords(this.#chain, dropped);
+      await this.#write({ event: 'lost', ...dropped });
+    }
+  }
+
+  /** Forgets the tokens up to this one: a Verifier has them. */
+  async confirm(seq: number): Promise<void> {
+    const next = confirmRecord(this.#chain, seq);
+    if (next.unsent.length === this.#chain.unsent.length && next.lost.length === this.#chain.lost.length) return;
+    this.#chain = next;
+    await this.#write({ event: 'received', seq });
+  }
+
+  async #write(event: ChainEvent | undefined): Promise<void> {
+    const whole = this.#unsure || event === undefined || this.#size > REWRITE_BYTES;
+    const content = whole ? encodeChainState(this.#chain) : encodeChainEvent(event);
+    this.#unsure = true;
+    await (whole ? this.#deps.state.replace(FILE, content) : this.#deps.state.append(FILE, content));
+    this.#unsure = false;
+    this.#size = whole ? 0 : this.#size + content.length;
+  }
+}
+
+async function loadChain(deps: ChainStoreDeps, owner: string): Promise<ChainState> {
+  const begin = (reason: ChainBegun) => {
+    deps.onBegun(reason);
+    return createChain(newChainId(deps), owner);
+  };
+  const bytes = await deps.state.read(FILE, MAX_FILE_BYTES);
+  if (bytes === undefined) return begin('firstStart');
+  const chain = parseOrUndefined(bytes);
+  if (chain === undefined) {
+    await deps.state.rename(FILE, `${FILE}.damaged`);
+    return begin('journalDamaged');
+  }
+  return chain.owner === owner ? chain : begin('otherOwner');
+}
+
+function parseOrUndefined(bytes: Buffer): ChainState | undefined {
+  try {
+    return parseChainJournal(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+function newChainId(deps: ChainStoreDeps): string {
+  return deps.randomBytes(CHAIN_ID_BYTES).toString('base64url');
+}
