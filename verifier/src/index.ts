@@ -20,6 +20,14 @@ export type {
 } from './conformity/comparison.ts';
 export { listInventory, type PreparedPackages, preparePackages } from './conformity/prepared-packages.ts';
 export { formatPurl, type Purl, parsePurl } from './conformity/purl.ts';
+export type { Ear, EarProfile, EarSubmodule, TrustVector, VerifiedEar } from './ear/ear.ts';
+export { type EarReason, EarRefused } from './ear/ear-refused.ts';
+export { encodeEar } from './ear/encode-ear.ts';
+export { createKeySigner } from './ear/key-signer.ts';
+export { signEar } from './ear/sign-ear.ts';
+export type { Signer } from './ear/signer.ts';
+export { type EarContext, verifyEar } from './ear/verify-ear.ts';
+export { encodeVsa, type VerificationSummary, VSA_PREDICATE_TYPE } from './ear/vsa.ts';
 export type { ReferenceContext, ReferenceReason, ReferenceSubject, VerifiedReference } from './references/reference.ts';
 export { ReferenceRefused } from './references/reference-refused.ts';
 export { type SignStatementOptions, signStatement } from './references/sign-statement.ts';

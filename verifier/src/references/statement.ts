@@ -52,7 +52,7 @@ export function parseStatement(payload: Uint8Array): Statement {
 
 function readSubject(entry: FieldReader): ReferenceSubject {
   const name = entry.optionalString('name', { maxLength: 1024 }) ?? '';
-  const digest: Record<string, string> = Object.create(null);
+  const digest: Record<string, string> = {};
   for (const [algorithm, value] of entry.object('digest').entries(16, { maxLength: 512 })) {
     const length = DIGEST_LENGTHS.get(algorithm);
     // Other algorithms are kept out: nothing here could compare them.
@@ -62,7 +62,7 @@ function readSubject(entry: FieldReader): ReferenceSubject {
     digest[algorithm] = value;
   }
   if (Object.keys(digest).length === 0) throw malformedReference(`${entry.path} has no digest`);
-  return { name, digest: { ...digest } };
+  return { name, digest };
 }
 
 /** The predicate types that are understood, with what they are. */
