@@ -1,0 +1,79 @@
+import type { DriftEntryType, DriftKind } from '@holdfast/evidence';
+import { classifyContent } from './classify-content.ts';
+import { classifyName, findDataPlace } from './classify-name.ts';
+import type { DriftReason } from './drift-reason.ts';
+
+/** Version of the rules in this folder: any change of what counts as relevant gives it another number. */
+export const DRIFT_RULES = 'holdfast-drift-rules-v1';
+
+/** One difference between a container and its image, as the rules see it. */
+export interface DriftFacts {
+  readonly kind: DriftKind;
+  /** Bytes as latin1, absolute. */
+  readonly path: string;
+  /** Of the entry now; `none` where it was removed. */
+  readonly entryType: DriftEntryType;
+  /** Attributes now; absent for a removed entry. */
+  readonly after?: DriftFactAttributes | undefined;
+  /** Attributes in the image; absent where the image has nothing at the path. */
+  readonly before?: (DriftFactAttributes & { readonly entryType: DriftEntryType }) | undefined;
+  /** First bytes of a regular file that is new or has other content; undefined where they could not be read. */
+  readonly head?: Uint8Array | undefined;
+}
+
+export interface DriftFactAttributes {
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly capability?: string | undefined;
+}
+
+/**
+ * Decides whether a difference is relevant, and why. Pure; an empty answer means that it is not.
+ *
+ * 1. Whatever touches a path that the image contains is relevant: content, attributes, removal, opaque directories.
+ * 2. A new entry outside the data places is relevant.
+ * 3. A new entry in a data place is relevant when its name or place, its first bytes, an execute bit on a file, a set-id
+ *    bit or a capability make it code or trust, or when it is a device. Files whose bytes could not be read are relevant.
+ *
+ * So sockets, pipes, links, directories and plain files in data places are not, until a rule of 3 names them.
+ */
+export function classifyEntry(facts: DriftFacts): DriftReason[] {
+  const reasons = new Set<DriftReason>(classifyAttributes(facts));
+  for (const reason of classifyChange(facts)) reasons.add(reason);
+  for (const reason of classifyName(facts.path)) reasons.add(reason);
+  if (facts.entryType === 'file' && (facts.kind === 'added' || facts.kind === 'modified')) {
+    for (const reason of facts.head === undefined ? ['unreadable' as const] : classifyContent(facts.head)) {
+      reasons.add(reason);
+    }
+  }
+  return [...reasons].sort();
+}
+
+function classifyChange(facts: DriftFacts): DriftReason[] {
+  const reasons: DriftReason[] = [];
+  const { kind, before, entryType } = facts;
+  if (before !== undefined) reasons.push('imageContent');
+  else if (findDataPlace(facts.path) === undefined) reasons.push('newEntry');
+  if (kind === 'removed') reasons.push('removed');
+  if (kind === 'opaque') reasons.push('opaque');
+  if (kind === 'modified' && before !== undefined && before.entryType !== entryType) reasons.push('typeChanged');
+  if (entryType === 'char' || entryType === 'block') reasons.push('device');
+  const isSpecial = entryType === 'fifo' || entryType === 'socket';
+  if (isSpecial && findDataPlace(facts.path) === undefined) reasons.push('specialFile');
+  return reasons;
+}
+
+function classifyAttributes({ entryType, after, before }: DriftFacts): DriftReason[] {
+  if (after === undefined) return [];
+  const reasons: DriftReason[] = [];
+  const isLink = entryType === 'symlink';
+  if (entryType === 'file' && (after.mode & 0o111) !== 0) reasons.push('executable');
+  if (entryType === 'file' && (after.mode & 0o4000) !== 0) reasons.push('setuid');
+  if (entryType === 'file' && (after.mode & 0o2000) !== 0) reasons.push('setgid');
+  if (after.capability !== undefined || before?.capability !== undefined) reasons.push('capability');
+  if (before === undefined) return reasons;
+  if (!isLink && after.mode !== before.mode) reasons.push('mode');
+  if (after.uid !== before.uid || after.gid !== before.gid) reasons.push('owner');
+  return reasons;
+}

@@ -1,0 +1,127 @@
+import type { DriftReason } from './drift-reason.ts';
+
+/**
+ * Where applications keep what they write while they run. A new entry below one of these is of no relevance unless
+ * another rule names it. The list is part of the security claim: it changes only with the version of the rules.
+ */
+const DATA_PLACES = [
+  '/tmp',
+  '/var/tmp',
+  '/var/log',
+  '/var/cache',
+  '/var/lib',
+  '/var/spool',
+  '/run',
+  '/var/run',
+  '/data',
+];
+
+/** Places below the data places whose content is code or trust, whatever its name. */
+const CODE_PLACES: readonly (readonly [RegExp, DriftReason])[] = [
+  [/^\/var\/lib\/(dpkg|rpm|pacman|opkg|apk|dnf|yum)(\/|$)/, 'packageDatabase'],
+  [/^\/var\/cache\/apt\/(src)?pkgcache\.bin$|^\/lib\/apk(\/|$)/, 'packageDatabase'],
+  [/^\/var\/spool\/(cron|at|anacron)(\/|$)/, 'scheduledTask'],
+  [/^\/(var\/)?run\/(systemd|udev)(\/|$)/, 'serviceUnit'],
+  [/^\/var\/lib\/systemd(\/|$)/, 'serviceUnit'],
+  [/^\/var\/lib\/ca-certificates(\/|$)/, 'certificateStore'],
+];
+
+/** Directories that make what lies in them code, wherever they are. */
+const CODE_DIRECTORIES: readonly (readonly [RegExp, DriftReason])[] = [
+  [
+    /\/(site-packages|dist-packages|node_modules|__pycache__|WEB-INF|META-INF|cgi-bin|gems|vendor)(\/|$)/,
+    'interpretedCode',
+  ],
+  [/\/\.git\/hooks\//, 'script'],
+  [/\/\.ssh(\/|$)/, 'credentials'],
+  [/\/\.(config|local)\/(systemd|autostart)(\/|$)/, 'serviceUnit'],
+  [/^\/etc(\/|$)/, 'configuration'],
+  [/^\/etc\/(ssl|pki|ca-certificates)(\/|$)|^\/usr\/(local\/)?share\/(ca-certificates|pki)(\/|$)/, 'certificateStore'],
+  [/^\/etc\/cron|^\/etc\/(ana)?crontab$|^\/etc\/periodic(\/|$)/, 'scheduledTask'],
+  [/^\/etc\/(systemd|init\.d|init|runit|s6|supervisor|xinetd\.d)(\/|$)|^\/(usr\/)?lib\/systemd(\/|$)/, 'serviceUnit'],
+];
+
+/** Names that an interpreter, a linker or a login picks up by themselves. */
+const SPECIAL_NAMES: ReadonlyMap<string, DriftReason> = new Map([
+  ['.bashrc', 'shellStartup'],
+  ['.bash_profile', 'shellStartup'],
+  ['.bash_login', 'shellStartup'],
+  ['.bash_logout', 'shellStartup'],
+  ['.bash_aliases', 'shellStartup'],
+  ['.profile', 'shellStartup'],
+  ['.shinit', 'shellStartup'],
+  ['.zshrc', 'shellStartup'],
+  ['.zshenv', 'shellStartup'],
+  ['.zprofile', 'shellStartup'],
+  ['.zlogin', 'shellStartup'],
+  ['.kshrc', 'shellStartup'],
+  ['.cshrc', 'shellStartup'],
+  ['.tcshrc', 'shellStartup'],
+  ['.login', 'shellStartup'],
+  ['.inputrc', 'shellStartup'],
+  ['.vimrc', 'interpretedCode'],
+  ['.exrc', 'interpretedCode'],
+  ['.emacs', 'interpretedCode'],
+  ['.gdbinit', 'interpretedCode'],
+  ['.lldbinit', 'interpretedCode'],
+  ['.psqlrc', 'interpretedCode'],
+  ['.irbrc', 'interpretedCode'],
+  ['.pythonrc', 'interpretedCode'],
+  ['.rprofile', 'interpretedCode'],
+  ['.npmrc', 'configuration'],
+  ['.yarnrc', 'configuration'],
+  ['.pypirc', 'configuration'],
+  ['pip.conf', 'configuration'],
+  ['.gitconfig', 'configuration'],
+  ['.wgetrc', 'configuration'],
+  ['.curlrc', 'configuration'],
+  ['.pam_environment', 'configuration'],
+  ['.htaccess', 'configuration'],
+  ['.user.ini', 'configuration'],
+  ['php.ini', 'configuration'],
+  ['web.config', 'configuration'],
+  ['.env', 'configuration'],
+  ['authorized_keys', 'credentials'],
+  ['authorized_keys2', 'credentials'],
+  ['.rhosts', 'credentials'],
+  ['.shosts', 'credentials'],
+  ['.netrc', 'credentials'],
+  ['.pgpass', 'credentials'],
+  ['ld.so.preload', 'preload'],
+  ['ld.so.cache', 'preload'],
+  ['crontab', 'scheduledTask'],
+  ['makefile', 'interpretedCode'],
+  ['rakefile', 'interpretedCode'],
+  ['gemfile', 'interpretedCode'],
+  ['dockerfile', 'interpretedCode'],
+  ['package.json', 'packageManifest'],
+  ['package-lock.json', 'packageManifest'],
+  ['composer.json', 'packageManifest'],
+  ['installed.json', 'packageManifest'],
+  ['pom.properties', 'packageManifest'],
+  ['pkg-info', 'packageManifest'],
+]);
+
+const CODE_SUFFIXES =
+  /\.(php\d?|phtml|pht|phps|inc|phar|jsp|jspx|jspf|asp|aspx|ashx|asmx|cfm|cgi|fcgi|pl|pm|t|py|pyw|pyc|pyo|pyz|pyx|pth|rb|erb|lua|luac|js|mjs|cjs|jsx|ts|mts|cts|tsx|wasm|sh|bash|zsh|ksh|csh|tcsh|fish|tcl|awk|groovy|gvy|kts|scala|clj|class|jar|war|ear|jmod|whl|egg|gem|exe|dll|com|bat|cmd|ps1|psm1|vbs|wsf|ko|bpf|ebpf|o|a|el|elc|scm|r|jl|ex|exs|beam|erl|hs|ipynb|pickle|pkl|xs|nse|applescript|desktop|apk|deb|rpm|dylib|swf)$/i;
+const SHARED_OBJECT = /\.so(\.[0-9][0-9a-zA-Z.]*)?$/;
+const PACKAGE_DIRECTORY = /\.(dist-info|egg-info)(\/|$)/;
+const MANIFEST_SUFFIXES = /\.(gemspec|deps\.json|nuspec|egg-link)$/i;
+
+/** Whether a path (latin1, absolute) is or lies below a declared data place. Returns that place. */
+export function findDataPlace(path: string): string | undefined {
+  return DATA_PLACES.find((place) => path === place || path.startsWith(`${place}/`));
+}
+
+/** Reasons that a path alone gives, in no order and without repetition. */
+export function classifyName(path: string): DriftReason[] {
+  const reasons = new Set<DriftReason>();
+  for (const [pattern, reason] of [...CODE_PLACES, ...CODE_DIRECTORIES]) if (pattern.test(path)) reasons.add(reason);
+  const name = path.slice(path.lastIndexOf('/') + 1);
+  const special = SPECIAL_NAMES.get(name.toLowerCase());
+  if (special !== undefined) reasons.add(special);
+  if (CODE_SUFFIXES.test(name)) reasons.add('interpretedCode');
+  if (SHARED_OBJECT.test(name)) reasons.add('sharedObject');
+  if (PACKAGE_DIRECTORY.test(path) || MANIFEST_SUFFIXES.test(name)) reasons.add('packageManifest');
+  return [...reasons];
+}
