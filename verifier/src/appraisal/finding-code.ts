@@ -43,8 +43,8 @@ export const FINDING_RULES = {
   BOOT_LOG_MISSING: warning('There is no boot event log, so nothing is known of how the kube node booted.'),
   BOOT_LOG_NOT_APPRAISED: warning('There is a boot event log, but no reference values to appraise it by.'),
   SECURE_BOOT_OFF: warning('The firmware variables say that Secure Boot is off.'),
-  IMA_INACTIVE: warning('PCR 10 or the claims say that IMA does not measure what is executed.'),
-  IMA_CONTRADICTION: contraindicated('The claims deny IMA, but the quoted PCR 10 is not zero, or the reverse.'),
+  IMA_INACTIVE: warning('IMA does not measure what is executed: there is none, and PCR 10 is zero.'),
+  IMA_CONTRADICTION: warning('Claims and quoted PCR 10 disagree on whether IMA measures into this TPM.'),
   IMA_NOT_APPRAISED: warning('IMA is active, but its list was not appraised.'),
   KERNEL_LOCKDOWN_NONE: info('Kernel lockdown is off or cannot be read.'),
   KERNEL_TAINTED: info('The kernel is tainted.'),
@@ -71,8 +71,8 @@ export const FINDING_RULES = {
   IMAGE_UNPROVEN: undecided('There is no chain of digests from the running container to an image manifest.'),
   IMAGE_RETAGGED: info("The image's name now leads to another image; the running one is unchanged."),
   LAYER_UNPROVEN: warning('A lower layer was not compared with the content that the manifest names.'),
-  BASELINE_CONFLICT: undecided('Kube nodes report different package baselines for the same layers.'),
   SBOM_MISSING: undecided('There is no valid signed SBOM for the image.'),
+  SBOM_NOT_COMPARED: undecided('The signed SBOM cannot be compared with the image.'),
   SBOM_PACKAGE_UNLISTED: warning('The image contains a package that its signed SBOM does not list.'),
   SBOM_PACKAGE_ABSENT: warning('The signed SBOM lists a package that the image does not contain.'),
   SBOM_PACKAGE_CHANGED: contraindicated('The image contains another version of a package than its signed SBOM says.'),
@@ -92,15 +92,21 @@ export const FINDING_RULES = {
   CONFIG_MODIFIED: warning('A configuration file below /etc was changed, added or removed.'),
   CA_STORE_MODIFIED: contraindicated('The store of trusted certificates was changed.'),
   PRELOAD_CONFIGURED: contraindicated('The dynamic linker was told to load a library into every program.'),
+  AUTOSTART_CHANGED: contraindicated('A scheduled task, service unit or login script was added, changed or removed.'),
+  CREDENTIALS_CHANGED: contraindicated('A file that lets somebody in was added, changed or removed.'),
+  ENTRY_UNREADABLE: undecided('A changed path could not be read by the scanner.'),
   SETUID_ADDED: contraindicated('A path gained setuid, setgid or file capabilities.'),
   SPECIAL_FILE_ADDED: warning('A device, socket or FIFO was added.'),
   DIRECTORY_REPLACED: contraindicated('A directory of the image was hidden and replaced as a whole.'),
   ATTRIBUTES_CHANGED: warning('Mode, owner or attributes of a path of the image were changed.'),
   FILE_ADDED: warning('A file was added outside declared data places.'),
+  DIRECTORY_ADDED: info('A directory was added outside declared data places.'),
   MOUNT_OVER_IMAGE: contraindicated(
     "A mount that the runtime's specification does not name covers a path of the image.",
   ),
   VOLUME_UNPROVEN: info('A volume covers a path of the image; its content is not part of the proof.'),
+  // Of all kinds.
+  FINDINGS_LIMITED: info('More was found than is listed; the status counts all of it.'),
 } as const satisfies Record<string, FindingRule>;
 
 /** Stable code of a finding; a closed set. */

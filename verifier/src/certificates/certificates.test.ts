@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { createPublicKey, generateKeyPairSync, type KeyObject, X509Certificate } from 'node:crypto';
+import { generateKeyPairSync, type KeyObject, X509Certificate } from 'node:crypto';
 import { test } from 'node:test';
 import { VerifierError } from '../verifier-error.ts';
 import { createAuthorityCertificate, createCertificateIssuer } from './certificate-issuer.ts';
-import { computeThumbprint, createFileSigner } from './file-signer.ts';
+import { createFileSigner } from './file-signer.ts';
 import { type KeyCertificateClaims, verifyKeyCertificates } from './verify-key-certificates.ts';
 
 const START = Date.parse('2026-01-01T00:00:00Z');
@@ -83,19 +83,4 @@ test('no flipped bit of a certificate passes', async () => {
     signing.writeUInt8(signing.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3);
     assert.throws(() => verifyKeyCertificates({ ...claims, signing }), refused, `bit ${bit}`);
   }
-});
-
-test('the thumbprint is that of RFC 7638', () => {
-  // RFC 7517 appendix A.1, and its thumbprint as computed by hand over the members in lexical order.
-  const key = createPublicKey({
-    format: 'jwk',
-    key: {
-      kty: 'EC',
-      crv: 'P-256',
-      x: 'MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4',
-      y: '4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM',
-    },
-  });
-  assert.equal(computeThumbprint(key), 'cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s');
-  assert.throws(() => computeThumbprint(generateKeyPairSync('ed25519').publicKey), TypeError);
 });

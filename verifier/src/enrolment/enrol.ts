@@ -1,8 +1,7 @@
 import { create } from '@bufbuild/protobuf';
-import { computeTranscript, makeCredential, verifyProof } from '@holdfast/evidence';
+import { computeKid, computeTranscript, exportSigningJwk, makeCredential, verifyProof } from '@holdfast/evidence';
 import { type EnrollBegin, type EnrollRequest, type EnrollResponse, EnrollResponseSchema } from '@holdfast/proto';
 import type { CertificateIssuer } from '../certificates/certificate-issuer.ts';
-import { computeThumbprint } from '../certificates/file-signer.ts';
 import type { MessagePort } from '../server/message-port.ts';
 import type { EnrolledNode, EnrolmentStore } from '../store/enrolment-store.ts';
 import type { Trust } from '../trust/trust.ts';
@@ -102,7 +101,7 @@ async function certify(
     ekPublic: ek.ekPublic.encoded,
     akPublic: keys.akPublic.encoded,
     signingPublic: keys.signingPublic.encoded,
-    kid: computeThumbprint(keys.signingKey),
+    kid: computeKid(exportSigningJwk(keys.signingKey)),
     issuedAtMs: nowMs,
     expiresAtMs: period.notAfterMs,
   };

@@ -1,0 +1,89 @@
+import type {
+  BootClaims,
+  ContainerClaims,
+  ContainersClaims,
+  Drift,
+  HostClaims,
+  ImaClaims,
+  KernelClaims,
+  TokenClaims,
+} from '@holdfast/evidence';
+import type { PackageComparison, UndecidedComparison } from '../conformity/comparison.ts';
+import type { PackageDelta } from './delta-inventories.ts';
+import type { FindingCode } from './finding-code.ts';
+
+/** Content that the evidence names by digest: there, not to be had, or refused by its parser. */
+export type Resolved<T> =
+  | { readonly state: 'ok'; readonly value: T }
+  | { readonly state: 'missing' }
+  | { readonly state: 'malformed'; readonly reason: string };
+
+/** What the verified quotes say. */
+export interface QuoteFacts {
+  readonly resetCount: number;
+  readonly restartCount: number;
+  /** False when the TPM's clock may have gone back. */
+  readonly safe: boolean;
+  /** Whether the second quote covers a PCR 10 that was never extended. */
+  readonly imaPcrIsZero: boolean;
+}
+
+/** What an inventory says beyond its packages, which are compared beforehand. */
+export interface InventoryFacts {
+  readonly complete: boolean;
+  readonly limits: readonly string[];
+  readonly packages: number;
+  readonly databases: number;
+}
+
+/** A signed SBOM about the container's manifest, and how it compares with the lower layers. */
+export interface SbomComparison {
+  /** `sha256:…` of the envelope. */
+  readonly digest: string;
+  readonly keyId: string;
+  readonly comparison: PackageComparison | UndecidedComparison;
+}
+
+/** All that the evidence says of one container. Documents are null where the claims name none. */
+export interface ContainerEvidence {
+  readonly claims: Resolved<ContainerClaims>;
+  readonly inventory: Resolved<InventoryFacts> | null;
+  readonly baseline: Resolved<InventoryFacts> | null;
+  readonly drift: Resolved<Drift> | null;
+  /** Baseline against merged view; null unless both are there. */
+  readonly packageDelta: PackageDelta | null;
+  /** Newest first; empty where there is no valid SBOM about the manifest, or nothing to compare it with. */
+  readonly sboms: readonly SbomComparison[];
+  /** Whether there is any valid SBOM about the manifest. */
+  readonly hasSbom: boolean;
+}
+
+/** Evidence whose token, quotes, binding, nonce and chain were verified, with its claims-sets. */
+export interface VerifiedEvidence {
+  readonly evidenceId: string;
+  /** Label under which the kube node is enrolled. */
+  readonly kubeNode: string;
+  readonly claims: TokenClaims;
+  /** Null for a kube node that was enrolled without a TPM. */
+  readonly quotes: QuoteFacts | null;
+  /** When it came in, milliseconds since 1970 by the verifier's clock. */
+  readonly receivedAtMs: number;
+  /** Incidents that no operator acknowledged yet, and what the chain says of this round. */
+  readonly chainFindings: readonly FindingCode[];
+  readonly host: Resolved<HostClaims>;
+  readonly boot: Resolved<BootClaims>;
+  readonly ima: Resolved<ImaClaims>;
+  readonly kernel: Resolved<KernelClaims>;
+  readonly containerIndex: Resolved<ContainersClaims>;
+  /** By container id, as the index has them. */
+  readonly containers: ReadonlyMap<string, ContainerEvidence>;
+}
+
+/** Who vouches for the EK. */
+export type Endorsement = 'pinned';
+
+/** Parameters of the appraisal. */
+export interface AppraisalPolicy {
+  /** A container whose oldest unscanned change is older is not decided. */
+  readonly maxPendingMs: number;
+}

@@ -1,0 +1,96 @@
+import type { ContainerClaims, MountClaims } from '@holdfast/evidence';
+import type { AppraisalPolicy, ContainerEvidence, InventoryFacts, Resolved } from './appraisal-input.ts';
+import { appraiseDrift, appraisePackageDelta } from './appraise-drift.ts';
+import { appraiseImage } from './appraise-image.ts';
+import { withClaims } from './appraise-kube-node.ts';
+import { createFinding, type Finding } from './finding.ts';
+
+/** Mounted into every container by its runtime; none of them holds files of a disk. */
+const KERNEL_FILE_SYSTEMS: ReadonlySet<string> = new Set(['proc', 'sysfs', 'cgroup', 'cgroup2', 'mqueue', 'devpts']);
+
+/** A container's findings and the SBOM that it was compared with. */
+export interface ContainerFindings {
+  readonly findings: Finding[];
+  /** `sha256:…` of the envelope; null where there is none. */
+  readonly sbom: string | null;
+}
+
+/**
+ * Appraises one container, pause containers like any other: that the claims are about it and complete; its image and
+ * SBOM (see `appraiseImage`); packages and files that differ from the image; mounts over image paths. What is missing
+ * leaves the container undecided, never clean.
+ */
+export function appraiseContainer(
+  id: string,
+  evidence: ContainerEvidence,
+  pendingMs: number,
+  policy: AppraisalPolicy,
+): ContainerFindings {
+  if (evidence.claims.state !== 'ok') {
+    return { findings: withClaims(evidence.claims, 'container', () => []), sbom: null };
+  }
+  const claims = evidence.claims.value;
+  if (claims.id !== id) {
+    return { findings: [createFinding('CLAIMS_IDENTITY', { expected: id, actual: claims.id })], sbom: null };
+  }
+  const image = appraiseImage(claims, evidence);
+  const findings = [
+    ...appraiseState(claims, pendingMs, policy),
+    ...image.findings,
+    ...appraiseInventories(claims, evidence),
+    ...(evidence.packageDelta === null ? [] : appraisePackageDelta(evidence.packageDelta)),
+    ...appraiseDriftDocument(evidence),
+    ...claims.mounts.flatMap(appraiseMount),
+  ];
+  return { findings, sbom: image.sbom };
+}
+
+function appraiseState(claims: ContainerClaims, pendingMs: number, policy: AppraisalPolicy): Finding[] {
+  const findings: Finding[] = [];
+  if (claims.status === 'unsupported')
+    findings.push(createFinding('CONTAINER_UNSUPPORTED', { actual: claims.runtime }));
+  if (claims.status === 'stopped') findings.push(createFinding('CONTAINER_STOPPED'));
+  if (pendingMs > policy.maxPendingMs) findings.push(createFinding('SCAN_PENDING', { actual: `${pendingMs} ms` }));
+  if (!claims.scan.complete || claims.scan.limits.length > 0) {
+    findings.push(createFinding('SCAN_INCOMPLETE', { actual: claims.scan.limits.join(', ') || 'no reason given' }));
+  }
+  return findings;
+}
+
+function appraiseInventories(claims: ContainerClaims, { inventory, baseline }: ContainerEvidence): Finding[] {
+  if (inventory === null || baseline === null) return [createFinding('INVENTORY_MISSING')];
+  const findings = [
+    ...withClaims(inventory, 'inventory', checkComplete),
+    ...withClaims(baseline, 'baseline', checkComplete),
+  ];
+  if (countDatabases(inventory) === 0 && countDatabases(baseline) === 0) {
+    findings.push(createFinding('NO_PACKAGE_DATABASE', { actual: claims.image.manifest ?? undefined }));
+  }
+  return findings;
+}
+
+function checkComplete(facts: InventoryFacts): Finding[] {
+  if (facts.complete && facts.limits.length === 0) return [];
+  return [createFinding('SCAN_INCOMPLETE', { actual: facts.limits.join(', ') || 'no reason given' })];
+}
+
+function countDatabases(facts: Resolved<InventoryFacts>): number | undefined {
+  return facts.state === 'ok' ? facts.value.databases : undefined;
+}
+
+function appraiseDriftDocument({ drift }: ContainerEvidence): Finding[] {
+  if (drift === null) return [createFinding('DRIFT_MISSING')];
+  return withClaims(drift, 'drift', (document) => [
+    ...(document.complete && document.limits.length === 0
+      ? []
+      : [createFinding('SCAN_INCOMPLETE', { actual: document.limits.join(', ') || 'no reason given' })]),
+    ...appraiseDrift(document),
+  ]);
+}
+
+function appraiseMount(mount: MountClaims): Finding[] {
+  if (!mount.coversImage) return [];
+  if (!mount.inSpec) return [createFinding('MOUNT_OVER_IMAGE', { path: mount.path, actual: mount.fsType })];
+  if (KERNEL_FILE_SYSTEMS.has(mount.fsType) || mount.path === '/dev' || mount.path.startsWith('/dev/')) return [];
+  return [createFinding('VOLUME_UNPROVEN', { path: mount.path, actual: mount.fsType })];
+}

@@ -1,0 +1,73 @@
+import type { ContainerClaims } from '@holdfast/evidence';
+import type { PackageComparison } from '../conformity/comparison.ts';
+import type { ContainerEvidence, SbomComparison } from './appraisal-input.ts';
+import { createFinding, type Finding } from './finding.ts';
+
+/** Findings about a container's image and the SBOM that it was compared with. */
+export interface ImageFindings {
+  readonly findings: Finding[];
+  /** `sha256:…` of the envelope; null where there is none. */
+  readonly sbom: string | null;
+}
+
+const DIGEST = /^sha256:[0-9a-f]{64}$/;
+
+/**
+ * Appraises the way from the running root file system to a manifest digest, then the manifest's signed SBOM against the
+ * inventory of the lower layers. Names and tags count for nothing. Of several SBOMs the newest one that agrees is taken,
+ * else the newest.
+ */
+export function appraiseImage(claims: ContainerClaims, evidence: ContainerEvidence): ImageFindings {
+  const { image } = claims;
+  const findings: Finding[] = [];
+  if (!isChained(claims)) findings.push(createFinding('IMAGE_UNPROVEN', { actual: image.manifest ?? undefined }));
+  if (image.retagged) findings.push(createFinding('IMAGE_RETAGGED', { actual: image.reference ?? undefined }));
+  const unproven = image.layers.filter(({ proof }) => proof !== 'content');
+  for (const { diffId, proof } of unproven) {
+    findings.push(createFinding('LAYER_UNPROVEN', { expected: 'content', actual: `${diffId}: ${proof}` }));
+  }
+  if (!evidence.hasSbom) return { findings: [...findings, createFinding('SBOM_MISSING')], sbom: null };
+  const chosen = evidence.sboms.find(({ comparison }) => isMatch(comparison)) ?? evidence.sboms[0];
+  if (chosen === undefined) return { findings: [...findings, createFinding('SBOM_NOT_COMPARED')], sbom: null };
+  return { findings: [...findings, ...appraiseSbom(chosen, evidence)], sbom: chosen.digest };
+}
+
+/** Every link is there, and was found by content and not by a name. */
+function isChained({ image }: ContainerClaims): boolean {
+  const byName = ['name', 'cri'];
+  return (
+    DIGEST.test(image.manifest ?? '') &&
+    DIGEST.test(image.config ?? '') &&
+    DIGEST.test(image.chainId ?? '') &&
+    image.layers.length > 0 &&
+    image.layers.at(-1)?.chainId === image.chainId &&
+    !['manifest', 'config', 'chainId'].some((link) => byName.includes(image.via[link] ?? ''))
+  );
+}
+
+function isMatch(comparison: SbomComparison['comparison']): boolean {
+  return comparison.decided && countDifferences(comparison) === 0;
+}
+
+function countDifferences({ unexpected, missing, changed }: PackageComparison): number {
+  return unexpected.length + missing.length + changed.length;
+}
+
+function appraiseSbom({ comparison, digest }: SbomComparison, evidence: ContainerEvidence): Finding[] {
+  if (!comparison.decided) {
+    const hasNoDatabase = evidence.baseline?.state === 'ok' && evidence.baseline.value.databases === 0;
+    // Its own finding says that there is nothing to compare.
+    if (comparison.reason === 'ACTUAL_EMPTY' && hasNoDatabase) return [];
+    return [createFinding('SBOM_NOT_COMPARED', { expected: digest, actual: comparison.reason })];
+  }
+  return [
+    ...comparison.changed.map(({ purl, from, to }) =>
+      createFinding('SBOM_PACKAGE_CHANGED', { purl, expected: from, actual: to }),
+    ),
+    ...comparison.unexpected.map((purl) => createFinding('SBOM_PACKAGE_UNLISTED', { purl })),
+    ...comparison.missing.map((purl) => createFinding('SBOM_PACKAGE_ABSENT', { purl })),
+    ...comparison.explained.map(({ purl, reason }) =>
+      createFinding('SBOM_DIFFERENCE_EXPLAINED', { purl, actual: reason }),
+    ),
+  ];
+}

@@ -1,0 +1,95 @@
+import type { BootClaims, ImaClaims, KernelClaims } from '@holdfast/evidence';
+import type { AppraisalPolicy, Endorsement, QuoteFacts, Resolved, VerifiedEvidence } from './appraisal-input.ts';
+import { createFinding, type Finding } from './finding.ts';
+
+const MAX_SKEW_MS = 60_000;
+/** Documentation/admin-guide/tainted-kernels.rst: forced module load, unsigned module. */
+const TAINT_MODULE = (1n << 1n) | (1n << 13n);
+
+/**
+ * Appraises what the evidence says of the kube node itself: endorsement, TPM and chain; boot; IMA; kernel; whether the
+ * list of containers can be complete. A claims-set that is not there leaves nothing decided.
+ */
+export function appraiseKubeNode(
+  evidence: VerifiedEvidence,
+  endorsement: Endorsement,
+  policy: AppraisalPolicy,
+): Finding[] {
+  return [
+    ...appraiseIdentity(evidence, endorsement),
+    ...withClaims(evidence.host, 'host', (host) => checkLabel(host.kubeNode, evidence.kubeNode)),
+    ...withClaims(evidence.boot, 'boot', appraiseBoot),
+    ...withClaims(evidence.ima, 'ima', (ima) => appraiseIma(ima, evidence.quotes)),
+    ...withClaims(evidence.kernel, 'kernel', appraiseKernel),
+    ...appraiseContainerList(evidence, policy),
+  ];
+}
+
+/** Findings about a claims-set, or the one that says why there are none. */
+export function withClaims<T>(resolved: Resolved<T>, what: string, appraise: (value: T) => Finding[]): Finding[] {
+  if (resolved.state === 'ok') return appraise(resolved.value);
+  if (resolved.state === 'missing') {
+    return [createFinding('CLAIMS_MISSING', { expected: what }, `The ${what} claims could not be had.`)];
+  }
+  return [
+    createFinding('CLAIMS_MALFORMED', { expected: what }, `The ${what} claims were refused: ${resolved.reason}.`),
+  ];
+}
+
+function appraiseIdentity(evidence: VerifiedEvidence, endorsement: Endorsement): Finding[] {
+  const skewMs = evidence.claims.iat * 1000 - evidence.receivedAtMs;
+  const lost = evidence.claims.holdfast.lost.filter(({ kind }) => kind === 'change');
+  return [
+    ...(endorsement === 'pinned' ? [createFinding('EK_NOT_ENDORSED')] : []),
+    ...evidence.chainFindings.map((code) => createFinding(code)),
+    ...(evidence.quotes?.safe === false ? [createFinding('TPM_CLOCK_UNSAFE')] : []),
+    ...(Math.abs(skewMs) > MAX_SKEW_MS
+      ? [createFinding('CLOCK_SKEW', { actual: `${Math.round(skewMs / 1000)} s` })]
+      : []),
+    ...lost.map(({ from, to }) => createFinding('EVIDENCE_LOST', { actual: `${from}-${to}` })),
+  ];
+}
+
+function checkLabel(actual: string, expected: string): Finding[] {
+  return actual === expected ? [] : [createFinding('CLAIMS_IDENTITY', { expected, actual })];
+}
+
+function appraiseBoot(boot: BootClaims): Finding[] {
+  return [
+    createFinding(boot.eventLog === null ? 'BOOT_LOG_MISSING' : 'BOOT_LOG_NOT_APPRAISED'),
+    ...(boot.secureBoot === false ? [createFinding('SECURE_BOOT_OFF')] : []),
+  ];
+}
+
+function appraiseIma(ima: ImaClaims, quotes: QuoteFacts | null): Finding[] {
+  if (quotes !== null && ima.active === quotes.imaPcrIsZero) {
+    const actual = quotes.imaPcrIsZero ? 'PCR 10 is zero' : 'PCR 10 is not zero';
+    return [createFinding('IMA_CONTRADICTION', { expected: ima.active ? 'IMA is active' : 'no IMA', actual })];
+  }
+  return [createFinding(ima.active ? 'IMA_NOT_APPRAISED' : 'IMA_INACTIVE')];
+}
+
+function appraiseKernel(kernel: KernelClaims): Finding[] {
+  const taint = /^\d{1,19}$/.test(kernel.tainted.trim()) ? BigInt(kernel.tainted.trim()) : undefined;
+  const findings: Finding[] = [];
+  if (!/\[(?:integrity|confidentiality)\]/.test(kernel.lockdown ?? '')) {
+    findings.push(createFinding('KERNEL_LOCKDOWN_NONE', { actual: kernel.lockdown ?? 'not readable' }));
+  }
+  if (taint === undefined || taint !== 0n) findings.push(createFinding('KERNEL_TAINTED', { actual: kernel.tainted }));
+  if (taint !== undefined && (taint & TAINT_MODULE) !== 0n) findings.push(createFinding('KERNEL_MODULE_UNSIGNED'));
+  if (kernel.kexecLoaded?.trim() === '1') findings.push(createFinding('KEXEC_LOADED'));
+  if (kernel.limits.length > 0) {
+    findings.push(createFinding('KERNEL_CLAIMS_LIMITED', { actual: kernel.limits.join(', ') }));
+  }
+  return findings;
+}
+
+function appraiseContainerList(evidence: VerifiedEvidence, policy: AppraisalPolicy): Finding[] {
+  const index = withClaims(evidence.containerIndex, 'containers', ({ limits }) =>
+    limits.map((limit) => createFinding('RUNTIME_UNAVAILABLE', { actual: limit })),
+  );
+  const unseen = evidence.claims.holdfast.pending
+    .filter(([id, ms]) => ms > policy.maxPendingMs && !evidence.containers.has(id))
+    .map(([id, ms]) => createFinding('SCAN_PENDING', { actual: `${ms} ms` }, `Container ${id} was never scanned.`));
+  return [...index, ...unseen, createFinding('CONTAINERS_NOT_COMPARED')];
+}
