@@ -1,6 +1,6 @@
 import { hashNumber, hierarchyNumber } from './algorithms.ts';
 import { checkBytes, checkFlag, checkInteger, checkOptions, checkWord } from './check-options.ts';
-import { type NativeCommand, type NativeCommands, NO_HANDLE } from './native-binding.ts';
+import { ENDORSEMENT_POLICY, type NativeCommand, type NativeCommands, NO_HANDLE } from './native-binding.ts';
 import { resolveReference } from './tpm-object.ts';
 import type * as types from './tpm-types.ts';
 
@@ -29,9 +29,11 @@ function nonce(value: Buffer, name: string): Buffer {
   return value;
 }
 
-function usesPolicy(value: types.KeyPolicy | undefined, name: string): boolean {
-  if (value !== undefined) checkWord(value, name, ['endorsement']);
-  return value !== undefined;
+function policyNumber(owner: object, value: types.KeyPolicy | undefined, name: string): number {
+  if (value === undefined) return NO_HANDLE;
+  if (value === 'endorsement') return ENDORSEMENT_POLICY;
+  if (typeof value === 'string') throw new TypeError(`${name} must be "endorsement" or a TpmSession`);
+  return resolveReference(owner, value, 'session', name);
 }
 
 function optionalObject(owner: object, value: unknown, name: string): number {
@@ -65,7 +67,7 @@ export function createArgs(owner: object, options: types.CreateOptions): Args<'c
     template: structure(options.template, 'template'),
     authValue: auth(options.authValue, 'authValue'),
     parentAuth: auth(options.parentAuth, 'parentAuth'),
-    policy: usesPolicy(options.parentPolicy, 'parentPolicy'),
+    policy: policyNumber(owner, options.parentPolicy, 'parentPolicy'),
   };
 }
 
@@ -76,7 +78,7 @@ export function loadArgs(owner: object, options: types.LoadOptions): Args<'load'
     private: structure(options.private, 'private'),
     public: structure(options.public, 'public'),
     parentAuth: auth(options.parentAuth, 'parentAuth'),
-    policy: usesPolicy(options.parentPolicy, 'parentPolicy'),
+    policy: policyNumber(owner, options.parentPolicy, 'parentPolicy'),
   };
 }
 
@@ -137,7 +139,7 @@ export function activateCredentialArgs(
     keyAuth: auth(options.keyAuth, 'keyAuth'),
     ek: resolveReference(owner, options.ek, 'object', 'ek'),
     ekAuth: auth(options.ekAuth, 'ekAuth'),
-    policy: usesPolicy(options.ekPolicy, 'ekPolicy'),
+    policy: policyNumber(owner, options.ekPolicy, 'ekPolicy'),
     idObject: structure(options.idObject, 'idObject'),
     encryptedSecret: structure(options.encryptedSecret, 'encryptedSecret'),
   };

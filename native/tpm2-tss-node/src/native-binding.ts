@@ -3,6 +3,9 @@ import type { Attestation, Capability, CreatedObject, HashResult, ObjectPublic, 
 /** Stands for "no such object or session" where a command may have one: ESYS_TR_NONE. */
 export const NO_HANDLE = 0xfff;
 
+/** As a `policy`: satisfy PolicySecret of the endorsement hierarchy. ESYS_TR_RH_ENDORSEMENT. */
+export const ENDORSEMENT_POLICY = 0x10b;
+
 interface LoadedObject {
   handle: number;
   name: Buffer;
@@ -31,10 +34,10 @@ export interface NativeCommands {
     LoadedObject & { public: Buffer }
   >;
   create: Command<
-    { parent: number; template: Buffer; authValue: Buffer; parentAuth: Buffer; policy: boolean },
+    { parent: number; template: Buffer; authValue: Buffer; parentAuth: Buffer; policy: number },
     CreatedObject
   >;
-  load: Command<{ parent: number; private: Buffer; public: Buffer; parentAuth: Buffer; policy: boolean }, LoadedObject>;
+  load: Command<{ parent: number; private: Buffer; public: Buffer; parentAuth: Buffer; policy: number }, LoadedObject>;
   readPublic: Command<{ object: number }, ObjectPublic>;
   fromPersistent: Command<{ handle: number }, LoadedObject>;
   evictControl: Command<{ hierarchy: number; hierarchyAuth: Buffer; object: number; handle: number }, LoadedObject>;
@@ -50,7 +53,7 @@ export interface NativeCommands {
       keyAuth: Buffer;
       ek: number;
       ekAuth: Buffer;
-      policy: boolean;
+      policy: number;
       idObject: Buffer;
       encryptedSecret: Buffer;
     },

@@ -9,8 +9,11 @@ export type HashAlgorithm = 'sha1' | 'sha256' | 'sha384' | 'sha512';
 /** Which handles to list (TPM 2.0 Part 2, 7.4). */
 export type HandleRange = 'pcr' | 'nv' | 'loadedSession' | 'savedSession' | 'transient' | 'persistent';
 
-/** `endorsement`: satisfy a low-range EK's policy with PolicySecret(TPM_RH_ENDORSEMENT). */
-export type KeyPolicy = 'endorsement';
+/**
+ * `endorsement`: satisfy a low-range EK's policy with PolicySecret(TPM_RH_ENDORSEMENT), over a session salted to the key;
+ * a key that may be used with its authorization value (a high-range EK) is used so. Or a policy session of one's own.
+ */
+export type KeyPolicy = 'endorsement' | TpmSession;
 
 export interface GetCapabilityOptions {
   /** TPM_CAP (Part 2, 6.12). */
