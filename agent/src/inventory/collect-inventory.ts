@@ -1,20 +1,29 @@
 import type { Inventory } from '@holdfast/evidence';
 import type { RootView } from '../root-view/root-view.ts';
+import { InventoryBuilder, type InventoryLimits } from './inventory-builder.ts';
+import { DEFAULT_INVENTORY_LIMITS } from './inventory-limits.ts';
+import { readOsId } from './os-release.ts';
+import { PathOwners } from './path-owners.ts';
+import { readOsDatabases } from './read-os-databases.ts';
+import { scanTree } from './scan-tree.ts';
 
-export interface InventoryOptions {
-  /** Value for the purl namespace of OS packages in place of os-release's ID: pass the baseline's for a merged view. */
+export interface InventoryOptions extends Partial<InventoryLimits> {
+  /** purl namespace of OS packages in place of os-release's ID: pass the baseline's for a merged view. */
   readonly osId?: string;
-  /** Entries of the tree that are visited. Default 2,000,000. */
-  readonly maxEntries?: number;
-  /** Largest package database. Default 256 MiB. */
-  readonly maxDatabaseBytes?: number;
-  readonly maxPackages?: number;
-  /** `performance.now()` value after which the scan stops with the limit `time`. */
-  readonly deadlineMs?: number;
 }
 
 /**
- * Reads every package database and language manifest of a root file system. A limit that was hit stands in `limits`;
- * no database found is `databases: []`. Throws nothing on foreign data.
+ * Reads every package database of operating systems and every language manifest of a root file system.
+ *
+ * A limit that was hit, a database that is malformed or contradicts itself stand in `limits` with their path, and
+ * `complete` is false; no database found is `databases: []`, which says nothing good. Throws nothing on foreign data;
+ * errors of the view other than limits pass through. Embedded SBOMs are never read: anybody can drop one.
  */
-export declare function collectInventory(view: RootView, options?: InventoryOptions): Inventory;
+export function collectInventory(view: RootView, options: InventoryOptions = {}): Inventory {
+  const { osId, ...limits } = options;
+  const builder = new InventoryBuilder(view, { ...DEFAULT_INVENTORY_LIMITS, ...limits });
+  const databases = readOsDatabases(builder, osId ?? readOsId(builder));
+  for (const { found, database } of databases.flatMap((each) => each.packages)) builder.addPackage(found, database);
+  const owners = new PathOwners(builder, databases);
+  return builder.build(scanTree(builder, owners));
+}

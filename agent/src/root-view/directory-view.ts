@@ -1,7 +1,18 @@
-import { type BytePath, bytePathToBuffer } from '@holdfast/evidence';
+import { type BytePath, bytePathToBuffer, joinBytePath, toBytePath } from '@holdfast/evidence';
 import { openRoot, RootfsError, type RootHandle, type RootStat } from '@holdfast/rootfs';
 import { resolvePath } from './resolve-path.ts';
-import { type RootView, type ViewEntry, type ViewLayer, type ViewLimit, ViewLimitError } from './root-view.ts';
+import {
+  type EntryType,
+  type RootView,
+  type ViewEntry,
+  type ViewLayer,
+  type ViewLimit,
+  ViewLimitError,
+  type WalkedEntry,
+  type WalkLimits,
+} from './root-view.ts';
+
+const ROOT = toBytePath('/');
 
 /** A view that holds a file handle or a spool file; `close` may be called twice. */
 export interface ClosableView extends RootView, Disposable {
@@ -70,6 +81,28 @@ class DirectoryView implements ClosableView {
     return resolvePath((at) => this.lstat(at), path);
   }
 
+  walk(limits: WalkLimits, onEntry: (path: BytePath, entry: WalkedEntry) => void): void {
+    const directories = new Map([['', ROOT]]);
+    this.#read(ROOT, () =>
+      this.#root.walk(Buffer.alloc(0), limits, (batch) => {
+        for (const { path, stat, problem } of batch) {
+          const { type, mode, size } = stat;
+          const full = joinToParent(directories, path.toString('latin1'), type);
+          if (problem === 'changed') throw new ViewLimitError('changedWhileRead', full);
+          onEntry(
+            full,
+            problem === undefined || problem === 'limit' ? { type, mode, size } : { type, mode, size, problem },
+          );
+        }
+      }),
+    );
+  }
+
+  readPart(path: BytePath, offset: number, length: number): Buffer | undefined {
+    const part = { maxBytes: length, offset, length };
+    return this.#read(path, () => this.#root.readFile(bytePathToBuffer(path), part))?.content;
+  }
+
   close(): void {
     this.#root.close();
   }
@@ -102,6 +135,16 @@ class DirectoryView implements ClosableView {
       throw error;
     }
   }
+}
+
+/** The walk tells a directory before its content, so that its path is already there to be joined to. */
+function joinToParent(directories: Map<string, BytePath>, path: string, type: EntryType): BytePath {
+  const slash = path.lastIndexOf('/');
+  const parent = directories.get(slash === -1 ? '' : path.slice(0, slash));
+  if (parent === undefined) throw new TypeError('a walk told an entry before its directory');
+  const full = joinBytePath(parent, path.slice(slash + 1));
+  if (type === 'directory') directories.set(path, full);
+  return full;
 }
 
 function toViewLimit(error: RootfsError): ViewLimit | undefined {

@@ -20,7 +20,7 @@ export function resolvePath(lstat: (path: BytePath) => ViewEntry | undefined, pa
       at = parentPath(at);
       continue;
     }
-    const next = joinBytePath(at, Buffer.from(part, 'latin1'));
+    const next = joinBytePath(at, part);
     const entry = lstat(next);
     if (entry?.type === 'symlink') {
       links += 1;

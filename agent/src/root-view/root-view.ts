@@ -21,6 +21,20 @@ export interface ViewEntry {
   readonly layer: number;
 }
 
+/** What a walk tells of an entry; less than `ViewEntry`, so that it costs one system call. */
+export interface WalkedEntry {
+  readonly type: EntryType;
+  readonly mode: number;
+  readonly size: number;
+  /** Why nothing below or in it can be read: another file system lies there, or the kernel refuses. */
+  readonly problem?: 'mount' | 'unreadable';
+}
+
+export interface WalkLimits {
+  readonly maxEntries: number;
+  readonly maxDepth: number;
+}
+
 /** One layer of a view, lowest first. */
 export interface ViewLayer {
   /** `sha256:…` of the uncompressed tar; null for an upper directory or a plain directory. */
@@ -48,6 +62,13 @@ export interface RootView {
   hashFile(path: BytePath): string | undefined;
   /** Resolves symbolic links inside the root, at most 40 of them. Undefined where the path leads nowhere. */
   resolve(path: BytePath): BytePath | undefined;
+  /**
+   * Tells every entry below the root, each directory before its content. Views that have no fast way leave it out: call
+   * `walkView`, which does without.
+   */
+  walk?(limits: WalkLimits, onEntry: (path: BytePath, entry: WalkedEntry) => void): void;
+  /** Bytes of a regular file from `offset` on, fewer at its end. Views without random access leave it out. */
+  readPart?(path: BytePath, offset: number, length: number): Buffer | undefined;
 }
 
 export type ViewLimit = 'fileBytes' | 'totalBytes' | 'entries' | 'depth' | 'time' | 'changedWhileRead' | 'unsupported';

@@ -1,0 +1,131 @@
+import { type BytePath, joinBytePath, toBytePath } from '@holdfast/evidence';
+import type { InventoryBuilder } from '../inventory-builder.ts';
+import type { FileDigest, OsPackage, OwnerSink, PathOwner } from '../os-package.ts';
+
+/** A deb with what is needed to find its file lists. */
+export interface DebPackage extends OsPackage {
+  readonly isMultiArchSame: boolean;
+  /** The `Conffiles` field: lines of path and MD5. */
+  readonly conffiles: string;
+}
+
+const INFO = toBytePath('/var/lib/dpkg/info');
+const DIVERSIONS = toBytePath('/var/lib/dpkg/diversions');
+const STATUS = '/var/lib/dpkg/status';
+const MAX_LIST_BYTES = 64 * 1024 * 1024;
+
+/** Where a path of a package really lies, and for whom the diversion does not count. */
+interface Diversion {
+  readonly to: string;
+  readonly by: string;
+}
+
+/**
+ * Tells which paths each deb owns: `info/NAME[:ARCH].list`, or for status.d, which has no lists, the `.md5sums` beside
+ * the control file. Diverted paths are told where they were put.
+ */
+export function listDpkgOwnedPaths(builder: InventoryBuilder, packages: readonly DebPackage[], sink: OwnerSink): void {
+  const info = builder.attempt(() => builder.view.resolve(INFO));
+  const names = new Set(info === undefined ? [] : (builder.attempt(() => builder.view.list(info)) ?? []));
+  const diversions = readDiversions(builder);
+  for (const entry of packages) {
+    const owner = new DebOwner(builder, entry, names, diversions);
+    for (const path of owner.listPaths()) sink.own(path, owner);
+  }
+}
+
+class DebOwner implements PathOwner {
+  readonly purl: string;
+  readonly #builder: InventoryBuilder;
+  readonly #entry: DebPackage;
+  readonly #infoNames: ReadonlySet<string>;
+  readonly #diversions: ReadonlyMap<string, Diversion>;
+  #digests: Map<string, FileDigest> | undefined;
+
+  constructor(
+    builder: InventoryBuilder,
+    entry: DebPackage,
+    infoNames: ReadonlySet<string>,
+    diversions: ReadonlyMap<string, Diversion>,
+  ) {
+    this.purl = entry.found.purl;
+    this.#builder = builder;
+    this.#entry = entry;
+    this.#infoNames = infoNames;
+    this.#diversions = diversions;
+  }
+
+  listPaths(): string[] {
+    const list = this.#readInfo('list');
+    if (list === undefined) return [...this.#loadDigests().keys()];
+    return list
+      .split('\n')
+      .filter((line) => line.startsWith('/') && line !== '/.')
+      .map((line) => this.#divert(line));
+  }
+
+  digestOf(path: string): FileDigest | undefined {
+    return this.#loadDigests().get(path);
+  }
+
+  #loadDigests(): Map<string, FileDigest> {
+    if (this.#digests !== undefined) return this.#digests;
+    const digests = new Map<string, FileDigest>();
+    for (const [path, hex] of parseConffiles(this.#entry.conffiles)) {
+      digests.set(this.#divert(path), { algorithm: 'md5', hex });
+    }
+    for (const [path, hex] of parseMd5sums(this.#readInfo('md5sums') ?? '')) {
+      digests.set(this.#divert(path), { algorithm: 'md5', hex });
+    }
+    this.#digests = digests;
+    return digests;
+  }
+
+  #divert(path: string): string {
+    const diversion = this.#diversions.get(path);
+    return diversion === undefined || diversion.by === this.#entry.found.name ? path : diversion.to;
+  }
+
+  #readInfo(extension: 'list' | 'md5sums'): string | undefined {
+    const path = this.#infoPath(extension);
+    return path && this.#builder.readFollowed(path, MAX_LIST_BYTES)?.toString('latin1');
+  }
+
+  /** Packages that can be installed for several architectures carry theirs in the file's name. */
+  #infoPath(extension: 'list' | 'md5sums'): BytePath | undefined {
+    const { found, database, isMultiArchSame } = this.#entry;
+    if (database !== STATUS) return toBytePath(Buffer.from(`${database}.${extension}`, 'latin1'));
+    const qualified = `${found.name}:${found.arch}.${extension}`;
+    const plain = `${found.name}.${extension}`;
+    const candidates = isMultiArchSame ? [qualified, plain] : [plain, qualified];
+    const name = candidates.find((candidate) => this.#infoNames.has(candidate));
+    return name === undefined ? undefined : joinBytePath(INFO, name);
+  }
+}
+
+/** Lines of `MD5  PATH` with the path relative to the root. */
+function* parseMd5sums(text: string): Generator<[path: string, hex: string]> {
+  for (const line of text.split('\n')) {
+    const match = /^([0-9a-f]{32}) [ *](?:\.?\/)?(.+?)\r?$/.exec(line);
+    if (match?.[1] !== undefined && match[2] !== undefined) yield [`/${match[2]}`, match[1]];
+  }
+}
+
+/** Lines of `/PATH MD5 [obsolete|remove-on-upgrade]`. */
+function* parseConffiles(field: string): Generator<[path: string, hex: string]> {
+  for (const line of field.split('\n')) {
+    const match = /^(\/.+?) ([0-9a-f]{32})(?: [a-z-]+)*$/.exec(line);
+    if (match?.[1] !== undefined && match[2] !== undefined) yield [match[1], match[2]];
+  }
+}
+
+/** Three lines each: path, where it was diverted to, and the package that did it (`:` for the administrator). */
+function readDiversions(builder: InventoryBuilder): Map<string, Diversion> {
+  const diversions = new Map<string, Diversion>();
+  const lines = builder.readFollowed(DIVERSIONS, MAX_LIST_BYTES)?.toString('latin1').split('\n') ?? [];
+  for (let at = 0; at + 2 < lines.length; at += 3) {
+    const [from = '', to = '', by = ''] = lines.slice(at, at + 3);
+    if (from.startsWith('/') && to.startsWith('/')) diversions.set(from, { to, by });
+  }
+  return diversions;
+}

@@ -1,0 +1,79 @@
+/** One paragraph of a control file: field names in lower case, values with continuation lines joined by line feeds. */
+export type Stanza = ReadonlyMap<string, string>;
+
+export interface ControlFile {
+  readonly stanzas: readonly Stanza[];
+  /** Lines that begin a package, counted without regard to paragraphs. */
+  readonly packageLines: number;
+}
+
+/** Longest value kept; only package lists and conffiles come near it. */
+const MAX_VALUE_CHARS = 1024 * 1024;
+
+/**
+ * Reads the paragraphs of a Debian control file (deb822(5)) for the fields asked for, as latin1.
+ *
+ * Made to miss nothing that dpkg would see: any number of empty or blank lines between paragraphs, carriage returns, no
+ * final line feed, blanks before the colon, any case; a second `Package` line starts a new paragraph. `packageLines` is
+ * counted on its own, so that a caller can tell when the two ways of reading disagree.
+ */
+export function parseControl(text: string, fields: ReadonlySet<string>): ControlFile {
+  const reader = new ControlReader(fields);
+  let packageLines = 0;
+  for (let at = 0; at < text.length; ) {
+    const newline = text.indexOf('\n', at);
+    const end = newline === -1 ? text.length : newline;
+    const line = text.slice(at, text[end - 1] === '\r' && end > at ? end - 1 : end);
+    if (/^package[ \t]*:/i.test(line)) packageLines += 1;
+    reader.push(line);
+    at = end + 1;
+  }
+  return { stanzas: reader.finish(), packageLines };
+}
+
+class ControlReader {
+  readonly #fields: ReadonlySet<string>;
+  readonly #stanzas: Stanza[] = [];
+  #stanza = new Map<string, string>();
+  #field: string | undefined;
+
+  constructor(fields: ReadonlySet<string>) {
+    this.#fields = fields;
+  }
+
+  push(line: string): void {
+    const first = line[0];
+    if (line.trim() === '') this.#endStanza();
+    else if (first === ' ' || first === '\t') this.#continue(line.trim());
+    else this.#start(line);
+  }
+
+  finish(): Stanza[] {
+    this.#endStanza();
+    return this.#stanzas;
+  }
+
+  #continue(line: string): void {
+    if (this.#field === undefined) return;
+    const value = this.#stanza.get(this.#field) ?? '';
+    if (value.length + line.length < MAX_VALUE_CHARS) this.#stanza.set(this.#field, `${value}\n${line}`);
+  }
+
+  #start(line: string): void {
+    const colon = line.indexOf(':');
+    const name = line.slice(0, Math.max(colon, 0)).trimEnd().toLowerCase();
+    this.#field = this.#fields.has(name) ? name : undefined;
+    if (this.#field === undefined) return;
+    if (name === 'package' && this.#stanza.has(name)) {
+      this.#endStanza();
+      this.#field = name;
+    }
+    if (!this.#stanza.has(name)) this.#stanza.set(name, line.slice(colon + 1).trim());
+  }
+
+  #endStanza(): void {
+    if (this.#stanza.size > 0) this.#stanzas.push(this.#stanza);
+    this.#stanza = new Map();
+    this.#field = undefined;
+  }
+}

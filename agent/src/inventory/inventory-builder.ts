@@ -1,0 +1,127 @@
+import { createHash } from 'node:crypto';
+import { type BytePath, formatBytePath, type Inventory, type InventoryPackage, toBytePath } from '@holdfast/evidence';
+import { type RootView, ViewLimitError } from '../root-view/root-view.ts';
+
+export interface InventoryLimits {
+  readonly maxEntries: number;
+  readonly maxDepth: number;
+  /** One package database. */
+  readonly maxDatabaseBytes: number;
+  /** One manifest of a language package. */
+  readonly maxManifestBytes: number;
+  readonly maxPackages: number;
+  /** `performance.now()` value after which the scan stops. */
+  readonly deadlineMs: number;
+}
+
+/** A package as a database names it, before it is known where and by whom. */
+export type FoundPackage = Omit<InventoryPackage, 'path' | 'layer' | 'ownedBy'>;
+
+/** Most different limits that are spelt out; a hostile tree must not fill the document with them. */
+const MAX_NOTES = 1000;
+const MAX_TEXT = 1024;
+
+/** Gathers one inventory: bounded reads of the view, and every limit that was hit. */
+export class InventoryBuilder {
+  readonly view: RootView;
+  readonly limits: InventoryLimits;
+  readonly #notes = new Set<string>();
+  readonly #databases: Inventory['databases'] = [];
+  readonly #packages = new Map<string, InventoryPackage>();
+  readonly #layers = new Map<BytePath, string | undefined>();
+
+  constructor(view: RootView, limits: InventoryLimits) {
+    this.view = view;
+    this.limits = limits;
+  }
+
+  /** Records that something was left out and where (latin1 path): the inventory is not complete any more. */
+  note(what: string, path: string): void {
+    const where = formatBytePath(toBytePath(Buffer.from(path, 'latin1')));
+    if (this.#notes.size < MAX_NOTES) this.#notes.add(`${what} ${where}`.slice(0, MAX_TEXT));
+  }
+
+  get notes(): string[] {
+    return [...this.#notes].sort();
+  }
+
+  /** Runs a reading step; a limit of the view ends this step only. */
+  attempt<T>(step: () => T): T | undefined {
+    try {
+      return step();
+    } catch (error) {
+      if (!(error instanceof ViewLimitError)) throw error;
+      this.note(error.limit, error.path);
+      return undefined;
+    }
+  }
+
+  /** Throws `ViewLimitError` `time` once the deadline has passed. */
+  checkTime(path: BytePath): void {
+    if (performance.now() > this.limits.deadlineMs) throw new ViewLimitError('time', path);
+  }
+
+  /** Reads a package database, links followed inside the root, and lists it. Undefined where there is none. */
+  readDatabase(type: string, path: BytePath): Buffer | undefined {
+    const bytes = this.readFollowed(path, this.limits.maxDatabaseBytes);
+    if (bytes === undefined) return undefined;
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    this.#databases.push({ type, path: formatBytePath(path), sha256 });
+    return bytes;
+  }
+
+  /** Reads a file, links followed inside the root. Undefined where there is none, or a limit was noted. */
+  readFollowed(path: BytePath, maxBytes: number): Buffer | undefined {
+    return this.attempt(() => {
+      this.checkTime(path);
+      const real = this.view.resolve(path);
+      return real === undefined ? undefined : this.view.readFile(real, maxBytes);
+    });
+  }
+
+  /** Adds a package found in the file at `path`; the same purl of the same file counts once. */
+  addPackage(found: FoundPackage, path: BytePath, ownedBy?: string): void {
+    const text = formatBytePath(path);
+    const key = `${found.purl}\0${text}`;
+    if (this.#packages.has(key)) return;
+    if (this.#packages.size >= this.limits.maxPackages) {
+      this.note('packages', path);
+      return;
+    }
+    const layer = this.#layerOf(path);
+    this.#packages.set(key, {
+      ...found,
+      path: text,
+      ...(layer === undefined ? {} : { layer }),
+      ...(ownedBy === undefined ? {} : { ownedBy }),
+    });
+  }
+
+  build(unowned: Inventory['unowned']): Inventory {
+    const limits = this.notes;
+    return {
+      format: 'holdfast-inventory-v1',
+      databases: this.#databases.sort((a, b) => compareText(a.path, b.path) || compareText(a.type, b.type)),
+      complete: limits.length === 0,
+      limits,
+      packages: [...this.#packages.values()].sort((a, b) => compareText(a.purl, b.purl) || compareText(a.path, b.path)),
+      unowned,
+    };
+  }
+
+  /** Databases hold many packages, so the last answers are kept. */
+  #layerOf(path: BytePath): string | undefined {
+    if (this.#layers.has(path)) return this.#layers.get(path);
+    const real = this.view.resolve(path);
+    const layer = real === undefined ? undefined : this.view.lstat(real)?.layer;
+    const diffId = layer === undefined ? undefined : (this.view.layers[layer]?.diffId ?? undefined);
+    if (this.#layers.size > 64) this.#layers.clear();
+    this.#layers.set(path, diffId);
+    return diffId;
+  }
+}
+
+/** By UTF-16 code unit, so that the order does not depend on a locale. */
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

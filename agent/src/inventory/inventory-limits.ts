@@ -1,0 +1,11 @@
+import type { InventoryLimits } from './inventory-builder.ts';
+
+/** What a scan may use up where its caller says nothing. */
+export const DEFAULT_INVENTORY_LIMITS: InventoryLimits = {
+  maxEntries: 2_000_000,
+  maxDepth: 2048,
+  maxDatabaseBytes: 256 * 1024 * 1024,
+  maxManifestBytes: 4 * 1024 * 1024,
+  maxPackages: 200_000,
+  deadlineMs: Number.POSITIVE_INFINITY,
+};

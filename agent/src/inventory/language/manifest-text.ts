@@ -1,0 +1,19 @@
+/** Printable text without blanks, as names and versions of packages are. Undefined for anything else. */
+export function asPackageText(value: unknown): string | undefined {
+  return typeof value === 'string' && /^[^\p{C}\p{Z}]{1,256}$/u.test(value) ? value : undefined;
+}
+
+/** Parses a manifest as a JSON object; what is no JSON is no manifest, and trees are full of broken test files. */
+export function parseJsonObject(bytes: Buffer): Readonly<Record<string, unknown>> | undefined {
+  const text = bytes.toString('utf8');
+  try {
+    return asObject(JSON.parse(text.startsWith('\uFEFF') ? text.slice(1) : text));
+  } catch {
+    return undefined;
+  }
+}
+
+export function asObject(value: unknown): Readonly<Record<string, unknown>> | undefined {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+  return Object.fromEntries(Object.entries(value));
+}

@@ -1,0 +1,73 @@
+import { type BytePath, joinBytePath, toBytePath } from '@holdfast/evidence';
+import { parentPath } from '../root-view/resolve-path.ts';
+import type { RootView } from '../root-view/root-view.ts';
+import type { InventoryBuilder } from './inventory-builder.ts';
+import type { OsDatabase, OwnerSink, PathOwner } from './os-package.ts';
+
+const ROOT = toBytePath('/');
+
+/** An owned path: its owner, and the path as the owner's database writes it where that differs. */
+interface Claim {
+  readonly owner: PathOwner;
+  readonly listed: string | undefined;
+}
+
+/**
+ * Which package owns which path, under the names that the paths have on disk: databases list /lib/x while /lib is a link
+ * to /usr/lib. Where several packages list a path (directories, mostly), the last one counts.
+ */
+export class PathOwners implements OwnerSink {
+  readonly #builder: InventoryBuilder;
+  readonly #view: RootView;
+  readonly #claims = new Map<string, PathOwner | Claim>();
+  readonly #directories = new Map<string, BytePath | undefined>([['', ROOT]]);
+
+  constructor(builder: InventoryBuilder, databases: readonly OsDatabase[]) {
+    this.#builder = builder;
+    this.#view = builder.view;
+    for (const database of databases) database.listOwnedPaths(this);
+    this.#directories.clear();
+  }
+
+  /** Owner of an entry by the path that it has on disk, parents without links. */
+  find(path: BytePath): { owner: PathOwner; listed: string } | undefined {
+    const claim = this.#claims.get(path);
+    if (claim === undefined) return undefined;
+    return 'owner' in claim ? { owner: claim.owner, listed: claim.listed ?? path } : { owner: claim, listed: path };
+  }
+
+  own(path: string, owner: PathOwner): void {
+    const slash = path.lastIndexOf('/');
+    const name = path.slice(slash + 1);
+    if (name === '' || name === '.' || name === '..' || name.includes('\0')) return;
+    const directory = this.#realDirectory(path.slice(0, slash));
+    if (directory === undefined) return;
+    const real = joinBytePath(directory, name);
+    this.#claims.set(real, real === path ? owner : { owner, listed: path });
+  }
+
+  /** Most paths share their directory with the one before, so each is looked up once. */
+  #realDirectory(path: string): BytePath | undefined {
+    if (this.#directories.has(path)) return this.#directories.get(path);
+    const real = this.#builder.attempt(() => this.#resolveDirectory(path));
+    this.#directories.set(path, real);
+    return real;
+  }
+
+  /** A directory that is not there (cleaned images) keeps its listed name. */
+  #resolveDirectory(path: string): BytePath | undefined {
+    const slash = path.lastIndexOf('/');
+    const parent = this.#realDirectory(path.slice(0, slash));
+    const name = path.slice(slash + 1);
+    if (parent === undefined || name === '' || name === '.' || name === '..') return undefined;
+    const here = joinBytePath(parent, name);
+    return this.#view.lstat(here)?.type === 'symlink' ? this.#view.resolve(here) : here;
+  }
+}
+
+/** The path with every link above its last part resolved. Undefined where a parent is missing. */
+export function resolveParents(view: RootView, path: BytePath): BytePath | undefined {
+  if (path === ROOT) return ROOT;
+  const parent = view.resolve(parentPath(path));
+  return parent === undefined ? undefined : joinBytePath(parent, path.slice(path.lastIndexOf('/') + 1));
+}
