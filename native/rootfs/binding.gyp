@@ -1,0 +1,56 @@
+{
+  "variables": { "asan%": "0" },
+  "targets": [
+    {
+      "target_name": "rootfs",
+      "sources": [
+        "native/capabilities.cc",
+        "native/directory-names.cc",
+        "native/entry-content.cc",
+        "native/entry-stat.cc",
+        "native/event-batch.cc",
+        "native/fanotify-watcher.cc",
+        "native/hash-many.cc",
+        "native/kernel.cc",
+        "native/open-by-parts.cc",
+        "native/root.cc",
+        "native/sha256.cc",
+        "native/thread-pool.cc",
+        "native/walk-record.cc",
+        "native/walker.cc",
+        "native/watch-table.cc",
+        "native/napi/addon.cc",
+        "native/napi/convert.cc",
+        "native/napi/pool-task.cc",
+        "native/napi/root-object.cc",
+        "native/napi/walker-object.cc",
+        "native/napi/watch-object.cc"
+      ],
+      "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
+      "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_CPP_EXCEPTIONS_ALL", "NODE_ADDON_API_DISABLE_DEPRECATED"],
+      "cflags!": ["-fno-exceptions"],
+      "cflags_cc!": ["-fno-exceptions", "-fno-rtti", "-std=gnu++20", "-std=gnu++17"],
+      "cflags": [
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-fvisibility=hidden",
+        "-fstack-protector-strong",
+        "-U_FORTIFY_SOURCE",
+        "-D_FORTIFY_SOURCE=2"
+      ],
+      "cflags_cc": ["-std=c++17", "-fvisibility-inlines-hidden"],
+      # nodelete: pool threads may still run our code when a worker thread's environment lets go of it
+      "ldflags": ["-Wl,-z,now", "-Wl,-z,relro", "-Wl,-z,noexecstack", "-Wl,-z,nodelete"],
+      "conditions": [
+        ["asan==1", {
+          "sources": ["native/napi/planted-bug.cc"],
+          "defines": ["ROOTFS_PLANTED_BUG"],
+          "cflags!": ["-D_FORTIFY_SOURCE=2"],
+          "cflags": ["-fsanitize=address,undefined", "-fno-omit-frame-pointer", "-g", "-O1"],
+          "ldflags": ["-fsanitize=address,undefined"]
+        }]
+      ]
+    }
+  ]
+}

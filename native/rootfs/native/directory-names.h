@@ -1,0 +1,38 @@
+#ifndef ROOTFS_DIRECTORY_NAMES_H_
+#define ROOTFS_DIRECTORY_NAMES_H_
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "status.h"
+
+namespace rootfs {
+
+// Names of one directory in one block of memory.
+class DirectoryNames {
+ public:
+  size_t size() const { return spans_.size(); }
+  size_t bytes() const { return bytes_.size(); }
+  std::string_view operator[](size_t index) const;
+  void Add(std::string_view name);
+  // By bytes, as memcmp orders them.
+  void Sort();
+  // Each name as its length (u16, little-endian) and bytes.
+  std::string Pack() const;
+
+ private:
+  struct Span {
+    uint32_t at;
+    uint32_t bytes;
+  };
+  std::string bytes_;
+  std::vector<Span> spans_;
+};
+
+// Reads all names but . and .. with getdents64; kLimit as soon as there are more than max_entries.
+Result<DirectoryNames> ReadNames(int directory, uint64_t max_entries);
+
+}  // namespace rootfs
+
+#endif  // ROOTFS_DIRECTORY_NAMES_H_

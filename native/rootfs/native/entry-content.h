@@ -1,0 +1,53 @@
+#ifndef ROOTFS_ENTRY_CONTENT_H_
+#define ROOTFS_ENTRY_CONTENT_H_
+
+#include <string>
+#include <vector>
+
+#include "root.h"
+#include "sha256.h"
+
+namespace rootfs {
+
+struct Hashed {
+  Sha256Digest sha256;
+  EntryStat stat;
+};
+
+// A file that was opened and judged, ready to be read into memory of exactly `bytes`.
+struct ReadPlan {
+  UniqueFd fd;
+  EntryStat stat;
+  uint64_t offset = 0;
+  uint64_t bytes = 0;
+};
+
+struct Verity {
+  uint16_t algorithm;
+  std::string digest;
+};
+
+// Hashes a regular file: kLimit above max_bytes before a byte is read, kChanged where stat moved or the file was short.
+Result<Hashed> HashEntry(const Entry& entry, uint64_t max_bytes);
+
+// Opens a regular file and says how much of it is to be read; `length` below 0 means to its end. kType, kLimit.
+Result<ReadPlan> PlanRead(const Entry& entry, uint64_t max_bytes, uint64_t offset, int64_t length);
+
+// Carries a plan out. kChanged where the file was shorter or stat moved.
+Status ReadPlanned(const ReadPlan& plan, void* into);
+
+// Target of a symbolic link.
+Result<std::string> ReadLinkFd(int link);
+
+// Value of one attribute of the entry itself; kNotFound where it is not set, kUnsupported for trusted.* unseen.
+Result<std::string> GetXattr(int path_fd, const std::string& name);
+
+// Names of all attributes of the entry itself.
+Result<std::vector<std::string>> ListXattrs(int path_fd);
+
+// Digest that fs-verity holds; kNotFound where it does not protect the file or is not there.
+Result<Verity> MeasureVerity(const Entry& entry);
+
+}  // namespace rootfs
+
+#endif  // ROOTFS_ENTRY_CONTENT_H_

@@ -1,0 +1,21 @@
+#ifndef ROOTFS_NAPI_ADDON_DATA_H_
+#define ROOTFS_NAPI_ADDON_DATA_H_
+
+#include <napi.h>
+
+#include "root-object.h"
+#include "walker-object.h"
+#include "watch-object.h"
+
+namespace rootfs {
+
+// The classes of one environment: the main thread and each worker thread have their own.
+struct AddonData {
+  Napi::FunctionReference root;
+  Napi::FunctionReference walker;
+  Napi::FunctionReference watch;
+};
+
+}  // namespace rootfs
+
+#endif  // ROOTFS_NAPI_ADDON_DATA_H_

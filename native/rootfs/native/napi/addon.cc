@@ -1,0 +1,58 @@
+#include <napi.h>
+
+#include "../capabilities.h"
+#include "../sha256.h"
+#include "addon-data.h"
+#include "convert.h"
+
+namespace rootfs {
+
+#ifdef ROOTFS_PLANTED_BUG
+Napi::Value PlantedBug(const Napi::CallbackInfo& info);
+#endif
+
+namespace {
+
+Napi::Value OpenRoot(const Napi::CallbackInfo& info) {
+  return info.Env().GetInstanceData<AddonData>()->root.New({info[0], info[1]});
+}
+
+Napi::Value Watch(const Napi::CallbackInfo& info) {
+  return info.Env().GetInstanceData<AddonData>()->watch.New({info[0], info[1]});
+}
+
+Napi::Value Capabilities(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Napi::Object all = Napi::Object::New(env);
+  for (const Capability& capability : ProbeCapabilities(ToBytes(info[0]))) {
+    Napi::Object one = Napi::Object::New(env);
+    one.Set("works", Napi::Boolean::New(env, capability.works));
+    one.Set("detail", Napi::String::New(env, capability.detail));
+    all.Set(capability.name, one);
+  }
+  return all;
+}
+
+Napi::Object Load(Napi::Env env, Napi::Object exports) {
+  if (!Sha256::Works()) throw Napi::Error::New(env, "SHA-256 of node's own OpenSSL is not found or wrong");
+  auto* data = new AddonData();
+  data->root = Napi::Persistent(RootObject::Define(env));
+  data->walker = Napi::Persistent(WalkerObject::Define(env));
+  data->watch = Napi::Persistent(WatchObject::Define(env));
+  env.SetInstanceData(data);
+  exports.Set("openRoot", Napi::Function::New(env, OpenRoot));
+  exports.Set("watch", Napi::Function::New(env, Watch));
+  exports.Set("capabilities", Napi::Function::New(env, Capabilities));
+#ifdef ROOTFS_PLANTED_BUG
+  exports.Set("plantedBug", Napi::Function::New(env, PlantedBug));
+#endif
+  return exports;
+}
+
+}  // namespace
+
+}  // namespace rootfs
+
+static Napi::Object Init(Napi::Env env, Napi::Object exports) { return rootfs::Load(env, exports); }
+
+NODE_API_MODULE(rootfs, Init)

@@ -1,0 +1,144 @@
+#include "root-object.h"
+
+#include "../directory-names.h"
+#include "../entry-content.h"
+#include "../hash-many.h"
+#include "../kernel.h"
+#include "../thread-pool.h"
+#include "addon-data.h"
+#include "convert.h"
+#include "pool-task.h"
+
+namespace rootfs {
+
+Napi::Function RootObject::Define(Napi::Env env) {
+  return DefineClass(env, "NativeRoot",
+                     {
+                         InstanceMethod<&RootObject::Close>("close"),
+                         InstanceMethod<&RootObject::Lstat>("lstat"),
+                         InstanceMethod<&RootObject::List>("list"),
+                         InstanceMethod<&RootObject::ReadLink>("readLink"),
+                         InstanceMethod<&RootObject::ReadFile>("readFile"),
+                         InstanceMethod<&RootObject::HashFile>("hashFile"),
+                         InstanceMethod<&RootObject::HashFilesAsync>("hashFilesAsync"),
+                         InstanceMethod<&RootObject::GetXattr>("getXattr"),
+                         InstanceMethod<&RootObject::ListXattrs>("listXattrs"),
+                         InstanceMethod<&RootObject::MeasureVerity>("measureVerity"),
+                         InstanceMethod<&RootObject::StartWalk>("startWalk"),
+                     });
+}
+
+RootObject::RootObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<RootObject>(info) {
+  root_ = std::make_shared<const Root>(OrThrow(info.Env(), Root::Open(ToBytes(info[0]), info[1].ToBoolean())));
+}
+
+std::shared_ptr<const Root> RootObject::Opened(Napi::Env env) const {
+  if (root_ == nullptr) throw ToError(env, Status::Fail(Code::kClosed, 0, "root"));
+  return root_;
+}
+
+Entry RootObject::Find(const Napi::CallbackInfo& info) const {
+  return OrThrow(info.Env(), Opened(info.Env())->Find(ToBytes(info[0])));
+}
+
+Entry RootObject::Find(const Napi::CallbackInfo& info, EntryType type) const {
+  return OrThrow(info.Env(), Opened(info.Env())->Find(ToBytes(info[0]), type));
+}
+
+void RootObject::Close(const Napi::CallbackInfo&) { root_.reset(); }
+
+Napi::Value RootObject::Lstat(const Napi::CallbackInfo& info) {
+  Result<Entry> entry = Opened(info.Env())->Find(ToBytes(info[0]));
+  if (!entry.ok() && entry.status.code == Code::kNotFound) return info.Env().Undefined();
+  return ToStatBuffer(info.Env(), OrThrow(info.Env(), std::move(entry)).stat);
+}
+
+Napi::Value RootObject::List(const Napi::CallbackInfo& info) {
+  Entry entry = Find(info, EntryType::kDirectory);
+  UniqueFd directory = OrThrow(info.Env(), ReopenDirectory(entry.fd.get()));
+  return ToBuffer(info.Env(), OrThrow(info.Env(), ReadNames(directory.get(), ToCount(info[1]))).Pack());
+}
+
+Napi::Value RootObject::ReadLink(const Napi::CallbackInfo& info) {
+  Entry entry = Find(info, EntryType::kSymlink);
+  return ToBuffer(info.Env(), OrThrow(info.Env(), ReadLinkFd(entry.fd.get())));
+}
+
+Napi::Value RootObject::ReadFile(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Entry entry = Find(info, EntryType::kFile);
+  int64_t length = info[3].ToNumber().Int64Value();
+  ReadPlan plan = OrThrow(env, PlanRead(entry, ToCount(info[1]), ToCount(info[2]), length));
+  auto content = Napi::Buffer<char>::New(env, plan.bytes);
+  Status read = ReadPlanned(plan, content.Data());
+  if (!read.ok) throw ToError(env, read);
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("content", content);
+  result.Set("stat", ToStatBuffer(env, plan.stat));
+  return result;
+}
+
+Napi::Value RootObject::HashFile(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Entry entry = Find(info, EntryType::kFile);
+  Hashed hashed = OrThrow(env, HashEntry(entry, ToCount(info[1])));
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("sha256", Napi::Buffer<uint8_t>::Copy(env, hashed.sha256.data(), hashed.sha256.size()));
+  result.Set("stat", ToStatBuffer(env, hashed.stat));
+  return result;
+}
+
+Napi::Value RootObject::HashFilesAsync(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  auto list = info[0].As<Napi::Array>();
+  std::vector<std::string> paths;
+  for (uint32_t i = 0; i < list.Length(); i++) paths.push_back(ToBytes(list.Get(i)));
+  size_t threads = std::max<size_t>(1, std::min(paths.size(), ThreadPool::Get().max_threads()));
+  auto job = std::make_shared<HashMany>(Opened(env), std::move(paths), ToCount(info[1]));
+  return PoolTask::Run(
+      env, threads, [job] { job->Run(); }, [job] { return PoolTask::Outcome(job->Pack()); },
+      [](Napi::Env env, const std::string& packed) -> Napi::Value { return ToBuffer(env, packed); });
+}
+
+Napi::Value RootObject::GetXattr(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Entry entry = Find(info);
+  Result<std::string> value = rootfs::GetXattr(entry.fd.get(), info[1].ToString().Utf8Value());
+  if (!value.ok() && value.status.code == Code::kNotFound) return env.Undefined();
+  return ToBuffer(env, OrThrow(env, std::move(value)));
+}
+
+Napi::Value RootObject::ListXattrs(const Napi::CallbackInfo& info) {
+  Entry entry = Find(info);
+  DirectoryNames packed;
+  for (const std::string& name : OrThrow(info.Env(), rootfs::ListXattrs(entry.fd.get()))) packed.Add(name);
+  return ToBuffer(info.Env(), packed.Pack());
+}
+
+Napi::Value RootObject::MeasureVerity(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Entry entry = Find(info, EntryType::kFile);
+  Result<Verity> measured = rootfs::MeasureVerity(entry);
+  if (!measured.ok() && measured.status.code == Code::kNotFound) return env.Undefined();
+  Verity verity = OrThrow(env, std::move(measured));
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("algorithm", Napi::Number::New(env, verity.algorithm));
+  result.Set("digest", ToBuffer(env, verity.digest));
+  return result;
+}
+
+Napi::Value RootObject::StartWalk(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  auto wishes = info[1].As<Napi::Object>();
+  WalkOptions options;
+  options.max_entries = ToCount(wishes.Get("maxEntries"));
+  options.max_depth = ToCount(wishes.Get("maxDepth"));
+  options.hash_files = wishes.Get("hashFiles").ToBoolean();
+  options.max_file_bytes = ToCount(wishes.Get("maxFileBytes"));
+  auto names = wishes.Get("xattrs").As<Napi::Array>();
+  for (uint32_t i = 0; i < names.Length(); i++) options.xattrs.push_back(names.Get(i).ToString().Utf8Value());
+  std::unique_ptr<Walker> walker = OrThrow(env, Walker::Start(Opened(env), ToBytes(info[0]), std::move(options)));
+  return WalkerObject::Wrap(env, std::move(walker));
+}
+
+}  // namespace rootfs

@@ -1,0 +1,220 @@
+#include "walker.h"
+
+#include <fcntl.h>
+#include <linux/limits.h>
+
+#include <cerrno>
+#include <chrono>
+
+#include "entry-content.h"
+#include "kernel.h"
+
+namespace rootfs {
+
+namespace {
+
+constexpr size_t kBatchEntries = 1024;
+constexpr size_t kBatchBytes = 256 * 1024;
+constexpr auto kBatchTime = std::chrono::milliseconds(50);
+constexpr size_t kMaxPathBytes = 64 * 1024;  // paths of a deep tree are quadratic in its depth
+constexpr size_t kOpenLevels = 32;
+constexpr int kMaxLooks = 4;
+
+bool IsRace(int error) { return error == ENOTDIR || error == ELOOP || error == EINVAL; }
+
+}  // namespace
+
+Result<std::unique_ptr<Walker>> Walker::Start(std::shared_ptr<const Root> root, const std::string& path,
+                                              WalkOptions options) {
+  for (const std::string& name : options.xattrs) {
+    if (name.rfind("trusted.", 0) == 0 && !HasTrustedXattrs()) {
+      return Status::Fail(Code::kUnsupported, EPERM, "listxattr");
+    }
+  }
+  Result<Entry> entry = root->Find(path, EntryType::kDirectory);
+  if (!entry.ok()) return entry.status;
+  Result<UniqueFd> directory = ReopenDirectory(entry.value.fd.get());
+  if (!directory.ok()) return directory.status;
+  std::unique_ptr<Walker> walker(new Walker(std::move(root), std::move(options)));
+  for (std::string_view part : SplitPath(path)) walker->path_.append(walker->path_.empty() ? "" : "/").append(part);
+  size_t path_bytes = walker->path_.size();
+  Status descended = walker->Descend(std::move(directory.value), entry.value.stat.identity, path_bytes);
+  if (!descended.ok) return descended;
+  return walker;
+}
+
+Result<std::string> Walker::Next() {
+  std::string batch;
+  const auto deadline = std::chrono::steady_clock::now() + kBatchTime;
+  for (size_t count = 0; !levels_.empty() && count < kBatchEntries && batch.size() < kBatchBytes;) {
+    Level& top = levels_.back();
+    Status status;
+    if (top.next == top.names.size()) {
+      status = Ascend();
+    } else {
+      std::string name(top.names[top.next++]);
+      path_.resize(top.path_bytes);
+      size_t before = batch.size();
+      status = Visit(name, &batch);
+      // Entries that vanished do not count: an empty batch would be taken for the end.
+      if (batch.size() > before) count++;
+    }
+    if (!status.ok) {
+      levels_.clear();
+      return status;
+    }
+    if (!batch.empty() && std::chrono::steady_clock::now() >= deadline) break;
+  }
+  return batch;
+}
+
+Status Walker::Visit(const std::string& name, std::string* batch) {
+  if (path_.size() + 1 + name.size() > kMaxPathBytes) return Status::Fail(Code::kLimit, 0, "walk");
+  WalkRecord record;
+  UniqueFd directory;
+  bool settled = false;
+  for (int looks = 0; !settled && looks < kMaxLooks; looks++) {
+    record = WalkRecord();
+    directory = UniqueFd();
+    bool closely = options_.hash_files || !options_.xattrs.empty();
+    Status seen = closely ? LookClosely(name, &record, &directory, &settled) : Look(name, &record, &directory, &settled);
+    if (!seen.ok && seen.code == Code::kNotFound) return {};
+    if (!seen.ok) return seen;
+  }
+  if (!settled && record.problem == Problem::kNone) record.problem = Problem::kChanged;
+  if (!path_.empty()) path_ += '/';
+  path_ += name;
+  record.Append(path_, batch);
+  if (!settled || !directory.valid()) return {};
+  return Descend(std::move(directory), record.stat.identity, path_.size());
+}
+
+Status Walker::Look(const std::string& name, WalkRecord* record, UniqueFd* directory, bool* settled) {
+  int parent = levels_.back().fd.get();
+  Result<EntryStat> stat = StatName(parent, name.c_str());
+  if (!stat.ok()) return stat.status;
+  record->stat = stat.value;
+  *settled = true;
+  if (!stat.value.identity.SameMount(root_->identity())) {
+    record->problem = Problem::kMount;
+    return {};
+  }
+  if (stat.value.type == EntryType::kDirectory) return LookClosely(name, record, directory, settled);
+  if (stat.value.type != EntryType::kSymlink) return {};
+  char target[PATH_MAX];
+  ssize_t bytes = readlinkat(parent, name.c_str(), target, sizeof(target));
+  if (bytes < 0) {
+    *settled = !IsRace(errno);
+    if (errno == ENOENT) return Status::Fail(Code::kNotFound, errno, "readlinkat");
+    if (*settled) record->problem = Problem::kUnreadable;
+    return {};
+  }
+  record->target.assign(target, static_cast<size_t>(bytes));
+  record->has_target = true;
+  return {};
+}
+
+Status Walker::LookClosely(const std::string& name, WalkRecord* record, UniqueFd* directory, bool* settled) {
+  Entry entry;
+  entry.fd.Reset(openat(levels_.back().fd.get(), name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  if (!entry.fd.valid()) {
+    return Status::Fail(errno == ENOENT ? Code::kNotFound : Code::kSystem, errno, "openat");
+  }
+  Result<EntryStat> stat = StatFd(entry.fd.get());
+  if (!stat.ok()) return stat.status;
+  entry.stat = stat.value;
+  record->stat = stat.value;
+  *settled = true;
+  if (!stat.value.identity.SameMount(root_->identity())) {
+    record->problem = Problem::kMount;
+    return {};
+  }
+  Status examined = Examine(entry, record, settled);
+  if (!examined.ok || entry.stat.type != EntryType::kDirectory) return examined;
+  Result<UniqueFd> opened = ReopenDirectory(entry.fd.get());
+  if (opened.ok()) {
+    *directory = std::move(opened.value);
+  } else if (opened.status.code == Code::kNotFound) {
+    return opened.status;
+  } else {
+    record->problem = Problem::kUnreadable;
+  }
+  return {};
+}
+
+// All that is read here is of the entry's own descriptor: parts of two files never meet in one record.
+Status Walker::Examine(const Entry& entry, WalkRecord* record, bool* settled) {
+  if (entry.stat.type == EntryType::kSymlink) {
+    Result<std::string> target = ReadLinkFd(entry.fd.get());
+    if (!target.ok()) return target.status;
+    record->target = std::move(target.value);
+    record->has_target = true;
+  }
+  if (!options_.xattrs.empty()) ReadXattrs(entry.fd.get(), record);
+  if (!options_.hash_files || entry.stat.type != EntryType::kFile) return {};
+  Result<Hashed> hashed = HashEntry(entry, options_.max_file_bytes);
+  if (hashed.ok()) {
+    record->sha256 = hashed.value.sha256;
+    record->has_sha256 = true;
+    return {};
+  }
+  if (hashed.status.code == Code::kUnsupported) return hashed.status;
+  *settled = hashed.status.code != Code::kChanged;
+  if (!*settled || record->problem != Problem::kNone) return {};
+  record->problem = hashed.status.code == Code::kLimit ? Problem::kLimit : Problem::kUnreadable;
+  return {};
+}
+
+void Walker::ReadXattrs(int path_fd, WalkRecord* record) const {
+  Result<std::vector<std::string>> names = ListXattrs(path_fd);
+  record->has_xattrs = names.ok();
+  for (const std::string& name : names.value) {
+    if (!Wanted(name)) continue;
+    Result<std::string> value = GetXattr(path_fd, name);
+    if (value.ok()) {
+      record->xattrs.emplace_back(name, std::move(value.value));
+    } else if (value.status.code != Code::kNotFound) {
+      record->has_xattrs = false;
+    }
+  }
+  if (record->has_xattrs) return;
+  record->xattrs.clear();
+  record->problem = Problem::kUnreadable;
+}
+
+bool Walker::Wanted(const std::string& xattr) const {
+  for (const std::string& pattern : options_.xattrs) {
+    bool prefix = pattern.back() == '*';
+    if (prefix ? xattr.compare(0, pattern.size() - 1, pattern, 0, pattern.size() - 1) == 0 : xattr == pattern) return true;
+  }
+  return false;
+}
+
+Status Walker::Descend(UniqueFd directory, const Identity& identity, size_t path_bytes) {
+  Result<DirectoryNames> names = ReadNames(directory.get(), options_.max_entries - entries_);
+  if (!names.ok()) return names.status;
+  if (names.value.size() == 0) return {};
+  if (levels_.size() >= options_.max_depth) return Status::Fail(Code::kLimit, 0, "walk");
+  entries_ += names.value.size();
+  names.value.Sort();
+  // Descriptors are a limit of the whole process: hold the deepest only and come back to the others through `..`.
+  if (levels_.size() >= kOpenLevels) levels_[levels_.size() - kOpenLevels].fd.Reset(-1);
+  levels_.push_back(Level{std::move(names.value), 0, std::move(directory), identity, path_bytes});
+  return {};
+}
+
+Status Walker::Ascend() {
+  if (levels_.size() > 1 && !levels_[levels_.size() - 2].fd.valid()) {
+    Level& parent = levels_[levels_.size() - 2];
+    UniqueFd path_fd(openat(levels_.back().fd.get(), "..", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!path_fd.valid()) return Status::Fail(Code::kChanged, errno, "openat");
+    Result<EntryStat> stat = StatFd(path_fd.get());
+    // Somebody moved the directory meanwhile; what `..` leads to now was never judged.
+    if (!stat.ok() || !(stat.value.identity == parent.identity)) return Status::Fail(Code::kChanged, 0, "openat");
+    parent.fd = std::move(path_fd);
+  }
+  levels_.pop_back();
+  return {};
+}
+
+}  // namespace rootfs
