@@ -1,75 +1,13 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
-import { type BytePath, toBytePath } from '@holdfast/evidence';
+import { toBytePath } from '@holdfast/evidence';
 import { ViewLimitError } from '../root-view/root-view.ts';
-import type { LayerStat, OverlayLayer } from './overlay-layer.ts';
+import { type FakeEntry, FakeLayer } from './fake-layer.ts';
 import { createOverlayView } from './overlay-view.ts';
-
-interface FakeEntry {
-  readonly type?: LayerStat['type'];
-  readonly content?: string;
-  readonly target?: string;
-  readonly xattrs?: Record<string, string>;
-  readonly rdev?: readonly [number, number];
-}
 
 const WHITEOUT: FakeEntry = { type: 'char', rdev: [0, 0] };
 const OPAQUE: FakeEntry = { type: 'directory', xattrs: { 'trusted.overlay.opaque': 'y' } };
-
-/** A layer in memory; directories above an entry are made by themselves. */
-class FakeLayer implements OverlayLayer {
-  readonly #entries = new Map<string, FakeEntry>([['/', { type: 'directory' }]]);
-  closed = 0;
-
-  constructor(entries: Record<string, FakeEntry | string>) {
-    for (const [path, entry] of Object.entries(entries)) {
-      const parts = path.split('/').slice(1, -1);
-      parts.forEach((_part, at) => {
-        const parent = `/${parts.slice(0, at + 1).join('/')}`;
-        if (!this.#entries.has(parent)) this.#entries.set(parent, { type: 'directory' });
-      });
-      this.#entries.set(path, typeof entry === 'string' ? { content: entry } : entry);
-    }
-  }
-
-  lstat(path: BytePath): LayerStat | undefined {
-    const entry = this.#entries.get(path);
-    if (entry === undefined) return undefined;
-    const [rdevMajor, rdevMinor] = entry.rdev ?? [0, 0];
-    const type = entry.type ?? 'file';
-    return { type, mode: 0o644, uid: 0, gid: 0, size: entry.content?.length ?? 0, rdevMajor, rdevMinor };
-  }
-
-  list(path: BytePath): string[] {
-    const prefix = path === '/' ? '/' : `${path}/`;
-    const below = [...this.#entries.keys()].filter((key) => key !== '/' && key.startsWith(prefix));
-    return below.map((key) => key.slice(prefix.length)).filter((name) => !name.includes('/'));
-  }
-
-  readLink(path: BytePath): string | undefined {
-    return this.#entries.get(path)?.target;
-  }
-
-  xattr(path: BytePath, name: string): Buffer | undefined {
-    const value = this.#entries.get(path)?.xattrs?.[name];
-    return value === undefined ? undefined : Buffer.from(value, 'latin1');
-  }
-
-  readFile(path: BytePath): Buffer | undefined {
-    return Buffer.from(this.#entries.get(path)?.content ?? '');
-  }
-
-  hashFile(path: BytePath): string | undefined {
-    return createHash('sha256')
-      .update(this.readFile(path) ?? '')
-      .digest('hex');
-  }
-
-  close(): void {
-    this.closed += 1;
-  }
-}
 
 function openView(...layers: Record<string, FakeEntry | string>[]) {
   const fakes = layers.map((entries) => new FakeLayer(entries));

@@ -1,0 +1,184 @@
+import { createHash } from 'node:crypto';
+import { type BytePath, type Drift, type DriftEntry, encodeDrift } from '@holdfast/evidence';
+import { RootfsError } from '@holdfast/rootfs';
+import { ViewLimitError } from '../root-view/root-view.ts';
+import { DRIFT_RULES } from './classify-entry.ts';
+import { findDataPlace } from './classify-name.ts';
+import { type CompareContext, compareEntry, createRemoved, type EntryOutcome, formatLimit } from './compare-entry.ts';
+import { listBelow } from './list-below.ts';
+import type { UpperEntry } from './upper-source.ts';
+
+/** Names the package that owns a path by the image's own database. */
+export interface DriftOwners {
+  ownerOf(path: BytePath): { readonly purl: string } | undefined;
+}
+
+export interface DriftRequest extends CompareContext {
+  /** Called only when something relevant was found: reading the databases takes time. */
+  readonly owners: () => DriftOwners;
+  /** `performance.now()` value after which the walk ends with the limit `time`. */
+  readonly deadlineMs: number;
+  /** What the last scan of the same container found; kept by the caller, changed by this call. */
+  readonly memory: DriftMemory;
+}
+
+/** Outcomes by path, valid as long as the signature of the entry stays. */
+export interface DriftMemory {
+  outcomes: Map<BytePath, { readonly signature: string; readonly outcome: EntryOutcome }>;
+  /** What the image has at paths that no longer show. */
+  removed: Map<BytePath, DriftEntry>;
+}
+
+export interface DriftOutcome {
+  readonly document: Buffer;
+  readonly counts: { readonly relevant: number; readonly other: number };
+  /** SHA-256 over the relevant part and the limits: what makes a new round. */
+  readonly relevantDigest: string;
+  readonly limits: readonly string[];
+}
+
+const MAX_RELEVANT = 20_000;
+const TOO_MANY = 'relevantEntries';
+const MAX_LIMITS = 100;
+/** Above this an upper directory is compared anew each time rather than held in memory. */
+const MAX_REMEMBERED = 100_000;
+
+/**
+ * Walks an upper directory and makes the drift document: every entry compared with the image, content of the image that
+ * no longer shows listed file by file, the rest counted. An entry whose inode, ctime, size, mode and owner are those of
+ * the last scan is not opened again.
+ *
+ * A limit that is hit stands in the document, which is then not `complete`. Throws `RootfsError` where the directory
+ * cannot be read at all.
+ */
+export function collectDrift(request: DriftRequest): DriftOutcome {
+  const builder = new DriftBuilder(request);
+  try {
+    request.source.walk((entry) => builder.add(entry));
+  } catch (error) {
+    builder.addLimit(toWalkLimit(error));
+  }
+  return builder.finish();
+}
+
+function toWalkLimit(error: unknown): string {
+  if (error instanceof ViewLimitError) return error.limit;
+  if (!(error instanceof RootfsError)) throw error;
+  if (error.code === 'ERR_ROOTFS_LIMIT') return 'entries';
+  if (error.code === 'ERR_ROOTFS_CHANGED') return 'changedWhileRead';
+  throw error;
+}
+
+class DriftBuilder {
+  readonly #request: DriftRequest;
+  readonly #remembered: DriftMemory['outcomes'] = new Map();
+  readonly #removed: DriftMemory['removed'] = new Map();
+  readonly #relevant = new Map<BytePath, DriftEntry>();
+  readonly #hiding: BytePath[] = [];
+  readonly #seen = new Set<BytePath>();
+  readonly #limits = new Set<string>();
+  readonly #byDirectory: Record<string, { entries: number; bytes: number }> = {};
+  readonly #list = createHash('sha256');
+  #others = 0;
+  #otherBytes = 0;
+
+  constructor(request: DriftRequest) {
+    this.#request = request;
+  }
+
+  add(entry: UpperEntry): void {
+    if (performance.now() > this.#request.deadlineMs) throw new ViewLimitError('time', entry.path);
+    const signature = formatSignature(entry);
+    const known = this.#request.memory.outcomes.get(entry.path);
+    const outcome = known?.signature === signature ? known.outcome : compareEntry(entry, this.#request);
+    const isFinal = outcome.kind !== 'relevant' || outcome.limit === undefined;
+    if (isFinal && this.#remembered.size < MAX_REMEMBERED) this.#remembered.set(entry.path, { signature, outcome });
+    this.#seen.add(entry.path);
+    if (outcome.kind === 'other') this.#addOther(entry, outcome.bytes, signature);
+    if (outcome.kind === 'relevant') this.#addRelevant(entry.path, outcome);
+  }
+
+  addLimit(limit: string): void {
+    if (this.#limits.size < MAX_LIMITS) this.#limits.add(limit);
+  }
+
+  finish(): DriftOutcome {
+    for (const path of this.#hiding) this.#addHidden(path);
+    this.#request.memory.outcomes = this.#remembered;
+    this.#request.memory.removed = this.#removed;
+    const relevant = this.#nameOwners();
+    const limits = [...this.#limits].sort();
+    const other = {
+      entries: this.#others,
+      bytes: this.#otherBytes,
+      byDirectory: this.#byDirectory,
+      digest: this.#list.digest('hex'),
+    };
+    const complete = limits.length === 0;
+    const drift: Drift = { format: 'holdfast-drift-v1', rules: DRIFT_RULES, complete, limits, relevant, other };
+    const relevantDigest = createHash('sha256')
+      .update(JSON.stringify([limits, relevant]))
+      .digest('hex');
+    const counts = { relevant: relevant.length, other: this.#others };
+    return { document: encodeDrift(drift), counts, relevantDigest, limits };
+  }
+
+  #addOther(entry: UpperEntry, bytes: number, signature: string): void {
+    const place = findDataPlace(entry.path) ?? '/';
+    const counted = this.#byDirectory[place] ?? { entries: 0, bytes: 0 };
+    this.#byDirectory[place] = { entries: counted.entries + 1, bytes: counted.bytes + bytes };
+    this.#others += 1;
+    this.#otherBytes += bytes;
+    this.#list.update(`${entry.path}\0${signature}\n`, 'latin1');
+  }
+
+  #addRelevant(path: BytePath, outcome: Extract<EntryOutcome, { kind: 'relevant' }>): void {
+    if (outcome.limit !== undefined) this.addLimit(outcome.limit);
+    if (outcome.hidesImage) this.#hiding.push(path);
+    this.#put(path, outcome.entry);
+  }
+
+  #put(path: BytePath, entry: DriftEntry): void {
+    if (this.#relevant.size < MAX_RELEVANT) this.#relevant.set(path, entry);
+    else this.addLimit(TOO_MANY);
+  }
+
+  /** Everything of the image below a directory that it no longer shows and the upper directory does not hold itself. */
+  #addHidden(directory: BytePath): void {
+    const { image, memory, deadlineMs } = this.#request;
+    try {
+      for (const [path, before] of listBelow(image, directory)) {
+        if (performance.now() > deadlineMs) throw new ViewLimitError('time', path);
+        if (this.#limits.has(TOO_MANY)) return;
+        if (this.#seen.has(path)) continue;
+        const entry = memory.removed.get(path) ?? createRemoved(path, before, image);
+        this.#removed.set(path, entry);
+        this.#put(path, entry);
+      }
+    } catch (error) {
+      if (!(error instanceof ViewLimitError)) throw error;
+      this.addLimit(formatLimit(error.limit, directory));
+    }
+  }
+
+  #nameOwners(): DriftEntry[] {
+    const paths = [...this.#relevant.keys()].sort((a, b) => (a < b ? -1 : 1));
+    const owners = paths.length === 0 ? undefined : this.#request.owners();
+    return paths.flatMap((path) => {
+      const entry = this.#relevant.get(path);
+      const owner = owners?.ownerOf(path)?.purl;
+      if (entry === undefined) return [];
+      return owner === undefined ? entry : { ...entry, ownedBy: owner };
+    });
+  }
+}
+
+function formatSignature({ stat }: UpperEntry): string {
+  const { type, ino, ctimeNs, size, mode, uid, gid } = stat;
+  return `${type} ${ino} ${ctimeNs} ${size} ${mode} ${uid} ${gid}`;
+}
+
+/** An empty memory, for the first scan of a container or after its image or mounts changed. */
+export function createDriftMemory(): DriftMemory {
+  return { outcomes: new Map(), removed: new Map() };
+}

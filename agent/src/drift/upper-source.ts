@@ -1,0 +1,80 @@
+import { type BytePath, bytePathToBuffer, toBytePath } from '@holdfast/evidence';
+import { openRoot, type RootHandle, type RootStat, type WalkProblem } from '@holdfast/rootfs';
+
+/** One entry of an upper directory, as it lies on disk. */
+export interface UpperEntry {
+  readonly path: BytePath;
+  readonly stat: Pick<
+    RootStat,
+    'type' | 'mode' | 'uid' | 'gid' | 'size' | 'rdevMajor' | 'rdevMinor' | 'ino' | 'ctimeNs'
+  >;
+  /** Of a symbolic link, latin1. */
+  readonly target: string | undefined;
+  /** Attributes of overlayfs and security.capability. */
+  readonly xattrs: Readonly<Record<string, Buffer>>;
+  /** Why a part of the entry is missing. */
+  readonly problem: WalkProblem | undefined;
+}
+
+/** Reads an upper directory. Calls throw `RootfsError`. */
+export interface UpperSource {
+  /** Tells every entry, each directory before its content, names in byte order. */
+  walk(onEntry: (entry: UpperEntry) => void): void;
+  /** SHA-256 of a regular file, hex. */
+  hashFile(path: BytePath): string;
+  /** First bytes of a regular file. */
+  readHead(path: BytePath, bytes: number): Buffer;
+  close(): void;
+}
+
+/** What bounds the reading of one upper directory. */
+export interface UpperLimits {
+  readonly maxEntries: number;
+  readonly maxDepth: number;
+  readonly maxFileBytes: number;
+}
+
+const XATTRS = ['trusted.overlay.*', 'security.capability'];
+
+/** Opens an upper directory (absolute path, latin1). Throws `RootfsError` where it is gone or may not be opened. */
+export function openUpperSource(directory: string, limits: UpperLimits): UpperSource {
+  return new DirectoryUpperSource(openRoot(Buffer.from(directory, 'latin1'), { parentLinks: 'refuse' }), limits);
+}
+
+class DirectoryUpperSource implements UpperSource {
+  readonly #root: RootHandle;
+  readonly #limits: UpperLimits;
+
+  constructor(root: RootHandle, limits: UpperLimits) {
+    this.#root = root;
+    this.#limits = limits;
+  }
+
+  walk(onEntry: (entry: UpperEntry) => void): void {
+    const { maxEntries, maxDepth } = this.#limits;
+    this.#root.walk(Buffer.alloc(0), { maxEntries, maxDepth, xattrs: XATTRS }, (batch) => {
+      for (const { path, stat, target, xattrs, problem } of batch) {
+        onEntry({
+          path: toBytePath(Buffer.concat([Buffer.from('/'), path])),
+          stat,
+          target: target?.toString('latin1'),
+          xattrs: xattrs ?? {},
+          problem,
+        });
+      }
+    });
+  }
+
+  hashFile(path: BytePath): string {
+    const { sha256 } = this.#root.hashFile(bytePathToBuffer(path), { maxBytes: this.#limits.maxFileBytes });
+    return sha256.toString('hex');
+  }
+
+  readHead(path: BytePath, bytes: number): Buffer {
+    return this.#root.readFile(bytePathToBuffer(path), { maxBytes: bytes, length: bytes }).content;
+  }
+
+  close(): void {
+    this.#root.close();
+  }
+}
