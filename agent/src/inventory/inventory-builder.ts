@@ -112,8 +112,10 @@ export class InventoryBuilder {
   /** Databases hold many packages, so the last answers are kept. */
   #layerOf(path: BytePath): string | undefined {
     if (this.#layers.has(path)) return this.#layers.get(path);
-    const real = this.view.resolve(path);
-    const layer = real === undefined ? undefined : this.view.lstat(real)?.layer;
+    const layer = this.attempt(() => {
+      const real = this.view.resolve(path);
+      return real === undefined ? undefined : this.view.lstat(real)?.layer;
+    });
     const diffId = layer === undefined ? undefined : (this.view.layers[layer]?.diffId ?? undefined);
     if (this.#layers.size > 64) this.#layers.clear();
     this.#layers.set(path, diffId);

@@ -81,10 +81,10 @@ class DirectoryView implements ClosableView {
     return resolvePath((at) => this.lstat(at), path);
   }
 
-  walk(limits: WalkLimits, onEntry: (path: BytePath, entry: WalkedEntry) => void): void {
+  walk({ maxEntries, maxDepth }: WalkLimits, onEntry: (path: BytePath, entry: WalkedEntry) => void): void {
     const directories = new Map([['', ROOT]]);
     this.#read(ROOT, () =>
-      this.#root.walk(Buffer.alloc(0), limits, (batch) => {
+      this.#root.walk(Buffer.alloc(0), { maxEntries, maxDepth }, (batch) => {
         for (const { path, stat, problem } of batch) {
           const { type, mode, size } = stat;
           const full = joinToParent(directories, path.toString('latin1'), type);

@@ -31,7 +31,5 @@ export function findManifestReader(path: BytePath): ManifestReader | undefined {
 
 function findJsonReader(path: string, name: string): ManifestReader | undefined {
   if (name.endsWith('.deps.json')) return parseNugetDeps;
-  return path.lastIndexOf('/conda-meta/') === path.length - name.length - '/conda-meta/'.length
-    ? parseCondaRecord
-    : undefined;
+  return path.slice(0, -name.length).endsWith('/conda-meta/') ? parseCondaRecord : undefined;
 }

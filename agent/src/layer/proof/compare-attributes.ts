@@ -87,7 +87,7 @@ function octal(mode: number): string {
 
 /** Bytes as text that can be shown; never ambiguous. */
 function quote(latin1: string): string {
-  return [...latin1].map((char) => (/^[ -$&-~]$/.test(char) ? char : percent(char))).join('');
+  return latin1.replaceAll(/[^ -$&-~]/g, percent);
 }
 
 function percent(char: string): string {
