@@ -8,4 +8,8 @@
 export { AgentError, type AgentErrorCode } from './agent-error.ts';
 export type { AgentConfig, AgentTlsFiles, EkTemplateName, LogLevel, TpmConfig } from './config/agent-config.ts';
 export { parseAgentConfig } from './config/parse-agent-config.ts';
+export { collectInventory, type InventoryOptions } from './inventory/collect-inventory.ts';
+export { type ImageViewOptions, type OciImageView, openImageView } from './layer/image/image-view.ts';
 export { type AgentDeps, type RunningAgent, startAgent } from './main.ts';
+export { type ClosableView, openDirectoryView } from './root-view/directory-view.ts';
+export { type RootView, ViewLimitError } from './root-view/root-view.ts';

@@ -3,6 +3,7 @@ import { type Command, type Invocation, parseCommandLine } from './command.ts';
 import { COMMANDS } from './commands.ts';
 import { formatCommandHelp, formatHelp } from './help.ts';
 import { createTerminal, printable, type TerminalStreams } from './terminal.ts';
+import { TOOL_VERSION } from './version.ts';
 
 export interface ProcessLike {
   readonly stdout: TerminalStreams['stdout'];
@@ -26,7 +27,7 @@ async function dispatch(argv: readonly string[], io: ProcessLike, signal: AbortS
     return argv.length === 0 ? EXIT.usage : EXIT.good;
   }
   if (argv[0] === '--version') {
-    io.stdout.write(`holdfast ${await readVersion()}\n`);
+    io.stdout.write(`holdfast ${TOOL_VERSION}\n`);
     return EXIT.good;
   }
   const { command, rest } = findCommand(argv);
@@ -62,9 +63,4 @@ function reportFailure(error: unknown, io: ProcessLike): number {
   io.stderr.write('holdfast: this is a fault of Holdfast; HOLDFAST_DEBUG=1 prints where it happened\n');
   if (io.env['HOLDFAST_DEBUG'] !== undefined && error instanceof Error) io.stderr.write(`${error.stack}\n`);
   return EXIT.undecided;
-}
-
-async function readVersion(): Promise<string> {
-  const { default: manifest } = await import('../package.json', { with: { type: 'json' } });
-  return manifest.version;
 }

@@ -193,9 +193,9 @@ function makeTree(root: string, file: string, content: string): string {
 
 function runOn(tree: string, command: readonly string[]): { status: number | null; output: string } {
   const [program = '', ...args] = command;
-  const environment = { ...process.env, PATH: `${BIN}:${dirname(process.execPath)}:${process.env['PATH']}` };
-  // Coverage of this test must not spill into the checked tree, nor the other way round.
-  const { NODE_V8_COVERAGE: _, NODE_TEST_CONTEXT: __, FORCE_COLOR: ___, ...env } = environment;
+  // Coverage of this test must not spill into the checked tree, nor colours into what is matched.
+  const { NODE_V8_COVERAGE: _, NODE_TEST_CONTEXT: __, FORCE_COLOR: ___, ...rest } = process.env;
+  const env = { ...rest, PATH: `${BIN}:${dirname(process.execPath)}:${process.env['PATH']}` };
   const result = spawnSync(join(BIN, program), args, { cwd: tree, encoding: 'utf8', env, timeout: 20_000 });
   return { status: result.status, output: `${result.stdout}\n${result.stderr}` };
 }

@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { computeName } from '@holdfast/evidence';
+import { computeName, parsePublic } from '@holdfast/evidence';
 import { createDevCa, type DevCa } from '../dev-ca/create-dev-ca.ts';
 import { startHoldfast } from '../world/holdfast-process.ts';
 import { startPrivateContainerd } from '../world/private-containerd.ts';
@@ -55,7 +55,7 @@ async function readEkName(state: QuickstartState, tcti: string): Promise<string>
   await runTool('tpm2_createek', ['--ek-context', context, '--key-algorithm', 'rsa', '--public', file], { env });
   await runTool('tpm2_flushcontext', ['--transient-object'], { env });
   // A TPM2B_PUBLIC: two bytes of size, then the TPMT_PUBLIC (TPM 2.0 Part 2, 12.2.5).
-  return computeName((await readFile(file)).subarray(2)).toString('hex');
+  return computeName(parsePublic((await readFile(file)).subarray(2))).toString('hex');
 }
 
 export interface Services {

@@ -1,0 +1,124 @@
+import { createHash, createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
+import { rename, writeFile } from 'node:fs/promises';
+import { collectInventory, type OciImageView } from '@holdfast/agent';
+import { EvidenceError, parseStrictJson } from '@holdfast/evidence';
+import { inventoryToCycloneDx, parseSbom, signStatement, VerifierError } from '@holdfast/verifier';
+import { EXIT, undecided, usageError } from '../cli-error.ts';
+import type { Command, Flags } from '../command.ts';
+import { explainFileError, readInputFile } from '../input-file.ts';
+import { openNamedImage } from '../open-view.ts';
+import { TOOL_VERSION } from '../version.ts';
+
+const MAX_SBOM_BYTES = 64 << 20;
+const MAX_KEY_BYTES = 64 << 10;
+const PREDICATE_TYPES = { cyclonedx: 'https://cyclonedx.org/bom', spdx: 'https://spdx.dev/Document' } as const;
+
+export const buildAttest: Command = {
+  name: 'build attest',
+  summary: 'make and sign the SBOM of an image, when it is built',
+  positionals: 'OCI-LAYOUT[:TAG]',
+  arity: [1, 1],
+  options: {
+    key: { type: 'string', value: 'FILE', help: 'PEM of the private key that signs' },
+    out: { type: 'string', value: 'FILE', help: 'where the DSSE envelope goes' },
+    name: { type: 'string', value: 'NAME', help: "signed subject name; else the image's name in the layout" },
+    'key-id': { type: 'string', value: 'ID', help: 'key id of the envelope; else the SHA-256 of the public key' },
+    sbom: { type: 'string', value: 'FILE', help: 'sign this CycloneDX or SPDX SBOM instead of making one' },
+  },
+  run: async ({ flags, positionals, terminal }) => {
+    const [layout = ''] = positionals;
+    const out = required(flags, 'out');
+    const key = await readPrivateKey(required(flags, 'key'));
+    const image = await openNamedImage(layout);
+    try {
+      const name = flags.text('name') ?? image.reference;
+      if (name === null) throw usageError(`${layout} gives its image no name: give one with --name`);
+      const sbomFile = flags.text('sbom');
+      const sbom = sbomFile === undefined ? makeSbom(image, name) : await readSbomFile(sbomFile);
+      const envelope = signStatement({
+        subjects: [{ name, digest: { sha256: image.manifestDigest.replace(/^sha256:/, '') } }],
+        predicateType: PREDICATE_TYPES[sbom.format],
+        predicate: sbom.document,
+        key,
+        keyId: flags.text('key-id') ?? fingerprintKey(key),
+      });
+      await writeWhole(out, envelope);
+      terminal.printJson({ file: out, subject: name, manifestDigest: image.manifestDigest, packages: sbom.packages });
+      terminal.print(`${out}: SBOM of ${name} (${image.manifestDigest}), ${sbom.packages} packages, signed`);
+      return EXIT.good;
+    } finally {
+      image.close();
+    }
+  },
+};
+
+interface Sbom {
+  readonly format: keyof typeof PREDICATE_TYPES;
+  readonly document: Record<string, unknown>;
+  readonly packages: number;
+}
+
+/** An SBOM that hides what could not be read would vouch for it, so a limit that was hit ends the command. */
+function makeSbom(image: OciImageView, name: string): Sbom {
+  const inventory = collectInventory(image);
+  if (!inventory.complete) throw undecided(`the inventory of ${name} is not complete: ${inventory.limits.join('; ')}`);
+  if (inventory.packages.length === 0) {
+    throw undecided(`no package was found in ${name}; an SBOM without packages vouches for nothing`);
+  }
+  const text = inventoryToCycloneDx(inventory, { name, digest: image.manifestDigest, toolVersion: TOOL_VERSION });
+  return { format: 'cyclonedx', document: parseDocument(Buffer.from(text), name), packages: inventory.packages.length };
+}
+
+async function readSbomFile(path: string): Promise<Sbom> {
+  const bytes = await readInputFile(path, MAX_SBOM_BYTES);
+  try {
+    const sbom = parseSbom(bytes);
+    return { format: sbom.format, document: parseDocument(bytes, path), packages: sbom.packages.length };
+  } catch (error) {
+    if (error instanceof VerifierError) throw undecided(`${path}: ${error.message}`, error);
+    throw error;
+  }
+}
+
+function parseDocument(bytes: Uint8Array, path: string): Record<string, unknown> {
+  try {
+    const value = parseStrictJson(bytes, { maxBytes: MAX_SBOM_BYTES, maxDepth: 64, maxKeys: 2_000_000 });
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+      throw undecided(`${path} is no JSON object`);
+    return { ...value };
+  } catch (error) {
+    if (error instanceof EvidenceError) throw undecided(`${path}: ${error.message}`, error);
+    throw error;
+  }
+}
+
+async function readPrivateKey(path: string): Promise<KeyObject> {
+  const pem = await readInputFile(path, MAX_KEY_BYTES);
+  try {
+    return createPrivateKey(pem);
+  } catch (error) {
+    throw undecided(`${path} holds no private key in PEM form that can be read without a passphrase`, error);
+  }
+}
+
+function fingerprintKey(key: KeyObject): string {
+  return createHash('sha256')
+    .update(createPublicKey(key).export({ type: 'spki', format: 'der' }))
+    .digest('hex');
+}
+
+function required(flags: Flags, name: string): string {
+  const value = flags.text(name);
+  if (value === undefined) throw usageError(`holdfast build attest needs --${name} FILE`);
+  return value;
+}
+
+async function writeWhole(path: string, text: string): Promise<void> {
+  const part = `${path}.part`;
+  try {
+    await writeFile(part, `${text}\n`);
+    await rename(part, path);
+  } catch (error) {
+    throw undecided(`cannot write ${path}: ${explainFileError(path, error)}`, error);
+  }
+}
