@@ -14,11 +14,10 @@ export interface StandingEvidence {
  */
 export interface ContentStore {
   readContent(ueid: string, digest: string): Buffer | undefined;
-  hasContent(ueid: string, digest: string): boolean;
+  listDigests(ueid: string): string[];
   /** Stores content under its digest, which the caller computed from it. */
   addContent(ueid: string, digest: string, content: Uint8Array): void;
-  /** Drops everything of the kube node that is not in `keep`. */
-  retainContents(ueid: string, keep: ReadonlySet<string>): void;
+  dropContent(ueid: string, digest: string): void;
   readStanding(ueid: string): StandingEvidence | undefined;
   writeStanding(ueid: string, token: string, nowMs: number): void;
   /** Records that fresh evidence was accepted. */
@@ -29,7 +28,6 @@ export interface ContentStore {
 /** Creates the store of contents over an open database. */
 export function createContentStore(database: DatabaseSync): ContentStore {
   const selectContent = database.prepare('SELECT content FROM contents WHERE ueid = ? AND digest = ?');
-  const selectDigest = database.prepare('SELECT 1 FROM contents WHERE ueid = ? AND digest = ?');
   const selectDigests = database.prepare('SELECT digest FROM contents WHERE ueid = ?');
   const insertContent = database.prepare(
     'INSERT INTO contents (ueid, digest, content) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
@@ -47,15 +45,12 @@ export function createContentStore(database: DatabaseSync): ContentStore {
       const row = selectContent.get(ueid, digest);
       return row === undefined ? undefined : readBytes(row, 'content');
     },
-    hasContent: (ueid, digest) => selectDigest.get(ueid, digest) !== undefined,
+    listDigests: (ueid) => selectDigests.all(ueid).map((row) => readText(row, 'digest')),
     addContent: (ueid, digest, content) => {
       insertContent.run(ueid, digest, content);
     },
-    retainContents: (ueid, keep) => {
-      for (const row of selectDigests.all(ueid)) {
-        const digest = readText(row, 'digest');
-        if (!keep.has(digest)) deleteContent.run(ueid, digest);
-      }
+    dropContent: (ueid, digest) => {
+      deleteContent.run(ueid, digest);
     },
     readStanding: (ueid) => {
       const row = selectStanding.get(ueid);

@@ -86,8 +86,10 @@ test('content is scoped by kube node and dropped when nothing names it', () => {
   const { contents } = openStores();
   contents.addContent('AQ', 'aa', Buffer.from('1'));
   contents.addContent('AQ', 'bb', Buffer.from('2'));
-  assert.equal(contents.hasContent('AR', 'aa'), false);
-  contents.retainContents('AQ', new Set(['bb']));
+  assert.equal(contents.readContent('AR', 'aa'), undefined);
+  assert.deepEqual(contents.listDigests('AR'), []);
+  contents.dropContent('AQ', 'aa');
+  assert.deepEqual(contents.listDigests('AQ'), ['bb']);
   assert.equal(contents.readContent('AQ', 'aa'), undefined);
   assert.deepEqual(contents.readContent('AQ', 'bb'), Buffer.from('2'));
 });
@@ -155,7 +157,7 @@ test('a transaction that throws leaves nothing behind', () => {
       throw new Error('stop');
     }),
   );
-  assert.equal(contents.hasContent('AQ', 'cc'), false);
+  assert.equal(contents.readContent('AQ', 'cc'), undefined);
 });
 
 test('a store in a place that cannot be written is refused with a sentence', () => {

@@ -1,0 +1,51 @@
+import { createHash } from 'node:crypto';
+import { parseBundle, parseToken, type UnverifiedToken } from '@holdfast/evidence';
+import type { Blob, Evidence } from '@holdfast/proto';
+import { VerifierError } from '../verifier-error.ts';
+
+/** One round as it came: nothing of it is verified. */
+export interface UnverifiedRound {
+  readonly token: UnverifiedToken;
+  /** What travelled with the token, by the digest that was computed from it here. */
+  readonly contents: Map<string, Buffer>;
+}
+
+/** More pieces than any round needs. */
+const MAX_BLOBS = 8192;
+
+/**
+ * Parses an Evidence message: a bare token or a bundle, and the blobs beside it under their own digests. Log segments
+ * are not looked at here. Throws `EvidenceError` as `parseToken` and `parseBundle` do, and `VerifierError`
+ * ERR_VERIFIER_LIMIT or ERR_VERIFIER_MESSAGE.
+ */
+export function parseRound(evidence: Evidence, maxRoundBytes: number): UnverifiedRound {
+  const contents = new Map<string, Buffer>();
+  addBlobs(contents, evidence.blobs, maxRoundBytes);
+  switch (evidence.token.case) {
+    case 'jwt':
+      return { token: parseToken(evidence.token.value), contents };
+    case 'bundle': {
+      const { token, sets } = parseBundle(evidence.token.value);
+      for (const set of sets.values()) contents.set(computeDigest(set), set);
+      return { token, contents };
+    }
+    case undefined:
+      throw new VerifierError('ERR_VERIFIER_MESSAGE', 'the evidence has no token');
+  }
+}
+
+/** Adds blobs under their digests. Throws `VerifierError` ERR_VERIFIER_LIMIT when there is too much of them in all. */
+export function addBlobs(contents: Map<string, Buffer>, blobs: readonly Blob[], maxRoundBytes: number): void {
+  let total = [...contents.values()].reduce((sum, { length }) => sum + length, 0);
+  for (const { content } of blobs) {
+    total += content.length;
+    if (total > maxRoundBytes || contents.size >= MAX_BLOBS) {
+      throw new VerifierError('ERR_VERIFIER_LIMIT', 'the round carries too much');
+    }
+    contents.set(computeDigest(content), Buffer.from(content));
+  }
+}
+
+function computeDigest(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}

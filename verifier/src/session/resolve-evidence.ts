@@ -1,0 +1,248 @@
+import {
+  type ClaimsSet,
+  type ContainerClaims,
+  type ContainersClaims,
+  type Drift,
+  decodeSubmoduleDigest,
+  EvidenceError,
+  type Inventory,
+  parseClaimsSet,
+  parseDrift,
+  parseInventory,
+  type SubmoduleName,
+  type TokenClaims,
+} from '@holdfast/evidence';
+import type { ContainerEvidence, InventoryFacts, Resolved, VerifiedEvidence } from '../appraisal/appraisal-input.ts';
+import { deltaInventories, type PackageDelta } from '../appraisal/delta-inventories.ts';
+import { comparePrepared } from '../conformity/compare-packages.ts';
+import type { PackageComparison, UndecidedComparison } from '../conformity/comparison.ts';
+import { listInventory, type PreparedPackages, preparePackages } from '../conformity/prepared-packages.ts';
+import type { SbomReference } from '../reference-book/reference-book.ts';
+import { VerifierError } from '../verifier-error.ts';
+import { createWeightedCache } from '../weighted-cache.ts';
+
+/** Content that one kube node gave, by digest. */
+export interface ContentSource {
+  has(digest: string): boolean;
+  read(digest: string): Buffer | undefined;
+}
+
+/** What the evidence names and the verifier does not have. */
+export interface MissingContent {
+  readonly digest: string;
+  /** Size as the claims say, 0 where they do not. */
+  readonly bytes: number;
+}
+
+type ResolvedSets = Pick<VerifiedEvidence, 'host' | 'boot' | 'ima' | 'kernel' | 'containerIndex' | 'containers'>;
+
+export interface ResolvedEvidence {
+  readonly sets: ResolvedSets;
+  /** Every digest that the evidence reaches. */
+  readonly referenced: ReadonlySet<string>;
+  /** Empty when all of it is there. */
+  readonly missing: readonly MissingContent[];
+}
+
+export interface EvidenceResolver {
+  /** Follows the digests from the token's claims as far as the source goes. */
+  resolve(claims: TokenClaims, source: ContentSource): ResolvedEvidence;
+}
+
+/** Valid SBOMs about an image manifest, newest first. */
+export type FindSboms = (manifest: string) => readonly SbomReference[];
+
+const MIB = 1024 * 1024;
+
+/**
+ * Creates a resolver. Parsed content and comparisons are kept by digest, and used only where the kube node itself gave
+ * the content: what one kube node has, another cannot refer to.
+ */
+export function createEvidenceResolver(findSboms: FindSboms): EvidenceResolver {
+  const caches = createCaches();
+  return {
+    resolve: (claims, source) => {
+      const walk = new EvidenceWalk(source, caches, findSboms);
+      return { sets: walk.resolveToken(claims), referenced: walk.referenced, missing: walk.missing };
+    },
+  };
+}
+
+function createCaches() {
+  return {
+    sets: createWeightedCache<Resolved<ClaimsSet>>(64 * MIB),
+    inventories: createWeightedCache<Resolved<Inventory>>(64 * MIB),
+    facts: createWeightedCache<Resolved<InventoryFacts>>(8 * MIB),
+    drifts: createWeightedCache<Resolved<Drift>>(64 * MIB),
+    deltas: createWeightedCache<PackageDelta>(16 * MIB),
+    baselines: createWeightedCache<PreparedPackages>(64 * MIB),
+    sboms: createWeightedCache<PreparedPackages>(64 * MIB),
+    comparisons: createWeightedCache<PackageComparison | UndecidedComparison>(16 * MIB),
+  };
+}
+
+/** Parsed JSON takes about this many times its text. */
+const EXPANSION = 4;
+/** An entry of a comparison that found nothing. */
+const SMALL = 512;
+
+class EvidenceWalk {
+  readonly referenced = new Set<string>();
+  readonly missing: MissingContent[] = [];
+  readonly #source: ContentSource;
+  readonly #caches: ReturnType<typeof createCaches>;
+  readonly #findSboms: FindSboms;
+
+  constructor(source: ContentSource, caches: ReturnType<typeof createCaches>, findSboms: FindSboms) {
+    this.#source = source;
+    this.#caches = caches;
+    this.#findSboms = findSboms;
+  }
+
+  resolveToken(claims: TokenClaims): ResolvedSets {
+    const digestOf = (name: SubmoduleName) => decodeSubmoduleDigest(claims.submods, name).toString('hex');
+    const containerIndex = narrow(this.#resolveSet(digestOf('containers'), 'containers'), 'containers');
+    return {
+      host: narrow(this.#resolveSet(digestOf('host'), 'host'), 'host'),
+      boot: narrow(this.#resolveSet(digestOf('boot'), 'boot'), 'boot'),
+      ima: narrow(this.#resolveSet(digestOf('ima'), 'ima'), 'ima'),
+      kernel: narrow(this.#resolveSet(digestOf('kernel'), 'kernel'), 'kernel'),
+      containerIndex,
+      containers: this.#resolveContainers(containerIndex),
+    };
+  }
+
+  #resolveContainers(index: Resolved<ContainersClaims>): Map<string, ContainerEvidence> {
+    if (index.state !== 'ok') return new Map();
+    const entries = Object.entries(index.value.containers);
+    return new Map(entries.map(([id, digest]) => [id, this.#resolveContainer(id, digest)]));
+  }
+
+  #resolveContainer(id: string, digest: string): ContainerEvidence {
+    const claims = narrow(this.#resolveSet(digest, 'container', id), 'container');
+    if (claims.state !== 'ok') {
+      return {
+        ...{ claims, inventory: null, baseline: null, drift: null, packageDelta: null },
+        sboms: [],
+        hasSbom: false,
+      };
+    }
+    const { inventory, baseline, drift } = claims.value;
+    const sboms = this.#sbomsOf(claims.value);
+    return {
+      claims,
+      inventory: inventory && this.#resolveFacts(inventory.sha256, inventory.bytes),
+      baseline: baseline && this.#resolveFacts(baseline.sha256, baseline.bytes),
+      drift: drift && this.#resolveDrift(drift.sha256, drift.bytes),
+      packageDelta: inventory && baseline && this.#delta(baseline.sha256, inventory.sha256),
+      sboms: baseline === null ? [] : sboms.flatMap((sbom) => this.#compare(sbom, baseline.sha256)),
+      hasSbom: sboms.length > 0,
+    };
+  }
+
+  #sbomsOf(claims: ContainerClaims): readonly SbomReference[] {
+    return claims.image.manifest === null ? [] : this.#findSboms(claims.image.manifest);
+  }
+
+  #resolveSet(digest: string, type: ClaimsSet['type'], id?: string): Resolved<ClaimsSet> {
+    if (!this.#isThere(digest, 0)) return { state: 'missing' };
+    return this.#caches.sets.get(JSON.stringify([type, id ?? null, digest]), () =>
+      this.#parse(digest, (bytes) => parseClaimsSet(bytes, type, id)),
+    );
+  }
+
+  #resolveFacts(digest: string, bytes: number): Resolved<InventoryFacts> {
+    if (!this.#isThere(digest, bytes)) return { state: 'missing' };
+    return this.#caches.facts.get(digest, () => {
+      const inventory = this.#inventory(digest);
+      if (inventory.state !== 'ok') return { value: inventory, weight: SMALL };
+      const { complete, limits, packages, databases } = inventory.value;
+      const facts = { complete, limits, packages: packages.length, databases: databases.length };
+      return { value: { state: 'ok', value: facts }, weight: SMALL };
+    });
+  }
+
+  #resolveDrift(digest: string, bytes: number): Resolved<Drift> {
+    if (!this.#isThere(digest, bytes)) return { state: 'missing' };
+    return this.#caches.drifts.get(digest, () => this.#parse(digest, parseDrift));
+  }
+
+  #delta(baseline: string, merged: string): PackageDelta | null {
+    if (!this.#source.has(baseline) || !this.#source.has(merged)) return null;
+    if (this.#facts(baseline) === undefined || this.#facts(merged) === undefined) return null;
+    return this.#caches.deltas.get(`${baseline}:${merged}`, () => {
+      const [from, to] = [this.#inventory(baseline), this.#inventory(merged)];
+      if (from.state !== 'ok' || to.state !== 'ok') throw new TypeError('both inventories were parsed before');
+      const value = deltaInventories(from.value, to.value);
+      return { value, weight: SMALL * (1 + value.added.length + value.changed.length + value.removed.length) };
+    });
+  }
+
+  #compare(sbom: SbomReference, baseline: string): ContainerEvidence['sboms'][number][] {
+    if (!this.#source.has(baseline) || this.#facts(baseline) === undefined) return [];
+    const comparison = this.#caches.comparisons.get(`${sbom.digest}:${baseline}`, () => {
+      const value = comparePrepared(this.#prepareSbom(sbom), this.#prepareBaseline(baseline));
+      const rows = value.decided ? value.unexpected.length + value.missing.length + value.explained.length : 0;
+      return { value, weight: SMALL * (1 + rows) };
+    });
+    return [{ digest: sbom.digest, keyId: sbom.keyId, comparison }];
+  }
+
+  #prepareSbom({ digest, sbom }: SbomReference): PreparedPackages {
+    return this.#caches.sboms.get(digest, () => {
+      return { value: preparePackages({ packages: sbom.packages }), weight: SMALL * (1 + sbom.packages.length) };
+    });
+  }
+
+  #prepareBaseline(digest: string): PreparedPackages {
+    return this.#caches.baselines.get(digest, () => {
+      const inventory = this.#inventory(digest);
+      if (inventory.state !== 'ok') throw new TypeError('the inventory was parsed before');
+      const value = preparePackages(listInventory(inventory.value));
+      return { value, weight: SMALL * (1 + inventory.value.packages.length) };
+    });
+  }
+
+  #facts(digest: string): InventoryFacts | undefined {
+    const facts = this.#resolveFacts(digest, 0);
+    return facts.state === 'ok' ? facts.value : undefined;
+  }
+
+  #inventory(digest: string): Resolved<Inventory> {
+    return this.#caches.inventories.get(digest, () => this.#parse(digest, parseInventory));
+  }
+
+  #isThere(digest: string, bytes: number): boolean {
+    const isNew = !this.referenced.has(digest);
+    this.referenced.add(digest);
+    const isThere = this.#source.has(digest);
+    if (!isThere && isNew) this.missing.push({ digest, bytes });
+    return isThere;
+  }
+
+  #parse<T>(digest: string, parse: (bytes: Buffer) => T): { value: Resolved<T>; weight: number } {
+    const bytes = this.#source.read(digest);
+    if (bytes === undefined) throw new VerifierError('ERR_VERIFIER_STORE', 'content that was stored is gone');
+    const weight = bytes.length * EXPANSION + SMALL;
+    try {
+      return { value: { state: 'ok', value: parse(bytes) }, weight };
+    } catch (error) {
+      if (!(error instanceof EvidenceError)) throw error;
+      return { value: { state: 'malformed', reason: error.message }, weight: SMALL };
+    }
+  }
+}
+
+function narrow<T extends ClaimsSet['type']>(
+  set: Resolved<ClaimsSet>,
+  type: T,
+): Resolved<Extract<ClaimsSet, { type: T }>> {
+  if (set.state !== 'ok') return set;
+  return isOfType(set.value, type)
+    ? { state: 'ok', value: set.value }
+    : { state: 'malformed', reason: `not of type ${type}` };
+}
+
+function isOfType<T extends ClaimsSet['type']>(set: ClaimsSet, type: T): set is Extract<ClaimsSet, { type: T }> {
+  return set.type === type;
+}
