@@ -1,6 +1,6 @@
 import type { ExplainedReason } from './comparison.ts';
 import { isGoDevel, OS_TYPES, type PackageRow } from './package-row.ts';
-import { isSameArch, pairRows } from './pair-rows.ts';
+import { pairRows } from './pair-rows.ts';
 import { groupRows, type PreparedPackages } from './prepared-packages.ts';
 
 /** Rows that found no equal on the other side. */
@@ -29,9 +29,10 @@ export function explainLeftovers(
   actual: PreparedPackages,
 ): Explained {
   const work = new Work(leftovers);
+  const index: Record<Side, EqualRows> = { expected: new EqualRows(actual), actual: new EqualRows(expected) };
   const other = (side: Side) => (side === 'expected' ? actual : expected);
   work.dropEach((row) => row.excuse);
-  work.dropEach((row, side) => (isFurtherCopy(row, other(side)) ? 'duplicate-path' : null));
+  work.dropEach((row, side) => (index[side].has(row) ? 'duplicate-path' : null));
   work.pairBy('java-group', javaKey, (a, b) => isGuessedGroup(a) || isGuessedGroup(b));
   work.pairBy('no-purl', looseKey, (a, b) => a.type === '' || b.type === '');
   work.pairBy('go-main-module', goKey, (a, b) => isGoDevel(a) || isGoDevel(b));
@@ -40,7 +41,7 @@ export function explainLeftovers(
   work.dropEach((row, side) => (isSourcePackage(row, other(side), sources) ? 'source-package' : null));
   work.pairChanged();
   if (work.expected.length + work.actual.length === 0) return work;
-  const matched = collectMatched(expected, actual);
+  const matched = new Set(expected.rows.filter((row) => index.expected.has(row)).map(archKey));
   work.dropEach((row) => (isSuperseded(row, matched) ? 'superseded' : null));
   return work;
 }
@@ -103,8 +104,27 @@ class Work implements Explained {
 
 const nameOf = (row: PackageRow) => row.nameKey;
 
-function isFurtherCopy(row: PackageRow, other: PreparedPackages): boolean {
-  return (other.byKey.get(row.key) ?? []).some((equal) => isSameArch(row, equal));
+/** Asks whether the other side has an equal row of a fitting architecture; each key is looked at once. */
+class EqualRows {
+  readonly #other: PreparedPackages;
+  readonly #arches = new Map<string, ReadonlySet<string | null>>();
+
+  constructor(other: PreparedPackages) {
+    this.#other = other;
+  }
+
+  has(row: PackageRow): boolean {
+    const arches = this.#archesOf(row.key);
+    return arches.size > 0 && (row.arch === null || arches.has(null) || arches.has(row.arch));
+  }
+
+  #archesOf(key: string): ReadonlySet<string | null> {
+    const known = this.#arches.get(key);
+    if (known !== undefined) return known;
+    const arches = new Set((this.#other.byKey.get(key) ?? []).map((row) => row.arch));
+    this.#arches.set(key, arches);
+    return arches;
+  }
 }
 
 function javaKey(row: PackageRow): string | undefined {
@@ -137,15 +157,6 @@ function isSourcePackage(
 ): boolean {
   if (!row.listed || !OS_TYPES.has(row.type) || other.nameKeys.has(row.nameKey)) return false;
   return sources.some((versions) => versions.get(row.name)?.has(row.version) === true);
-}
-
-/** Name and architecture of each package that both sides have in the same version. */
-function collectMatched(expected: PreparedPackages, actual: PreparedPackages): Set<string> {
-  const matched = new Set<string>();
-  for (const [key, rows] of expected.byKey) {
-    if (actual.byKey.has(key)) for (const row of rows) matched.add(archKey(row));
-  }
-  return matched;
 }
 
 function archKey(row: PackageRow): string {

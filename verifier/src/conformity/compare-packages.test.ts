@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { InventoryPackage } from '@holdfast/evidence';
+import type { SbomPackage } from '../sbom/sbom.ts';
+import { makeRandom } from '../trust/trust.fixture.ts';
+import { comparePackageLists, comparePackages, comparePrepared } from './compare-packages.ts';
+import { listInventory, preparePackages } from './prepared-packages.ts';
+
+const installed = (purl: string): InventoryPackage => ({ purl, type: '', name: '', version: '', path: '/db' });
+const listed = (purl: string): SbomPackage => ({ purl, name: 'x', version: null, paths: [] });
+const deb = (name: string, version = '1', arch = 'amd64') => `pkg:deb/debian/${name}@${version}?arch=${arch}`;
+
+test('equal lists match', () => {
+  assert.deepEqual(comparePackages([listed(deb('a')), listed(deb('b'))], [installed(deb('b')), installed(deb('a'))]), {
+    decided: true,
+    match: 2,
+    explained: [],
+    unexpected: [],
+    missing: [],
+    changed: [],
+  });
+});
+
+test('an added, a removed and a changed package are each named once', () => {
+  const result = comparePackages(
+    [listed(deb('same')), listed(deb('gone')), listed(deb('moved', '1.0'))],
+    [installed(deb('same')), installed(deb('new')), installed(deb('moved', '2.0'))],
+  );
+  assert.deepEqual(result, {
+    decided: true,
+    match: 1,
+    explained: [],
+    unexpected: [deb('new')],
+    missing: [deb('gone')],
+    changed: [{ purl: deb('moved', '2.0'), from: '1.0', to: '2.0' }],
+  });
+});
+
+test('names of two ecosystems are never mixed up', () => {
+  const result = comparePackages([listed('pkg:npm/requests@2')], [installed('pkg:pypi/requests@2')]);
+  assert.deepEqual(result.decided && [result.unexpected, result.missing], [
+    ['pkg:pypi/requests@2'],
+    ['pkg:npm/requests@2'],
+  ]);
+});
+
+test('a scoped npm package is not its unscoped namesake', () => {
+  const result = comparePackages([listed('pkg:npm/react@18')], [installed('pkg:npm/%40types/react@18')]);
+  assert.deepEqual(result.decided && result.unexpected, ['pkg:npm/%40types/react@18']);
+});
+
+test('a package without a version in the SBOM allows no version', () => {
+  const result = comparePackages([listed('pkg:npm/lodash')], [installed('pkg:npm/lodash@4')]);
+  assert.deepEqual(result.decided && result.changed, [{ purl: 'pkg:npm/lodash@4', from: '', to: '4' }]);
+});
+
+test('a star in an SBOM is a name like any other', () => {
+  const result = comparePackages([listed('pkg:npm/%2A@%2A')], [installed('pkg:npm/evil@1')]);
+  assert.deepEqual(result.decided && result.unexpected, ['pkg:npm/evil@1']);
+});
+
+test('a purl that cannot be read matches only itself', () => {
+  const broken = 'pkg:npm/a%2Fb@1';
+  assert.equal(matchOf(comparePackages([listed(broken)], [installed(broken)])), 1);
+  const result = comparePackages([listed(broken), listed(deb('a'))], [installed('pkg:npm/a/b@1'), installed(deb('a'))]);
+  assert.deepEqual(result.decided && [result.missing, result.unexpected], [[broken], ['pkg:npm/a/b@1']]);
+});
+
+test('a row of an inventory is never excused by its type or place', () => {
+  const bash = installed(deb('bash'));
+  for (const purl of ['pkg:generic/evil@1', 'pkg:bitnami/evil@1', 'pkg:oci/evil@1', deb('evil', '1', 'source')]) {
+    const result = comparePackages([listed(deb('bash'))], [bash, installed(purl)]);
+    assert.deepEqual(result.decided && result.unexpected, [purl]);
+  }
+});
+
+test('an operating system’s package is not excused by an owner', () => {
+  const result = comparePackages(
+    [listed(deb('bash'))],
+    [installed(deb('bash')), { ...installed(deb('evil')), ownedBy: deb('bash') }],
+  );
+  assert.deepEqual(result.decided && result.unexpected, [deb('evil')]);
+});
+
+test('a second architecture pairs with a row that names none', () => {
+  const any = 'pkg:deb/debian/a@1';
+  assert.equal(
+    matchOf(
+      comparePackages(
+        [listed(any), listed(deb('a', '1', 'i386'))],
+        [installed(deb('a')), installed(deb('a', '1', 'i386'))],
+      ),
+    ),
+    2,
+  );
+});
+
+test('empty and incomplete lists decide nothing', () => {
+  const full = { packages: [listed(deb('a'))] };
+  assert.deepEqual(comparePackageLists({ packages: [] }, full), { decided: false, reason: 'EXPECTED_EMPTY' });
+  assert.deepEqual(comparePackageLists(full, { packages: [] }), { decided: false, reason: 'ACTUAL_EMPTY' });
+  assert.deepEqual(comparePackageLists({ ...full, complete: false }, full), {
+    decided: false,
+    reason: 'EXPECTED_INCOMPLETE',
+  });
+  assert.deepEqual(comparePackageLists(full, { ...full, complete: false }), {
+    decided: false,
+    reason: 'ACTUAL_INCOMPLETE',
+  });
+  assert.deepEqual(comparePackages([listed(deb('a'))], [installed(deb('a'))], { actualComplete: false }), {
+    decided: false,
+    reason: 'ACTUAL_INCOMPLETE',
+  });
+});
+
+test('an inventory’s own word on completeness is carried over', () => {
+  assert.deepEqual(listInventory({ packages: [], complete: false }), { packages: [], complete: false });
+});
+
+test('every row is accounted for exactly once, whatever the lists', () => {
+  const random = makeRandom(42);
+  const types = ['deb', 'npm', 'golang', 'maven', 'pypi', 'generic', 'rpm', 'none'];
+  const pick = () =>
+    `pkg:${types[random() % types.length]}/${['', 'ns/'][random() % 2]}n${random() % 6}@${['', 'v', '1:'][random() % 3]}${random() % 3}?arch=${['amd64', 'i386', 'all'][random() % 3]}`;
+  for (let round = 0; round < 300; round++) {
+    const expected = Array.from({ length: 1 + (random() % 30) }, () => listed(pick()));
+    const actual = Array.from({ length: 1 + (random() % 30) }, () => installed(pick()));
+    const result = comparePackages(expected, actual);
+    if (!result.decided) continue;
+    const pairs = result.match + result.changed.length;
+    // An explained row stands for one or for two, so the total can only be bounded.
+    const rest = result.unexpected.length + result.missing.length;
+    const total = expected.length + actual.length;
+    assert.ok(2 * pairs + rest + result.explained.length <= total);
+    assert.ok(2 * pairs + rest + 2 * result.explained.length >= total);
+    const swapped = comparePackages(
+      actual.map((row) => listed(row.purl)),
+      expected.map((row) => installed(row.purl ?? '')),
+    );
+    assert.equal(matchOf(swapped), result.match);
+  }
+});
+
+test('hostile lists take linear time', () => {
+  const arches = Array.from({ length: 20_000 }, (_, i) => installed(deb('a', '1', `x${i}`)));
+  const wild = Array.from({ length: 20_000 }, () => listed('pkg:deb/debian/a@1'));
+  const versions = Array.from({ length: 20_000 }, (_, i) => installed(deb('b', String(i))));
+  const others = Array.from({ length: 20_000 }, (_, i) => listed(deb('b', `x${i}`)));
+  const foreign = Array.from({ length: 20_000 }, () => listed(deb('c', '1', 'i386')));
+  const native = Array.from({ length: 20_000 }, () => installed(deb('c')));
+  const start = process.cpuUsage().user;
+  assert.equal(matchOf(comparePackages(foreign, [...native, installed(deb('d', '1', 'i386'))])), 0);
+  const result = comparePackages([...wild, ...others], [...arches, ...versions]);
+  assert.ok(process.cpuUsage().user - start < 4_000_000);
+  assert.deepEqual(result.decided && [result.match, result.changed.length], [20_000, 20_000]);
+});
+
+test('prepared lists of 300 packages are compared at 20,000 a second and more', () => {
+  const purls = Array.from({ length: 300 }, (_, i) => deb(`lib${i}`, `1:2.${i}-5+deb12u3`));
+  const expected = preparePackages({ packages: purls.map(listed) });
+  const actual = preparePackages({ packages: purls.map(installed) });
+  const best = Math.min(...Array.from({ length: 20 }, () => timeRounds(200, () => comparePrepared(expected, actual))));
+  assert.ok(best / 200 < 1 / 20_000, `${Math.round(200 / best)} a second`);
+});
+
+function matchOf(result: ReturnType<typeof comparePackages>): number | undefined {
+  return result.decided ? result.match : undefined;
+}
+
+/** Seconds of CPU. */
+function timeRounds(rounds: number, run: () => void): number {
+  const start = process.cpuUsage().user;
+  for (let round = 0; round < rounds; round++) run();
+  return (process.cpuUsage().user - start) / 1e6;
+}

@@ -1,0 +1,191 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { mutate } from '../trust/trust.fixture.ts';
+import { VerifierError } from '../verifier-error.ts';
+import { parseSbom } from './parse-sbom.ts';
+
+const CYCLONEDX = {
+  bomFormat: 'CycloneDX',
+  specVersion: '1.6',
+  metadata: { tools: { components: [{ type: 'application', name: 'tool', version: '2' }] } },
+  components: [
+    { type: 'operating-system', name: 'debian', version: '12.15' },
+    {
+      type: 'library',
+      group: 'org.example',
+      name: 'outer',
+      version: '1.0',
+      purl: 'pkg:maven/org.example/outer@1.0',
+      properties: [
+        { name: 'aquasecurity:trivy:SrcName', value: 'source' },
+        { name: 'aquasecurity:trivy:FilePath', value: 'opt/outer.jar' },
+        { name: 'holdfast:ownedBy', value: 'pkg:deb/debian/outer@1' },
+        { name: 'other' },
+      ],
+      evidence: { occurrences: [{ location: '/opt/outer.jar' }] },
+      components: [{ type: 'library', name: 'inner', version: '2', purl: 'pkg:maven/org.example/inner@2' }],
+    },
+    { type: 'file', name: '/bin/sh' },
+    { type: 'application', name: 'app/package-lock.json' },
+    { type: 'library', name: 'dev', scope: 'optional' },
+    { type: 'library', name: 'gone', version: '1', scope: 'excluded' },
+  ],
+};
+const SPDX = {
+  spdxVersion: 'SPDX-2.3',
+  SPDXID: 'SPDXRef-DOCUMENT',
+  creationInfo: { creators: ['Organization: x', 'Tool: syft-1.2'], created: '2026-01-01T00:00:00Z' },
+  packages: [
+    { SPDXID: 'SPDXRef-DocumentRoot-Image-app', name: 'app', versionInfo: 'latest' },
+    { SPDXID: 'SPDXRef-os', name: 'debian', versionInfo: '12', primaryPackagePurpose: 'OPERATING-SYSTEM' },
+    {
+      SPDXID: 'SPDXRef-Package-bash',
+      name: 'bash',
+      versionInfo: '5.2.15-2',
+      sourceInfo: 'acquired package info from DPKG DB: /var/lib/dpkg/status, /usr/share/doc/bash/copyright',
+      externalRefs: [
+        { referenceCategory: 'SECURITY', referenceType: 'cpe23Type', referenceLocator: 'cpe:2.3:a:gnu:bash' },
+        {
+          referenceCategory: 'PACKAGE-MANAGER',
+          referenceType: 'purl',
+          referenceLocator: 'pkg:deb/debian/bash@5.2.15-2?arch=amd64',
+        },
+      ],
+    },
+    { SPDXID: 'SPDXRef-Package-bare', name: 'bare', versionInfo: 'NOASSERTION' },
+  ],
+};
+
+const parse = (value: unknown) => parseSbom(Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)));
+const isSbomError = (error: unknown) => error instanceof VerifierError && error.code === 'ERR_VERIFIER_SBOM';
+const refuses = (value: unknown, message: RegExp) => {
+  assert.throws(
+    () => parse(value),
+    (error: unknown) => isSbomError(error) && message.test(String(error)),
+  );
+};
+
+test('CycloneDX is read with nested components and without files, lock files and excluded ones', () => {
+  const sbom = parse(CYCLONEDX);
+  assert.equal(sbom.format, 'cyclonedx');
+  assert.deepEqual(sbom.tools, ['tool 2']);
+  assert.deepEqual(sbom.distro, { id: 'debian', version: '12.15' });
+  assert.deepEqual(sbom.packages, [
+    {
+      purl: 'pkg:maven/org.example/outer@1.0',
+      name: 'outer',
+      version: '1.0',
+      group: 'org.example',
+      ownedBy: 'pkg:deb/debian/outer@1',
+      sourceName: 'source',
+      paths: ['opt/outer.jar', '/opt/outer.jar'],
+    },
+    { purl: null, name: 'dev', version: null, optional: true, paths: [] },
+    { purl: 'pkg:maven/org.example/inner@2', name: 'inner', version: '2', paths: [] },
+  ]);
+});
+
+test('CycloneDX 1.4 to 1.7 is read, tools as a list included; other versions are refused', () => {
+  for (const specVersion of ['1.4', '1.5', '1.6', '1.7']) {
+    const sbom = parse({
+      ...CYCLONEDX,
+      specVersion,
+      metadata: { tools: [{ vendor: 'v', name: 'tool', version: '1' }] },
+    });
+    assert.deepEqual(sbom.tools, ['tool 1']);
+  }
+  for (const specVersion of ['1.3', '1.8', '2.0', 1.6]) refuses({ ...CYCLONEDX, specVersion }, /specVersion/);
+});
+
+test('SPDX 2.3 is read without the elements that stand for image and operating system', () => {
+  const sbom = parse(SPDX);
+  assert.equal(sbom.format, 'spdx');
+  assert.deepEqual(sbom.tools, ['syft-1.2']);
+  assert.deepEqual(sbom.distro, { id: 'debian', version: '12' });
+  assert.deepEqual(sbom.packages, [
+    {
+      purl: 'pkg:deb/debian/bash@5.2.15-2?arch=amd64',
+      name: 'bash',
+      version: '5.2.15-2',
+      paths: ['/var/lib/dpkg/status', '/usr/share/doc/bash/copyright'],
+    },
+    { purl: null, name: 'bare', version: null, paths: [] },
+  ]);
+});
+
+test('other SPDX versions and a package with two purls are refused', () => {
+  refuses({ ...SPDX, spdxVersion: 'SPDX-2.2' }, /spdxVersion/);
+  refuses({ ...SPDX, spdxVersion: 'SPDX-3.0' }, /spdxVersion/);
+  const purl = (referenceLocator: string) => ({ referenceType: 'purl', referenceLocator });
+  const twice = { SPDXID: 'SPDXRef-x', name: 'x', externalRefs: [purl('pkg:npm/a@1'), purl('pkg:npm/b@1')] };
+  refuses({ ...SPDX, packages: [twice] }, /two different purls/);
+  const same = { ...twice, externalRefs: [purl('pkg:npm/a@1'), purl('pkg:npm/a@1')] };
+  assert.equal(parse({ ...SPDX, packages: [same] }).packages[0]?.purl, 'pkg:npm/a@1');
+});
+
+test('a document that says nothing is refused', () => {
+  refuses('', /JSON/);
+  refuses({}, /bomFormat/);
+  refuses([], /object/);
+  refuses({ bomFormat: 'CycloneDX', specVersion: '1.6' }, /no package/);
+  refuses({ ...CYCLONEDX, components: [] }, /no package/);
+  refuses({ ...CYCLONEDX, components: [{ type: 'file', name: 'x' }] }, /no package/);
+  refuses({ ...SPDX, packages: [] }, /no package/);
+});
+
+test('duplicate keys are refused', () => {
+  refuses(JSON.stringify(CYCLONEDX).replace('"components"', '"components":[],"components"'), /duplicate/);
+});
+
+test('a component without a name or type, or with control characters, is refused', () => {
+  const wrong = (component: unknown) => ({ ...CYCLONEDX, components: [component] });
+  refuses(wrong({ type: 'library', version: '1' }), /name/);
+  refuses(wrong({ type: 'library', name: '', version: '1' }), /name/);
+  refuses(wrong({ name: 'x', version: '1' }), /type/);
+  refuses(wrong({ type: 'library', name: 'x', version: 1 }), /version/);
+  for (const bad of ['x\u001b[2J', 'x\u202e', 'x\n']) {
+    refuses(wrong({ type: 'library', name: bad, version: '1' }), /control/);
+    refuses(wrong({ type: 'library', name: 'x', version: bad }), /control/);
+    refuses(wrong({ type: 'library', name: 'x', purl: `pkg:npm/${bad}` }), /control/);
+  }
+});
+
+test('components nested too deep or too many are refused', () => {
+  const nest = (depth: number): unknown => ({
+    type: 'library',
+    name: 'x',
+    ...(depth > 0 ? { components: [nest(depth - 1)] } : {}),
+  });
+  assert.equal(parse({ ...CYCLONEDX, components: [nest(15)] }).packages.length, 16);
+  refuses({ ...CYCLONEDX, components: [nest(16)] }, /nested deeper/);
+  const many = Array.from({ length: 100_001 }, () => 0);
+  refuses({ ...CYCLONEDX, components: many }, /more than/);
+});
+
+test('an SBOM of 2 MB is read in well under a second', () => {
+  const properties = Array.from({ length: 6 }, (_, i) => ({ name: `syft:metadata:${i}`, value: 'v'.repeat(20) }));
+  const components = Array.from({ length: 5000 }, (_, i) => ({
+    type: 'library',
+    name: `n${i}`,
+    version: '1',
+    purl: `pkg:npm/n${i}@1`,
+    properties,
+  }));
+  const bytes = Buffer.from(JSON.stringify({ ...CYCLONEDX, components }));
+  assert.ok(bytes.length > 1_900_000);
+  const start = process.cpuUsage().user;
+  assert.equal(parseSbom(bytes).packages.length, 5000);
+  assert.ok(process.cpuUsage().user - start < 800_000);
+});
+
+for (const [name, good] of Object.entries({ CycloneDX: CYCLONEDX, SPDX })) {
+  test(`truncated, flipped and random ${name} is read or refused, nothing else`, () => {
+    for (const bytes of mutate(Buffer.from(JSON.stringify(good)), 2)) {
+      try {
+        assert.ok(parseSbom(bytes).packages.length > 0);
+      } catch (error) {
+        assert.ok(isSbomError(error), String(error));
+      }
+    }
+  });
+}
