@@ -1,5 +1,7 @@
 #include "information.h"
 
+#include <algorithm>
+
 #include "marshal.h"
 #include "session.h"
 
@@ -42,9 +44,9 @@ Result<Bytes> collectRandom(Context& context, uint32_t bytes, ESYS_TR session) {
   Bytes all;
   all.reserve(bytes);
   while (all.size() < bytes) {
-    // The largest digest bounds what one command can give; a TPM may give less.
+    // The TPM gives at most as much as its largest digest, and says how much.
     const uint32_t missing = bytes - static_cast<uint32_t>(all.size());
-    const Result<Bytes> chunk = getRandomChunk(context, missing < 32 ? missing : 32, session);
+    const Result<Bytes> chunk = getRandomChunk(context, std::min<uint32_t>(missing, sizeof(TPMU_HA)), session);
     if (!chunk.ok()) return chunk.status;
     all.insert(all.end(), chunk.value.begin(), chunk.value.end());
   }
