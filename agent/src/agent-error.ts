@@ -13,7 +13,8 @@ export type AgentErrorCode =
   | 'ERR_AGENT_RUNTIME_PERMISSION'
   | 'ERR_AGENT_RUNTIME_SERVICE'
   | 'ERR_AGENT_RUNTIME_UNAVAILABLE'
-  | 'ERR_AGENT_RUNTIME_DATA';
+  | 'ERR_AGENT_RUNTIME_DATA'
+  | 'ERR_AGENT_SCAN';
 
 /**
  * A failure of what surrounds the agent: its settings, its state directory, its TLS files, the TPM, the peer.

@@ -1,0 +1,53 @@
+import { EvidenceError } from '@holdfast/evidence';
+import { createContainerdClient } from '../containerd/containerd-client.ts';
+import type { LayerBlob } from '../layer/blob/open-blob.ts';
+import { fingerprintDirectory } from '../layer/proof/fingerprint-directory.ts';
+import { proveLayer } from '../layer/proof/prove-layer.ts';
+import type { ProofBlob, ProofReply, ProofRequest } from './scan-protocol.ts';
+
+const MAX_NAMED = 5;
+
+/**
+ * Compares a layer directory with its blob, unless its fingerprint is the known one. A blob that is not what its digest
+ * says is a limit, as are its absence and a malformed one; the fingerprint is then of first use. Throws `RootfsError`
+ * where the directory cannot be read.
+ */
+export async function proveContainerLayer(request: ProofRequest): Promise<ProofReply> {
+  const { directory, diffId, blob, knownFingerprint } = request;
+  const fingerprint = fingerprintDirectory(directory);
+  if (fingerprint === knownFingerprint) return { proof: 'known', fingerprint, differing: [], limit: undefined };
+  if (blob === null) return { proof: 'firstUse', fingerprint, differing: [], limit: undefined };
+  const opened = openLayerBlob(blob);
+  try {
+    const { digest, mediaType } = blob;
+    const result = await proveLayer({
+      blob: opened.blob,
+      digest,
+      mediaType,
+      diffId,
+      directory,
+      maxDifferences: MAX_NAMED,
+    });
+    const differing = result.differences.map((difference) => difference.path);
+    return { proof: result.proof, fingerprint: result.fingerprint, differing, limit: undefined };
+  } catch (error) {
+    const limit =
+      error instanceof EvidenceError ? 'layerBlobRefused' : isMissing(error) ? 'layerBlobMissing' : undefined;
+    if (limit === undefined) throw error;
+    return { proof: limit === 'layerBlobMissing' ? 'firstUse' : 'none', fingerprint, differing: [], limit };
+  } finally {
+    opened.close();
+  }
+}
+
+function openLayerBlob({ from, digest }: ProofBlob): { blob: LayerBlob; close(): void } {
+  if ('path' in from) return { blob: { path: from.path }, close: () => undefined };
+  const client = createContainerdClient({ address: from.address });
+  return { blob: { open: () => client.streamBlob(from.namespace, digest) }, close: () => client.close() };
+}
+
+/** ENOENT of a file or NOT_FOUND of the runtime: the blob was discarded after unpacking, or collected meanwhile. */
+function isMissing(error: unknown): boolean {
+  const GRPC_NOT_FOUND = 5;
+  return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === GRPC_NOT_FOUND);
+}

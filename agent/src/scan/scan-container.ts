@@ -1,0 +1,139 @@
+import { EvidenceError, encodeInventory, type Inventory, toBytePath } from '@holdfast/evidence';
+import { collectDrift, createDriftMemory, type DriftMemory } from '../drift/collect-drift.ts';
+import { collectMountPoints } from '../drift/runtime-stub.ts';
+import { openUpperSource, type UpperSource } from '../drift/upper-source.ts';
+import { collectInventory } from '../inventory/collect-inventory.ts';
+import { InventoryBuilder } from '../inventory/inventory-builder.ts';
+import { DEFAULT_INVENTORY_LIMITS } from '../inventory/inventory-limits.ts';
+import { readOsId } from '../inventory/os-release.ts';
+import { createPackageOwners, type PackageOwners } from '../inventory/package-owners.ts';
+import { openOverlayView } from '../overlay/overlay-view.ts';
+import type { ClosableView } from '../root-view/directory-view.ts';
+import { ViewLimitError } from '../root-view/root-view.ts';
+import type { ScannedDocument, ScannedDrift, ScanReply, ScanRequest } from './scan-protocol.ts';
+
+const UPPER_LIMITS = { maxEntries: 500_000, maxDepth: 2_048, maxFileBytes: 8 * 1024 ** 3 };
+/** Images whose layers stay open: their package owners are then at hand when something changes. */
+const MAX_OPEN_IMAGES = 2;
+
+/** The layers of one image, open, with the answers that cost most. */
+interface OpenImage {
+  readonly view: ClosableView;
+  owners: PackageOwners | undefined;
+}
+
+/** Scans containers one at a time and remembers of each what the next scan can do without. Lives in a worker thread. */
+export class ContainerScans {
+  readonly #memories = new Map<string, { readonly generation: string; readonly memory: DriftMemory }>();
+  readonly #images = new Map<string, OpenImage>();
+
+  /**
+   * Reads drift first, then only the inventories that the caller lacks and that the drift can have moved. Throws
+   * `RootfsError` where a layer is gone or cannot be opened.
+   */
+  scan(request: ScanRequest): ScanReply {
+    const deadlineMs = performance.now() + request.budgetMs;
+    const image = this.#openImage(request);
+    const drift = this.#scanDrift(request, image, deadlineMs);
+    const baseline = request.wantsBaseline ? takeInventory(image.view, deadlineMs) : undefined;
+    return {
+      drift,
+      baseline,
+      inventory: this.#takeMerged(request, image, drift, deadlineMs),
+      covered: listCovered(request, image),
+    };
+  }
+
+  forget(key: string): void {
+    this.#memories.delete(key);
+  }
+
+  #openImage(request: ScanRequest): OpenImage {
+    const known = this.#images.get(request.lowerKey);
+    const image = known ?? { view: openOverlayView({ lowers: request.lowers }), owners: undefined };
+    this.#images.delete(request.lowerKey);
+    this.#images.set(request.lowerKey, image);
+    for (const [key, oldest] of this.#images) {
+      if (this.#images.size <= MAX_OPEN_IMAGES) break;
+      oldest.view.close();
+      this.#images.delete(key);
+    }
+    return image;
+  }
+
+  #scanDrift(request: ScanRequest, image: OpenImage, deadlineMs: number): ScannedDrift {
+    const source = request.upper === null ? NO_UPPER : openUpperSource(request.upper, UPPER_LIMITS);
+    try {
+      const outcome = collectDrift({
+        source,
+        image: image.view,
+        mountPoints: collectMountPoints(request.mountPoints),
+        owners: () => {
+          image.owners ??= createPackageOwners(image.view);
+          return image.owners;
+        },
+        deadlineMs,
+        memory: this.#recall(request),
+      });
+      const { document, relevantDigest, counts, limits } = outcome;
+      return { bytes: document, relevantDigest, counts, limits };
+    } finally {
+      source.close();
+    }
+  }
+
+  #recall({ key, lowerKey, upper, mountPoints }: ScanRequest): DriftMemory {
+    const generation = JSON.stringify([lowerKey, upper, mountPoints]);
+    const known = this.#memories.get(key);
+    if (known?.generation === generation) return known.memory;
+    const memory = createDriftMemory();
+    this.#memories.set(key, { generation, memory });
+    return memory;
+  }
+
+  #takeMerged(request: ScanRequest, image: OpenImage, drift: ScannedDrift, deadlineMs: number): ScanReply['inventory'] {
+    if (drift.counts.relevant === 0 && drift.limits.length === 0) return 'baseline';
+    if (drift.relevantDigest === request.inventoryOf) return 'known';
+    const { lowers, upper } = request;
+    using view = openOverlayView({ lowers, upper: upper ?? undefined, deadlineMs });
+    // Another os-release in the upper directory must not rename every package of the image.
+    const osId = readOsId(new InventoryBuilder(image.view, DEFAULT_INVENTORY_LIMITS));
+    return takeInventory(view, deadlineMs, osId);
+  }
+}
+
+const NO_UPPER: UpperSource = {
+  walk: () => undefined,
+  hashFile: () => {
+    throw new TypeError('there is no upper directory');
+  },
+  readHead: () => {
+    throw new TypeError('there is no upper directory');
+  },
+  close: () => undefined,
+};
+
+function takeInventory(view: ClosableView, deadlineMs: number, osId?: string): ScannedDocument {
+  const inventory = collectInventory(view, osId === undefined ? { deadlineMs } : { deadlineMs, osId });
+  try {
+    return { bytes: encodeInventory(inventory), limits: inventory.limits };
+  } catch (error) {
+    if (!(error instanceof EvidenceError)) throw error;
+    // Names from a hostile database can pass every bound; a document without packages that says so is the honest rest.
+    const limits = ['inventoryFormat'];
+    const refused: Inventory = { ...inventory, complete: false, limits, databases: [], packages: [] };
+    return { bytes: encodeInventory(refused), limits };
+  }
+}
+
+function listCovered({ mountPoints }: ScanRequest, { view }: OpenImage): string[] {
+  return mountPoints.filter((point) => {
+    try {
+      return view.lstat(toBytePath(Buffer.from(point, 'latin1'))) !== undefined;
+    } catch (error) {
+      // A mount point that is no plain path, or a part of the image that cannot be read: it may well cover something.
+      if (error instanceof TypeError || error instanceof ViewLimitError) return true;
+      throw error;
+    }
+  });
+}

@@ -1,0 +1,83 @@
+import type { OverlayLower } from '../overlay/overlay-view.ts';
+
+/** What one scan of one container is to do. Paths are absolute, bytes as latin1. */
+export interface ScanRequest {
+  readonly kind: 'scan';
+  /** Of the container: what is remembered between its scans hangs on it. */
+  readonly key: string;
+  /** Names the lower layers as last checked: equal keys mean equal layers. */
+  readonly lowerKey: string;
+  /** Bottom first. */
+  readonly lowers: readonly OverlayLower[];
+  /** Null where the container has no writable layer that can be read. */
+  readonly upper: string | null;
+  /** Where the runtime mounts something, in the container. */
+  readonly mountPoints: readonly string[];
+  /** False where the caller has the inventory of these lower layers already. */
+  readonly wantsBaseline: boolean;
+  /** Digest of the relevant drift for which the caller has the merged inventory already. */
+  readonly inventoryOf: string | null;
+  readonly budgetMs: number;
+}
+
+/** A document and whether it is whole. */
+export interface ScannedDocument {
+  readonly bytes: Uint8Array;
+  readonly limits: readonly string[];
+}
+
+export interface ScannedDrift extends ScannedDocument {
+  readonly relevantDigest: string;
+  readonly counts: { readonly relevant: number; readonly other: number };
+}
+
+export interface ScanReply {
+  /** Absent where the caller has it already. */
+  readonly baseline: ScannedDocument | undefined;
+  /** `baseline`: nothing in the upper directory can move it. `known`: the caller has it already. */
+  readonly inventory: ScannedDocument | 'baseline' | 'known';
+  readonly drift: ScannedDrift;
+  /** Those of the mount points at which the image has something. */
+  readonly covered: readonly string[];
+}
+
+/** Forgets what is remembered of a container. */
+export interface ForgetRequest {
+  readonly kind: 'forget';
+  readonly key: string;
+}
+
+/** Compares one unpacked layer with its blob, unless it is as it was when that was done last. */
+export interface ProofRequest {
+  readonly kind: 'proof';
+  readonly directory: string;
+  readonly diffId: string;
+  /** Null where no manifest names the blob or the runtime has it no more. */
+  readonly blob: ProofBlob | null;
+  /** Fingerprint at the last proof: when it still holds, nothing is compared. */
+  readonly knownFingerprint: string | null;
+}
+
+export interface ProofBlob {
+  readonly digest: string;
+  readonly mediaType: string;
+  /** Where the blob lies, or how to ask the runtime for it. */
+  readonly from: { readonly path: string } | { readonly address: string; readonly namespace: string };
+}
+
+export interface ProofReply {
+  /** `known`: the fingerprint still holds. */
+  readonly proof: 'content' | 'none' | 'firstUse' | 'known';
+  readonly fingerprint: string;
+  /** Paths that differ, at most a few. */
+  readonly differing: readonly string[];
+  /** Why there is no proof, where it is not a difference. */
+  readonly limit: string | undefined;
+}
+
+export type WorkerRequest = ScanRequest | ForgetRequest | ProofRequest;
+
+/** What a worker answers to the request of the same number. */
+export type WorkerAnswer =
+  | { readonly id: number; readonly reply: ScanReply | ProofReply | null }
+  | { readonly id: number; readonly failure: { readonly code: string; readonly message: string } };
