@@ -123,7 +123,7 @@ export const boolean: Shape<boolean> = createShape((value, path) =>
 );
 
 /** One of a closed list of strings or numbers. */
-export function oneOf<const T extends string | number>(...values: readonly T[]): Shape<T> {
+export function oneOf<const T extends readonly (string | number)[]>(...values: T): Shape<T[number]> {
   const known = new Set<unknown>(values);
   return createShape((value, path) => (known.has(value) ? undefined : `${path}: unknown value`));
 }
