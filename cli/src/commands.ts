@@ -1,25 +1,22 @@
 import type { Command } from './command.ts';
-import { agent } from './commands/agent.ts';
-import { buildAttest } from './commands/build-attest.ts';
-import { diff } from './commands/diff.ts';
-import { inventory } from './commands/inventory.ts';
-import { nodes } from './commands/nodes.ts';
-import { referenceAdd, referenceList, referenceRevoke } from './commands/reference.ts';
-import { results } from './commands/results.ts';
-import { snapshot } from './commands/snapshot.ts';
-import { verifier } from './commands/verifier.ts';
+
+/** A command by its name; its code, and all that it imports, is loaded only when it is asked for. */
+export interface CommandEntry {
+  readonly name: string;
+  load(): Promise<Command>;
+}
 
 /** Every command, in the order of the help text. */
-export const COMMANDS: readonly Command[] = [
-  agent,
-  verifier,
-  results,
-  nodes,
-  snapshot,
-  inventory,
-  diff,
-  buildAttest,
-  referenceAdd,
-  referenceList,
-  referenceRevoke,
+export const COMMANDS: readonly CommandEntry[] = [
+  { name: 'agent', load: async () => (await import('./commands/agent.ts')).agent },
+  { name: 'verifier', load: async () => (await import('./commands/verifier.ts')).verifier },
+  { name: 'results', load: async () => (await import('./commands/results.ts')).results },
+  { name: 'nodes', load: async () => (await import('./commands/nodes.ts')).nodes },
+  { name: 'snapshot', load: async () => (await import('./commands/snapshot.ts')).snapshot },
+  { name: 'inventory', load: async () => (await import('./commands/inventory.ts')).inventory },
+  { name: 'diff', load: async () => (await import('./commands/diff.ts')).diff },
+  { name: 'build attest', load: async () => (await import('./commands/build-attest.ts')).buildAttest },
+  { name: 'reference add', load: async () => (await import('./commands/reference.ts')).referenceAdd },
+  { name: 'reference list', load: async () => (await import('./commands/reference.ts')).referenceList },
+  { name: 'reference revoke', load: async () => (await import('./commands/reference.ts')).referenceRevoke },
 ];

@@ -1,6 +1,6 @@
 import { CliError, EXIT } from './cli-error.ts';
-import { type Command, type Invocation, parseCommandLine } from './command.ts';
-import { COMMANDS } from './commands.ts';
+import { type Invocation, parseCommandLine } from './command.ts';
+import { COMMANDS, type CommandEntry } from './commands.ts';
 import { formatCommandHelp, formatHelp } from './help.ts';
 import { createTerminal, printable, type TerminalStreams } from './terminal.ts';
 import { TOOL_VERSION } from './version.ts';
@@ -23,14 +23,16 @@ export async function runCommandLine(argv: readonly string[], io: ProcessLike, s
 async function dispatch(argv: readonly string[], io: ProcessLike, signal: AbortSignal): Promise<number> {
   const streams = { stdout: io.stdout, stderr: io.stderr, environment: io.env };
   if (argv.length === 0 || argv[0] === '--help' || argv[0] === 'help' || argv[0] === '-h') {
-    io.stdout.write(`${formatHelp(COMMANDS)}\n`);
+    const commands = await Promise.all(COMMANDS.map((entry) => entry.load()));
+    io.stdout.write(`${formatHelp(commands)}\n`);
     return argv.length === 0 ? EXIT.usage : EXIT.good;
   }
   if (argv[0] === '--version') {
     io.stdout.write(`holdfast ${TOOL_VERSION}\n`);
     return EXIT.good;
   }
-  const { command, rest } = findCommand(argv);
+  const { entry, rest } = findCommand(argv);
+  const command = await entry.load();
   const { flags, positionals } = parseCommandLine(command, rest);
   if (flags.has('help')) {
     io.stdout.write(`${formatCommandHelp(command)}\n`);
@@ -41,11 +43,11 @@ async function dispatch(argv: readonly string[], io: ProcessLike, signal: AbortS
 }
 
 /** Finds the command by its longest name: `inspect token` before `inspect`. */
-function findCommand(argv: readonly string[]): { command: Command; rest: readonly string[] } {
+function findCommand(argv: readonly string[]): { entry: CommandEntry; rest: readonly string[] } {
   for (const words of [2, 1]) {
     const name = argv.slice(0, words).join(' ');
-    const command = COMMANDS.find((item) => item.name === name);
-    if (command) return { command, rest: argv.slice(words) };
+    const entry = COMMANDS.find((item) => item.name === name);
+    if (entry) return { entry, rest: argv.slice(words) };
   }
   const first = argv[0] ?? '';
   const family = COMMANDS.filter((item) => item.name.startsWith(`${first} `)).map((item) => item.name);
