@@ -3,6 +3,11 @@ import { type HostFiles, readHostText } from '../host/host-files.ts';
 import { parseBuildId } from './build-id.ts';
 import { readSysctls, SYSCTL_SET } from './sysctl-set.ts';
 
+const MAX_SHORT_BYTES = 256;
+const MAX_LINE_BYTES = 1_024;
+const MAX_CMDLINE_BYTES = 64 * 1024;
+const MAX_MODULES = 4_096;
+const MAX_VULNERABILITY_BYTES = 1_024;
 const MAX_MODULES_BYTES = 1024 * 1024;
 const MAX_NOTES_BYTES = 64 * 1024;
 
@@ -12,8 +17,8 @@ const MAX_NOTES_BYTES = 64 * 1024;
  */
 export function collectKernelClaims(files: HostFiles): KernelClaims {
   const limits: string[] = [];
-  const read = (name: string, path: string): string | null => {
-    const text = readHostText(files, path);
+  const read = (name: string, path: string, maxBytes = MAX_SHORT_BYTES): string | null => {
+    const text = readHostText(files, path, maxBytes);
     if (text === undefined) limits.push(`${name}:unreadable`);
     return text ?? null;
   };
@@ -24,12 +29,12 @@ export function collectKernelClaims(files: HostFiles): KernelClaims {
   return {
     type: 'kernel',
     release: read('release', '/proc/sys/kernel/osrelease') ?? '',
-    version: read('version', '/proc/version') ?? '',
+    version: read('version', '/proc/version', MAX_LINE_BYTES) ?? '',
     buildId,
-    cmdline: read('cmdline', '/proc/cmdline') ?? '',
+    cmdline: read('cmdline', '/proc/cmdline', MAX_CMDLINE_BYTES) ?? '',
     tainted: read('tainted', '/proc/sys/kernel/tainted') ?? '',
     lockdown: read('lockdown', '/sys/kernel/security/lockdown'),
-    lsm: read('lsm', '/sys/kernel/security/lsm'),
+    lsm: read('lsm', '/sys/kernel/security/lsm', MAX_LINE_BYTES),
     kexecLoaded: read('kexecLoaded', '/sys/kernel/kexec_loaded'),
     modules: collectModules(files, limits),
     sysctlSet: SYSCTL_SET,
@@ -45,10 +50,12 @@ function collectModules(files: HostFiles, limits: string[]): KernelClaims['modul
     limits.push('modules:unreadable');
     return null;
   }
-  return text
+  const modules = text
     .split('\n')
     .flatMap(parseModule)
     .sort((a, b) => (a.name < b.name ? -1 : 1));
+  if (modules.length > MAX_MODULES) limits.push('modules:entries');
+  return modules.slice(0, MAX_MODULES);
 }
 
 /** One line of /proc/modules: name, size, references, users, state, address and, in brackets, taint flags. */
@@ -62,7 +69,7 @@ function readVulnerabilities(files: HostFiles): Record<string, string> {
   const directory = '/sys/devices/system/cpu/vulnerabilities';
   return Object.fromEntries(
     files.list(directory).flatMap(({ name }) => {
-      const text = readHostText(files, `${directory}/${name}`, 4_096);
+      const text = readHostText(files, `${directory}/${name}`, MAX_VULNERABILITY_BYTES);
       return text === undefined ? [] : [[name, text]];
     }),
   );

@@ -31,16 +31,31 @@ const FS_NAMES = ['protected_fifos', 'protected_hardlinks', 'protected_regular',
 /** Per interface; only `all` and `default` are claimed, as interfaces come and go with containers. */
 const NET_CONF_NAMES: Record<'ipv4' | 'ipv6', string[]> = {
   ipv4: [
-    ...['accept_redirects', 'accept_source_route', 'arp_ignore', 'forwarding', 'log_martians'],
-    ...['route_localnet', 'rp_filter', 'secure_redirects', 'send_redirects', 'shared_media'],
+    'accept_redirects',
+    'accept_source_route',
+    'arp_ignore',
+    'forwarding',
+    'log_martians',
+    'route_localnet',
+    'rp_filter',
+    'secure_redirects',
+    'send_redirects',
+    'shared_media',
   ],
   ipv6: ['accept_ra', 'accept_redirects', 'accept_source_route', 'disable_ipv6', 'forwarding'],
 };
 
 const NET_NAMES = [
-  ...['core/bpf_jit_enable', 'core/bpf_jit_harden', 'core/bpf_jit_kallsyms', 'ipv4/icmp_echo_ignore_broadcasts'],
-  ...['ipv4/icmp_ignore_bogus_error_responses', 'ipv4/ip_forward', 'ipv4/ip_unprivileged_port_start'],
-  ...['ipv4/tcp_rfc1337', 'ipv4/tcp_syncookies', 'ipv4/tcp_timestamps'],
+  'core/bpf_jit_enable',
+  'core/bpf_jit_harden',
+  'core/bpf_jit_kallsyms',
+  'ipv4/icmp_echo_ignore_broadcasts',
+  'ipv4/icmp_ignore_bogus_error_responses',
+  'ipv4/ip_forward',
+  'ipv4/ip_unprivileged_port_start',
+  'ipv4/tcp_rfc1337',
+  'ipv4/tcp_syncookies',
+  'ipv4/tcp_timestamps',
 ];
 
 /**

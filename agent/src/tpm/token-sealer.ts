@@ -1,4 +1,5 @@
 import type { SigningJwk } from '@holdfast/evidence';
+import type { KeyIdentity } from './key-identity.ts';
 
 /** What the payload says of the keys and the TPM that seal it. */
 export interface SealingFacts {
@@ -9,6 +10,8 @@ export interface SealingFacts {
   bootCount?: number;
   /** To whom a chain belongs: the EK, or the signing key without a TPM. */
   owner: string;
+  /** Public keys for a snapshot; absent without a TPM. */
+  keys?: KeyIdentity;
 }
 
 /** Turns a payload into a token. Whoever holds it can speak as this agent. */

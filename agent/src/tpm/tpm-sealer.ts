@@ -44,7 +44,8 @@ export function createTpmSealer(deps: TpmSealerDeps): TokenSealer {
 
 function toFacts({ identity, resetCount }: LoadedKeys): SealingFacts {
   const { kid, jwk, ekName } = identity;
-  return { kid, jwk, ueid: computeUeid(ekName), bootCount: resetCount, owner: ekName.toString('hex') };
+  const owner = ekName.toString('hex');
+  return { kid, jwk, ueid: computeUeid(ekName), bootCount: resetCount, owner, keys: identity };
 }
 
 async function quotePair(

@@ -1,0 +1,100 @@
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { computeProof, computeTranscript } from '@holdfast/evidence';
+import { type EnrollRequest, EnrollRequestSchema, type EnrollResponse } from '@holdfast/proto';
+import { AgentError } from '../agent-error.ts';
+import type { TpmKeyRing } from '../tpm/tpm-key-ring.ts';
+import { readEkCertificates } from './ek-certificates.ts';
+
+/** One end of the Enroll stream. */
+export interface EnrolmentPort {
+  send(request: EnrollRequest): Promise<void>;
+  /** The next message. Rejects at the end of the stream and when none comes in time. */
+  receive(): Promise<EnrollResponse>;
+  close(): void;
+}
+
+export interface EnrolmentInput {
+  readonly keys: TpmKeyRing;
+  readonly kubeNode: string;
+  readonly tlsSpkiSha256: string;
+}
+
+type Step = NonNullable<MessageInitShape<typeof EnrollRequestSchema>['step']>;
+
+const NONCE_BYTES = 32;
+
+/**
+ * Enrols the keys at a Verifier (design §7): EK and its certificates; nonce; AK, signing key and its certification by
+ * the AK over the nonce; credential activation in the TPM; HMAC of the whole exchange with the activated secret. Returns
+ * the certificates that the Verifier issued.
+ *
+ * Throws `AgentError` ERR_AGENT_ENROLMENT when the Verifier leaves the order; errors of the stream and of the TPM pass
+ * through.
+ */
+export async function enrol(
+  port: EnrolmentPort,
+  { keys, kubeNode, tlsSpkiSha256 }: EnrolmentInput,
+): Promise<{ certificates: Buffer[]; kid: string }> {
+  const { identity, certificates } = await keys.use(async ({ identity, device }) => {
+    return { identity, certificates: await readEkCertificates(device) };
+  });
+  const begin = { kubeNode, ekPublic: identity.ekPublic, ekCertificates: certificates };
+  await send(port, { case: 'begin', value: begin });
+  const nonce = await receiveNonce(port);
+  const offered = await offerKeys(keys, nonce, Buffer.from(tlsSpkiSha256, 'hex'));
+  await send(port, { case: 'keys', value: offered });
+  const { idObject, encryptedSecret } = await receiveChallenge(port);
+  const secret = await keys.useWithEk(({ device, ak, akAuth }, ek) =>
+    device.activateCredential({ key: ak, keyAuth: akAuth, ek, ...keys.ekPolicy, idObject, encryptedSecret }),
+  );
+  const transcript = computeTranscript({ ...begin, nonce, ...offered, idObject, encryptedSecret });
+  await send(port, { case: 'proof', value: { hmac: computeProof(secret, transcript) } });
+  return await receiveEnrolled(port, identity.kid);
+}
+
+/** The keys are those loaded now: where they changed since the begin, the Verifier refuses the certification. */
+function offerKeys(keys: TpmKeyRing, nonce: Buffer, tlsSpkiSha256: Buffer) {
+  return keys.use(async ({ device, ak, akAuth, signing, signingAuth, identity }) => {
+    const certified = await device.certify({
+      object: signing,
+      objectAuth: signingAuth,
+      signer: ak,
+      signerAuth: akAuth,
+      qualifyingData: nonce,
+    });
+    return {
+      akPublic: identity.akPublic,
+      signingPublic: identity.signingPublic,
+      certifyAttest: certified.attest,
+      certifySignature: certified.signature,
+      tlsSpkiSha256,
+    };
+  });
+}
+
+async function receiveNonce(port: EnrolmentPort): Promise<Buffer> {
+  const { step } = await port.receive();
+  if (step.case !== 'nonce' || step.value.nonce.length !== NONCE_BYTES) throw outOfOrder();
+  return Buffer.from(step.value.nonce);
+}
+
+async function receiveChallenge(port: EnrolmentPort): Promise<{ idObject: Buffer; encryptedSecret: Buffer }> {
+  const { step } = await port.receive();
+  if (step.case !== 'challenge') throw outOfOrder();
+  return { idObject: Buffer.from(step.value.idObject), encryptedSecret: Buffer.from(step.value.encryptedSecret) };
+}
+
+async function receiveEnrolled(port: EnrolmentPort, kid: string): Promise<{ certificates: Buffer[]; kid: string }> {
+  const { step } = await port.receive();
+  if (step.case !== 'enrolled') throw outOfOrder();
+  if (step.value.kid !== kid) throw new AgentError('ERR_AGENT_ENROLMENT', 'the verifier enrolled another signing key');
+  return { certificates: step.value.certificates.map((der) => Buffer.from(der)), kid };
+}
+
+function send(port: EnrolmentPort, step: Step): Promise<void> {
+  return port.send(create(EnrollRequestSchema, { step }));
+}
+
+function outOfOrder(): AgentError {
+  return new AgentError('ERR_AGENT_ENROLMENT', 'the verifier answered the enrolment out of order');
+}

@@ -1,0 +1,127 @@
+import { hash } from 'node:crypto';
+import { type ContainersClaims, encodeClaimsSet, type SubmoduleName } from '@holdfast/evidence';
+import { collectBootClaims, readEventLog } from '../boot/boot-claims.ts';
+import { collectImaClaims } from '../boot/ima-claims.ts';
+import { listLoggedPcrs } from '../boot/logged-pcrs.ts';
+import type { Clock } from '../clock.ts';
+import type { ContainerCollector } from '../container/container-collector.ts';
+import { collectHostClaims, type HardwareFacts } from '../host/host-claims.ts';
+import { type HostFiles, readHostText } from '../host/host-files.ts';
+import { collectKernelClaims } from '../kernel/kernel-claims.ts';
+import type { RoundContent } from './round.ts';
+
+/** What a round claims, with what of it stands in the token itself. */
+export interface CollectedClaims {
+  readonly content: RoundContent;
+  readonly secureBoot: boolean | null;
+  /** Vendor and model as one text; undefined where either is unknown. */
+  readonly hardwareModel: string | undefined;
+  readonly bootId: string;
+  readonly uptimeSeconds: number;
+  readonly pending: [string, number][];
+  readonly oldestScanMs: number | null;
+}
+
+export interface ClaimsCollectorDeps {
+  files: HostFiles;
+  kubeNode: string;
+  hardware: HardwareFacts;
+  /** Undefined where the machine has no container runtime. */
+  containers: ContainerCollector | undefined;
+  clock: Clock;
+  /** Told of containers that ended or came and went unseen. */
+  onLost(lost: readonly string[]): void;
+}
+
+type MachineSets = Record<Exclude<SubmoduleName, 'containers'>, Buffer>;
+
+const PCR_OF_IMA = 10;
+/** Kernel parameters give no event when they change; they are read again at most this often. */
+const MACHINE_SETS_MS = 5_000;
+const WITHOUT_RUNTIME: ContainersClaims = { type: 'containers', limits: ['runtime:none'], containers: {} };
+
+/**
+ * Gathers the claims-sets of a round. Facts of the machine are read anew when they are older than 5 s; containers are
+ * whatever their collector knows by now.
+ */
+export class ClaimsCollector {
+  readonly #deps: ClaimsCollectorDeps;
+  readonly #eventLog: Buffer | undefined;
+  readonly #loggedPcrs: ReadonlySet<number>;
+  #machine: { sets: MachineSets; atMs: number; secureBoot: boolean | null; runtimes: string } | undefined;
+
+  constructor(deps: ClaimsCollectorDeps) {
+    this.#deps = deps;
+    this.#eventLog = readEventLog(deps.files);
+    const logged = this.#eventLog === undefined ? new Set<number>() : listLoggedPcrs(this.#eventLog);
+    if (collectImaClaims(deps.files).active) logged.add(PCR_OF_IMA);
+    this.#loggedPcrs = logged;
+  }
+
+  /** The firmware's event log; it does not change after boot. */
+  get eventLog(): Buffer | undefined {
+    return this.#eventLog;
+  }
+
+  /** PCRs that the event log or the IMA list explains. */
+  get loggedPcrs(): ReadonlySet<number> {
+    return this.#loggedPcrs;
+  }
+
+  async collect(): Promise<CollectedClaims> {
+    const { containers, files } = this.#deps;
+    const snapshot = await containers?.collect();
+    if (snapshot !== undefined && snapshot.lost.length > 0) this.#deps.onLost(snapshot.lost);
+    const machine = this.#readMachine();
+    const sets = { ...machine.sets, containers: encodeClaimsSet(snapshot?.index ?? WITHOUT_RUNTIME) };
+    const { system } = this.#deps.hardware;
+    const isNamed = system !== null && system.vendor !== '' && system.model !== '';
+    return {
+      content: {
+        sets,
+        digests: mapDigests(sets),
+        containerSets: snapshot?.sets ?? new Map(),
+        blobs: snapshot?.blobs ?? new Map(),
+      },
+      secureBoot: machine.secureBoot,
+      hardwareModel: isNamed ? `${system.vendor}\0${system.model}` : undefined,
+      bootId: readHostText(files, '/proc/sys/kernel/random/boot_id', 64) ?? '',
+      uptimeSeconds: Math.floor(Number.parseFloat(readHostText(files, '/proc/uptime', 64) ?? '0')) || 0,
+      pending: containers?.pending() ?? [],
+      oldestScanMs: isEmpty(snapshot?.index) ? null : (containers?.oldestScanMs() ?? null),
+    };
+  }
+
+  #readMachine() {
+    const { files, kubeNode, hardware, clock, containers } = this.#deps;
+    const runtimes = containers?.runtimes() ?? [];
+    const key = JSON.stringify(runtimes);
+    const nowMs = clock.monotonicMs();
+    if (this.#machine !== undefined && nowMs - this.#machine.atMs < MACHINE_SETS_MS && this.#machine.runtimes === key) {
+      return this.#machine;
+    }
+    const boot = collectBootClaims(files, this.#eventLog);
+    const sets: MachineSets = {
+      host: encodeClaimsSet(collectHostClaims(files, kubeNode, hardware, runtimes)),
+      boot: encodeClaimsSet(boot),
+      ima: encodeClaimsSet(collectImaClaims(files)),
+      kernel: encodeClaimsSet(collectKernelClaims(files)),
+    };
+    this.#machine = { sets, atMs: nowMs, secureBoot: boot.secureBoot, runtimes: key };
+    return this.#machine;
+  }
+}
+
+function isEmpty(index: ContainersClaims | undefined): boolean {
+  return index === undefined || Object.keys(index.containers).length === 0;
+}
+
+function mapDigests(sets: Record<SubmoduleName, Buffer>): Record<SubmoduleName, string> {
+  return {
+    host: hash('sha256', sets.host),
+    boot: hash('sha256', sets.boot),
+    ima: hash('sha256', sets.ima),
+    kernel: hash('sha256', sets.kernel),
+    containers: hash('sha256', sets.containers),
+  };
+}

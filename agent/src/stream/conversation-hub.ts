@@ -1,0 +1,99 @@
+import type { Receipt } from '@holdfast/proto';
+import type { AgentError } from '../agent-error.ts';
+import type { ImaSegment } from '../boot/ima-claims.ts';
+import type { Clock } from '../clock.ts';
+import type { ChainStore } from '../round/chain-store.ts';
+import type { Round } from '../round/round.ts';
+import { Conversation } from './conversation.ts';
+import { findContent } from './evidence-message.ts';
+import type { MessageStream } from './message-stream.ts';
+
+export interface ConversationHubDeps {
+  chain: ChainStore;
+  clock: Clock;
+  hello(): Promise<{ kubeNode: string; ueid: string; agentVersion: string }>;
+  requestRound(): void;
+  readEventLog(): Buffer | undefined;
+  readImaSegment(offset: number): ImaSegment | undefined;
+}
+
+export interface ConversationOptions {
+  stream: MessageStream;
+  /** Whether a receipt in this conversation means that the Verifier which counts has the evidence. */
+  confirms: boolean;
+  onReceipt?: (receipt: Receipt) => void;
+}
+
+/** Contents of rounds that are kept for a Verifier which asks for them late. */
+const MAX_KEPT_ROUNDS = 64;
+
+/**
+ * All conversations under way: every standing Verifier gets every token of the chain, and one token answers the
+ * challenges of all of them.
+ */
+export class ConversationHub {
+  readonly #deps: ConversationHubDeps;
+  readonly #conversations = new Set<Conversation>();
+  /** By evidence id, oldest first. */
+  readonly #rounds = new Map<string, Round>();
+  #newest: Round | undefined;
+
+  constructor(deps: ConversationHubDeps) {
+    this.#deps = deps;
+  }
+
+  /** Challenges that the next token is to answer. */
+  listNonces(): string[] {
+    return [...this.#conversations].flatMap(({ nonce }) => nonce ?? []);
+  }
+
+  /** Whether any Verifier listens; nobody needs a heartbeat otherwise. */
+  get isWatched(): boolean {
+    return [...this.#conversations].some(({ isChallenged }) => isChallenged);
+  }
+
+  /** Gives a round to every conversation. It is on disk already. */
+  publish(round: Round): void {
+    this.#newest = round;
+    this.#rounds.set(round.record.evidenceId, round);
+    for (const id of [...this.#rounds.keys()].slice(0, -MAX_KEPT_ROUNDS)) this.#rounds.delete(id);
+    for (const conversation of this.#conversations) conversation.offer(round);
+  }
+
+  /** Carries one conversation to its end. Rejects with the reason when it did not end in order. */
+  async converse({ stream, confirms, onReceipt }: ConversationOptions): Promise<void> {
+    let failure: AgentError | undefined;
+    const conversation = new Conversation({
+      ...this.#deps,
+      hello: await this.#deps.hello(),
+      send: (message) => stream.send(message),
+      listBacklog: () => this.#listBacklog(),
+      findContent: (digest) => this.#newest?.content && findContent(this.#newest.content, digest),
+      onReceipt: async (round, receipt) => {
+        onReceipt?.(receipt);
+        if (confirms) await this.#deps.chain.confirm(round.record.seq);
+      },
+      onFailure: (error) => {
+        failure = error;
+        stream.abort(error);
+      },
+    });
+    this.#conversations.add(conversation);
+    try {
+      await conversation.start();
+      for await (const message of stream.messages) await conversation.receive(message);
+    } catch (error) {
+      throw failure ?? error;
+    } finally {
+      conversation.close();
+      this.#conversations.delete(conversation);
+    }
+    if (failure !== undefined) throw failure;
+  }
+
+  #listBacklog(): Round[] {
+    return this.#deps.chain.chain.unsent.map(
+      (record) => this.#rounds.get(record.evidenceId) ?? { record, nonces: [], content: undefined },
+    );
+  }
+}
