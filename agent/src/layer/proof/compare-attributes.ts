@@ -2,8 +2,9 @@ import type { WalkEntry } from '@holdfast/rootfs';
 import { isWhiteout, type LayerNode } from '../tree/layer-node.ts';
 import type { DifferenceList } from './layer-difference.ts';
 
+const CAPABILITY = 'security.capability';
 /** What a layer's tar may set and an unpacker applies. Others (SELinux, IMA) belong to the host. */
-const COMPARED_XATTRS = ['security.capability', 'user.*', 'system.posix_acl_access', 'system.posix_acl_default'];
+const COMPARED_XATTRS = [CAPABILITY, 'user.*', 'system.posix_acl_access', 'system.posix_acl_default'];
 const OVERLAY_PREFIX = 'trusted.overlay.';
 const OPAQUE = 'trusted.overlay.opaque';
 
@@ -64,7 +65,7 @@ function compareXattrs(path: string, node: LayerNode, entry: WalkEntry, differen
     if (HARMLESS_OVERLAY.has(name) || (node.isImplicit && isCompared(name))) continue;
     const before = expected.get(name)?.toString('hex') ?? null;
     const after = actual[name]?.toString('hex') ?? null;
-    if (before === after) continue;
+    if (before === after || (name === CAPABILITY && after === node.lostCapability?.toString('hex'))) continue;
     if (name === OPAQUE) differences.add(path, 'opaque', String(before !== null), String(after !== null));
     else differences.add(path, 'xattr', `${quote(name)}=${before ?? ''}`, `${quote(name)}=${after ?? ''}`);
   }

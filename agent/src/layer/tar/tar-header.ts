@@ -62,14 +62,15 @@ function text(block: Buffer, start: number, length: number): string {
 function checkChecksum(block: Buffer): void {
   const expected = parseTarNumber(block.subarray(148, 156), 'checksum');
   let unsigned = 8 * 0x20;
-  let signed = unsigned;
+  let high = 0;
   for (let at = 0; at < BLOCK_BYTES; at += 1) {
-    if (at >= 148 && at < 156) continue;
+    if (at === 148) at = 156;
     const byte = block[at] ?? 0;
     unsigned += byte;
-    signed += byte > 127 ? byte - 256 : byte;
+    high += byte >> 7;
   }
-  if (expected !== unsigned && expected !== signed) {
+  // Some writers summed signed bytes.
+  if (expected !== unsigned && expected !== unsigned - high * 256) {
     throw new EvidenceError('ERR_EVIDENCE_MALFORMED', 'tar: header checksum is wrong');
   }
 }

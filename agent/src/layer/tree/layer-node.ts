@@ -16,13 +16,18 @@ export interface LayerNode {
   isImplicit: boolean;
   /** A directory that hides what lower layers have below it. */
   isOpaque: boolean;
-  /** Another name of the same inode stands in the tar. */
-  isLinked: boolean;
+  /**
+   * A security.capability that the tar sets and a later hard link takes away: runtimes set the owner of the inode again,
+   * and the kernel then drops it. Those that do not set the owner again keep it.
+   */
+  lostCapability: Buffer | undefined;
   /** Names below a directory; undefined for anything else. */
   readonly children: Map<string, LayerNode> | undefined;
   /** Where the stored data of a file begin in the tar. */
   readonly dataOffset: number;
   readonly segments: readonly SparseSegment[] | undefined;
+  /** SHA-256 of a file's content as latin1, where somebody hashed it. */
+  sha256: string | undefined;
 }
 
 /** A deletion, as the kernel sees it: character device 0:0. A literal one in the tar means the same. */
@@ -44,9 +49,10 @@ export function createImplicitDirectory(): LayerNode {
     xattrs: undefined,
     isImplicit: true,
     isOpaque: false,
-    isLinked: false,
+    lostCapability: undefined,
     children: new Map(),
     dataOffset: 0,
     segments: undefined,
+    sha256: undefined,
   };
 }

@@ -5,6 +5,7 @@ import { splitTarPath } from './split-tar-path.ts';
 
 const WHITEOUT_PREFIX = '.wh.';
 const OPAQUE_MARKER = '.wh..wh..opq';
+const CAPABILITY = 'security.capability';
 const MAX_LINKS = 255;
 
 /** Where an entry went: parts of its path in the layer, links among the parents resolved. */
@@ -71,7 +72,7 @@ export class LayerTree {
     return { path: [...parentNames, hidden], node };
   }
 
-  /** The linked inode takes owner and attributes of the link's own header; its mode stays. */
+  /** The linked inode takes owner and attributes of the link's own header; its mode stays, its capability goes. */
   #link(entry: TarEntry): LayerNode {
     const names = splitTarPath(entry.target);
     const base = names.pop();
@@ -80,8 +81,11 @@ export class LayerTree {
     if (node === undefined || node.type === 'directory') throw malformed('a hard link to what the layer does not hold');
     node.uid = entry.uid;
     node.gid = entry.gid;
-    node.isLinked = true;
-    if (entry.xattrs !== undefined) node.xattrs = new Map([...(node.xattrs ?? []), ...entry.xattrs]);
+    const xattrs = new Map(node.xattrs);
+    node.lostCapability ??= xattrs.get(CAPABILITY);
+    xattrs.delete(CAPABILITY);
+    for (const [name, value] of entry.xattrs ?? []) xattrs.set(name, value);
+    node.xattrs = xattrs;
     return node;
   }
 
@@ -163,10 +167,11 @@ function createNode(entry: TarEntry): LayerNode {
     xattrs,
     isImplicit: false,
     isOpaque: false,
-    isLinked: false,
+    lostCapability: undefined,
     children: type === 'directory' ? new Map() : undefined,
     dataOffset,
     segments,
+    sha256: undefined,
   };
 }
 
