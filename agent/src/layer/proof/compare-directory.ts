@@ -1,12 +1,8 @@
 import type { RootHandle, WalkEntry } from '@holdfast/rootfs';
 import { isWhiteout, type LayerNode } from '../tree/layer-node.ts';
 import { compareAttributes, WALKED_XATTRS } from './compare-attributes.ts';
-import {
-  type DirectoryDigest,
-  DirectoryDigester,
-  LAYER_WALK_LIMITS,
-  MAX_LAYER_FILE_BYTES,
-} from './directory-digest.ts';
+import { type DirectoryDigest, DirectoryDigester, MAX_LAYER_FILE_BYTES } from './directory-digest.ts';
+import { LAYER_WALK_LIMITS } from './fingerprint-directory.ts';
 import type { DifferenceList } from './layer-difference.ts';
 
 /**

@@ -18,14 +18,12 @@ export interface LayerProofRequest extends LayerSource {
   readonly maxBytes?: number;
 }
 
-export interface LayerProofResult {
+export interface LayerProofResult extends DirectoryDigest {
   /** `content`: every entry of the directory equals the layer's tar, whose digests are those asked for. */
   readonly proof: 'content' | 'none';
   /** Empty for `content`. */
   readonly differences: readonly LayerDifference[];
   readonly differenceCount: number;
-  /** Of the directory as it was compared, for `fingerprintDirectory` and `digestDirectory` to be held against. */
-  readonly digest: DirectoryDigest;
   /** Members of the tar. */
   readonly entries: number;
   /** Of the uncompressed tar. */
@@ -54,7 +52,7 @@ export async function proveLayer(request: LayerProofRequest): Promise<LayerProof
     proof: differences.count === 0 ? 'content' : 'none',
     differences: differences.items,
     differenceCount: differences.count,
-    digest,
+    ...digest,
     entries: reading.entries,
     bytes,
   };
