@@ -28,6 +28,7 @@ export { signEar } from './ear/sign-ear.ts';
 export type { Signer } from './ear/signer.ts';
 export { type EarContext, verifyEar } from './ear/verify-ear.ts';
 export { encodeVsa, type VerificationSummary, VSA_PREDICATE_TYPE } from './ear/vsa.ts';
+export { type SnapshotInputs, type VerifiedSnapshot, verifySnapshot } from './offline/verify-snapshot.ts';
 export type { ReferenceContext, ReferenceReason, ReferenceSubject, VerifiedReference } from './references/reference.ts';
 export { ReferenceRefused } from './references/reference-refused.ts';
 export { type SignStatementOptions, signStatement } from './references/sign-statement.ts';

@@ -1,0 +1,166 @@
+import { EvidenceError, listNonces, parseToken, verifyToken } from '@holdfast/evidence';
+import { type VerifiedSnapshot, VerifierError, verifySnapshot } from '@holdfast/verifier';
+import { CliError, EXIT, undecided, usageError } from '../cli-error.ts';
+import { loadConfigFor } from '../client-config.ts';
+import type { Command, Invocation } from '../command.ts';
+import { readInputFile } from '../input-file.ts';
+import { loadTrustFile, readReferenceFiles } from '../load-trust-file.ts';
+import { formatResult } from '../result-table.ts';
+import { viewResult } from '../result-view.ts';
+import { printable, type Terminal } from '../terminal.ts';
+
+const MAX_BYTES = 512 << 20;
+const SNAPSHOT_MAGIC = 'HFSNAP1\n';
+
+export const verify: Command = {
+  name: 'verify',
+  summary: 'verify a snapshot or a token offline',
+  positionals: 'FILE',
+  arity: [1, 1],
+  options: {
+    trust: { type: 'string', value: 'FILE', help: 'trust file: pinned EKs, enrolment and SBOM keys' },
+    references: { type: 'string', value: 'DIR', help: 'signed SBOMs to compare with' },
+    nonce: { type: 'string', value: 'TEXT', help: 'nonce that the evidence must answer' },
+    snapshot: { type: 'string', value: 'FILE', help: 'for a token: a snapshot of the same node, whose keys count' },
+  },
+  run: async (invocation) => {
+    const path = invocation.positionals[0] ?? '';
+    const bytes = await readInputFile(path, MAX_BYTES);
+    const isSnapshot = bytes.subarray(0, SNAPSHOT_MAGIC.length).toString('latin1') === SNAPSHOT_MAGIC;
+    return isSnapshot ? await reportSnapshot(invocation, path, bytes) : await reportToken(invocation, path, bytes);
+  },
+};
+
+async function openSnapshot({ flags }: Invocation, path: string, bytes: Buffer): Promise<VerifiedSnapshot> {
+  const config = await loadConfigFor(flags);
+  const trust = await loadTrustFile(flags.text('trust'), config);
+  const references = await readReferenceFiles(flags.text('references'), config);
+  const nonce = flags.text('nonce');
+  const inputs = { trust, references, now: Date.now(), ...(nonce === undefined ? {} : { nonce }) };
+  try {
+    return verifySnapshot(bytes, inputs);
+  } catch (error) {
+    throw toRefusal(path, error);
+  }
+}
+
+async function reportSnapshot(invocation: Invocation, path: string, bytes: Buffer): Promise<number> {
+  let snapshot: VerifiedSnapshot;
+  try {
+    snapshot = await openSnapshot(invocation, path, bytes);
+  } catch (error) {
+    if (!(error instanceof RefusedError)) throw error;
+    return reportRefusal(invocation.terminal, path, error);
+  }
+  const result = viewResult(snapshot.result);
+  const { terminal } = invocation;
+  const hasFound = [result.kubeNode, ...result.containers].some((item) => item.status === 'contraindicated');
+  terminal.printJson({
+    file: path,
+    valid: true,
+    evidenceId: snapshot.token.evidenceId,
+    ekName: snapshot.ekName,
+    nonces: snapshot.nonces,
+    nonceMatches: snapshot.nonceMatches,
+    issuedAt: formatTime(snapshot.issuedAtMs),
+    certified: { from: formatTime(snapshot.certified.notBeforeMs), until: formatTime(snapshot.certified.notAfterMs) },
+    head: snapshot.head,
+    refusedReferences: snapshot.refusedReferences,
+    result,
+  });
+  terminal.print(formatSnapshot(snapshot, terminal));
+  terminal.print(formatResult(result, terminal));
+  return hasFound ? EXIT.found : EXIT.good;
+}
+
+function formatSnapshot(snapshot: VerifiedSnapshot, terminal: Terminal): string {
+  const { certified, issuedAtMs } = snapshot;
+  const covers = issuedAtMs >= certified.notBeforeMs && issuedAtMs <= certified.notAfterMs;
+  const lines = [
+    terminal.paint('green', 'the snapshot holds: both quotes, the signature and every document are what the node sent'),
+    `  EK ${snapshot.ekName}, pinned by the trust file`,
+    `  nonce ${snapshot.nonces.map(printable).join(', ')}${snapshot.nonceMatches === true ? ', as asked for' : ''}`,
+    `  made at ${formatTime(issuedAtMs)} by the node's own clock`,
+  ];
+  if (!covers) {
+    lines.push(
+      terminal.paint(
+        'yellow',
+        `  the key certificates hold from ${formatTime(certified.notBeforeMs)} to ${formatTime(certified.notAfterMs)}: not at that time`,
+      ),
+    );
+  }
+  for (const { name, reason } of snapshot.refusedReferences) {
+    lines.push(terminal.paint('yellow', `  reference ${printable(name)} does not count: ${printable(reason)}`));
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+async function reportToken(invocation: Invocation, path: string, bytes: Buffer): Promise<number> {
+  const { flags, terminal } = invocation;
+  const source = flags.text('snapshot');
+  if (source === undefined) {
+    throw usageError(
+      `${path} is no snapshot; to verify a token give --snapshot FILE of the same node, whose keys count`,
+    );
+  }
+  const { keys } = await openSnapshot(invocation, source, await readInputFile(source, MAX_BYTES)).catch(
+    (error: unknown) => {
+      throw error instanceof RefusedError
+        ? undecided(`the snapshot ${source} does not hold: ${error.message}`, error)
+        : error;
+    },
+  );
+  try {
+    const token = verifyToken(parseToken(bytes.toString('latin1').trim()), keys);
+    const { holdfast } = token.claims;
+    terminal.printJson({
+      file: path,
+      valid: true,
+      evidenceId: token.evidenceId,
+      nonces: listNonces(token.claims),
+      claims: token.claims,
+    });
+    terminal.print(
+      terminal.paint('green', 'the token holds: signature and both quotes are of the keys of the snapshot'),
+    );
+    terminal.print(
+      `  kube node ${printable(holdfast.kubeNode)}, chain ${holdfast.chain}, seq ${holdfast.seq ?? 'none'}`,
+    );
+    return EXIT.good;
+  } catch (error) {
+    const refusal = toRefusal(path, error);
+    if (refusal instanceof RefusedError) return reportRefusal(terminal, path, refusal);
+    throw refusal;
+  }
+}
+
+/** Evidence that was read and does not hold: something was found, and not "could not decide". */
+class RefusedError extends Error {
+  readonly code: string;
+
+  constructor(code: string, message: string, cause: unknown) {
+    super(message, { cause });
+    this.code = code;
+  }
+}
+
+/** Codes under which a file is no evidence at all, or nobody said whom to trust: not decided. */
+const UNDECIDED = new Set(['ERR_VERIFIER_TRUST', 'ERR_VERIFIER_CONFIG']);
+
+function toRefusal(path: string, error: unknown): unknown {
+  if (error instanceof CliError) return error;
+  if (!(error instanceof EvidenceError) && !(error instanceof VerifierError)) return error;
+  if (UNDECIDED.has(error.code)) return undecided(`${path}: ${error.message}`, error);
+  return new RefusedError(error.code, error.message, error);
+}
+
+function reportRefusal(terminal: Terminal, path: string, error: RefusedError): number {
+  terminal.printJson({ file: path, valid: false, code: error.code, message: error.message });
+  terminal.print(terminal.paint('red', `${path} does not hold: ${printable(error.message)} (${error.code})`));
+  return EXIT.found;
+}
+
+function formatTime(ms: number): string {
+  return Number.isFinite(ms) && Math.abs(ms) < 8.64e15 ? new Date(ms).toISOString() : 'an impossible time';
+}

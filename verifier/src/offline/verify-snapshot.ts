@@ -1,0 +1,201 @@
+import { X509Certificate } from 'node:crypto';
+import {
+  checkNonce,
+  computeName,
+  listNonces,
+  type PreparedKeys,
+  parsePublic,
+  prepareEnrolledKeys,
+  publicToKeyObject,
+  type VerifiedToken,
+  verifyToken,
+} from '@holdfast/evidence';
+import { parseSnapshotFile, type Result, type Snapshot, SnapshotFileError } from '@holdfast/proto';
+import type { VerifiedEvidence } from '../appraisal/appraisal-input.ts';
+import { appraise } from '../appraisal/appraise.ts';
+import { type CertifiedPeriod, verifyKeyCertificates } from '../certificates/verify-key-certificates.ts';
+import type { SbomReference } from '../reference-book/reference-book.ts';
+import { findSubject, verifyReference } from '../references/verify-reference.ts';
+import { buildResult } from '../results/build-result.ts';
+import { parseRound } from '../session/parse-round.ts';
+import { createEvidenceResolver } from '../session/resolve-evidence.ts';
+import { readQuotes } from '../session/verify-round.ts';
+import { usableKeys } from '../trust/select-key.ts';
+import type { Trust } from '../trust/trust.ts';
+import { VerifierError } from '../verifier-error.ts';
+
+export interface SnapshotInputs {
+  /** The operator's trust file: pinned EKs, enrolment certificates, SBOM keys. */
+  readonly trust: Trust;
+  /** Envelopes of signed references; those that do not hold are told in `refusedReferences`. */
+  readonly references: readonly { readonly name: string; readonly bytes: Uint8Array }[];
+  /** Milliseconds since 1970, by the clock of whoever verifies. */
+  readonly now: number;
+  /** The nonce that the responder asked with, where it is still known. */
+  readonly nonce?: string;
+}
+
+/** What an offline verification of a snapshot shows. */
+export interface VerifiedSnapshot {
+  readonly token: VerifiedToken;
+  /** Keys that the enrolment certificates vouch for: good for other tokens of this kube node. */
+  readonly keys: PreparedKeys;
+  readonly ekName: string;
+  /** Every nonce that the quotes answer. Only a nonce of one's own shows that they are not older than it. */
+  readonly nonces: readonly string[];
+  readonly nonceMatches: boolean | null;
+  /** Where both key certificates hold. Compare with `issuedAtMs`, the kube node's own word on the time. */
+  readonly certified: CertifiedPeriod;
+  readonly issuedAtMs: number;
+  /** Head of the standing chain, as the agent gave it. Unverified. */
+  readonly head: { readonly chain: string; readonly seq: string };
+  /** Appraised with the default policy and the given references; `ear` is empty: nobody signed it. */
+  readonly result: Result;
+  readonly refusedReferences: readonly { readonly name: string; readonly reason: string }[];
+}
+
+/** As a verifier's default: see `maxPendingMs` of its settings. */
+const MAX_PENDING_MS = 5000;
+const MAX_ROUND_BYTES = 512 * 1024 * 1024;
+
+/**
+ * Verifies a snapshot file without a network, in this order: checksum and form; the EK against the pinned ones; AK and
+ * signing key against the certificates of an enrolment key of the trust file; token, signature, both quotes and their
+ * binding; that the token carries the snapshot's nonce and, where `nonce` is given, that one; that every claims-set and
+ * document which the token reaches is there under its digest. Then the evidence is appraised.
+ *
+ * What it proves is what the agent said at the time of the nonce, signed by a key in the pinned TPM. Throws
+ * `VerifierError` or `EvidenceError`; a snapshot that holds but shows findings is a value.
+ */
+export function verifySnapshot(bytes: Uint8Array, inputs: SnapshotInputs): VerifiedSnapshot {
+  const snapshot = readSnapshot(bytes);
+  const evidence = snapshot.evidence;
+  if (evidence === undefined) throw refuse('ERR_VERIFIER_MESSAGE', 'the snapshot holds no evidence');
+  const ekName = computeName(parsePublic(snapshot.ekPublic));
+  checkPinned(ekName.toString('hex'), snapshot.kubeNode, inputs.trust);
+  const signingKey = publicToKeyObject(parsePublic(snapshot.signingPublic));
+  const keys = prepareEnrolledKeys({ signingKey, akPublic: snapshot.akPublic, ekName });
+  const certified = checkCertificates(snapshot, keys.ueid, inputs);
+  const round = parseRound(evidence, MAX_ROUND_BYTES);
+  const token = verifyToken(round.token, keys);
+  checkIdentity(snapshot, token, keys.ueid);
+  checkNonce(token.claims, snapshot.nonce);
+  const nonces = listNonces(token.claims);
+  if (inputs.nonce !== undefined) checkNonce(token.claims, inputs.nonce);
+  const references = readReferences(inputs);
+  const resolved = createEvidenceResolver((manifest) => findSboms(references.accepted, manifest)).resolve(
+    token.claims,
+    {
+      has: (digest) => round.contents.has(digest),
+      read: (digest) => round.contents.get(digest),
+    },
+  );
+  const [missing] = resolved.missing;
+  if (missing !== undefined) {
+    throw refuse('ERR_VERIFIER_SUPPLY', `the snapshot lacks content that its evidence names: ${missing.digest}`);
+  }
+  const verified: VerifiedEvidence = {
+    evidenceId: token.evidenceId,
+    kubeNode: snapshot.kubeNode,
+    claims: token.claims,
+    quotes: readQuotes(token),
+    receivedAtMs: inputs.now,
+    chainFindings: [],
+    ...resolved.sets,
+  };
+  const appraisal = appraise(verified, 'pinned', { maxPendingMs: MAX_PENDING_MS });
+  return {
+    token,
+    keys,
+    ekName: ekName.toString('hex'),
+    nonces,
+    nonceMatches: inputs.nonce === undefined ? null : true,
+    certified,
+    issuedAtMs: token.claims.iat * 1000,
+    head: { chain: snapshot.headChain, seq: String(snapshot.headSeq) },
+    result: buildResult(verified, appraisal, '', inputs.now),
+    refusedReferences: references.refused,
+  };
+}
+
+function readSnapshot(bytes: Uint8Array): Snapshot {
+  try {
+    return parseSnapshotFile(bytes);
+  } catch (error) {
+    if (error instanceof SnapshotFileError) throw refuse('ERR_VERIFIER_MESSAGE', error.message, error);
+    throw error;
+  }
+}
+
+function checkPinned(ekName: string, kubeNode: string, trust: Trust): void {
+  const pin = trust.eks.find((entry) => entry.ekName === ekName);
+  if (pin === undefined) {
+    throw refuse('ERR_VERIFIER_EK_UNKNOWN', `the trust file does not pin the EK of this snapshot (${ekName})`);
+  }
+  if (pin.kubeNode !== null && pin.kubeNode !== kubeNode) {
+    throw refuse('ERR_VERIFIER_EK_OTHER_NAME', `the trust file pins this EK for the kube node ${pin.kubeNode}`);
+  }
+}
+
+function checkCertificates(snapshot: Snapshot, ueid: string, { trust, now }: SnapshotInputs): CertifiedPeriod {
+  const [ak, signing] = snapshot.certificates;
+  if (ak === undefined || signing === undefined) {
+    throw refuse('ERR_VERIFIER_NOT_ENROLLED', 'the snapshot has no certificates: its kube node was not enrolled');
+  }
+  const authorities = usableKeys(trust, { role: 'enrolment', environment: trust.environment, now }).flatMap((key) =>
+    key.certificate === undefined ? [] : [new X509Certificate(key.certificate)],
+  );
+  if (authorities.length === 0) {
+    throw refuse(
+      'ERR_VERIFIER_TRUST',
+      'the trust file has no valid key with role enrolment: whose certificates count?',
+    );
+  }
+  return verifyKeyCertificates({
+    ak,
+    signing,
+    ueid,
+    kubeNode: snapshot.kubeNode,
+    akKey: publicToKeyObject(parsePublic(snapshot.akPublic)),
+    signingKey: publicToKeyObject(parsePublic(snapshot.signingPublic)),
+    authorities,
+  });
+}
+
+function checkIdentity(snapshot: Snapshot, token: VerifiedToken, ueid: string): void {
+  const { claims } = token;
+  if (claims.ueid !== ueid || claims.holdfast.kubeNode !== snapshot.kubeNode) {
+    throw refuse('ERR_VERIFIER_IDENTITY', 'the evidence names another kube node than the snapshot');
+  }
+}
+
+interface Reference {
+  readonly reference: SbomReference;
+  readonly verified: ReturnType<typeof verifyReference>;
+}
+
+function readReferences({ references, trust, now }: SnapshotInputs) {
+  const accepted: Reference[] = [];
+  const refused: { name: string; reason: string }[] = [];
+  for (const { name, bytes } of references) {
+    try {
+      const verified = verifyReference(bytes, trust, { environment: trust.environment, now });
+      if (verified.kind !== 'sbom') continue;
+      accepted.push({ verified, reference: { digest: verified.digest, keyId: verified.keyId, sbom: verified.sbom } });
+    } catch (error) {
+      if (!(error instanceof VerifierError)) throw error;
+      refused.push({ name, reason: error.message });
+    }
+  }
+  return { accepted, refused };
+}
+
+function findSboms(references: readonly Reference[], manifest: string): SbomReference[] {
+  return references
+    .filter(({ verified }) => findSubject(verified, manifest) !== undefined)
+    .map(({ reference }) => reference);
+}
+
+function refuse(code: VerifierError['code'], message: string, cause?: unknown): VerifierError {
+  return new VerifierError(code, message, cause === undefined ? undefined : { cause });
+}
