@@ -77,8 +77,9 @@ export interface ServiceInputs {
 export async function startServices(inputs: ServiceInputs): Promise<Services> {
   const { state } = inputs;
   const ca = await createDevCa();
-  const trust = await writeTrust(inputs);
-  const verifier = await startVerifier(inputs, ca, trust);
+  const trust = await describeTrust(inputs);
+  const trustFile = await writeTrust(state, 'trust.json', trust);
+  const verifier = await startVerifier(inputs, ca, trustFile);
   state.processes.push(verifier.process);
   const agent = await startAgent(inputs, ca, verifier.listenAddress);
   state.processes.push(agent.process);
@@ -93,25 +94,41 @@ export async function startServices(inputs: ServiceInputs): Promise<Services> {
       agent: { address: agent.listenAddress },
       verifier: { address: verifier.listenAddress },
       tls: person,
-      trust,
+      trust: await writePersonTrust(state, trust),
       references: inputs.references,
     },
   };
 }
 
-async function writeTrust(inputs: ServiceInputs): Promise<string> {
-  const file = join(inputs.state.directory, 'trust.json');
-  const trust = {
-    format: 'holdfast-trust-v1',
-    version: 1,
+interface TrustFile {
+  readonly keys: readonly object[];
+  readonly [name: string]: unknown;
+}
+
+async function describeTrust(inputs: ServiceInputs): Promise<TrustFile> {
+  return {
+    ...{ format: 'holdfast-trust-v1', version: 1, environment: 'development', ekRoots: [] },
     expires: new Date(Date.now() + 30 * DAY_MS).toISOString(),
-    environment: 'development',
     keys: inputs.trustKeys,
     eks: [{ kubeNode: KUBE_NODE, ekName: await readEkName(inputs.state, inputs.tcti) }],
-    ekRoots: [],
   };
+}
+
+async function writeTrust(state: QuickstartState, name: string, trust: TrustFile): Promise<string> {
+  const file = join(state.directory, name);
   await writeFile(file, JSON.stringify(trust, null, 2));
   return file;
+}
+
+/** The trust file of a person: what the verifier trusts, and the keys with which this verifier signs. */
+async function writePersonTrust(state: QuickstartState, trust: TrustFile): Promise<string> {
+  const published: object[] = JSON.parse(await readFile(join(state.directory, 'verifier/published-keys.json'), 'utf8'));
+  const validity = {
+    validFrom: new Date(Date.now() - DAY_MS).toISOString(),
+    validUntil: new Date(Date.now() + 30 * DAY_MS).toISOString(),
+  };
+  const keys = published.map((key) => ({ ...key, environment: 'development', scope: ['*'], ...validity }));
+  return await writeTrust(state, 'person-trust.json', { ...trust, keys: [...trust.keys, ...keys] });
 }
 
 async function startVerifier(inputs: ServiceInputs, ca: DevCa, trust: string) {

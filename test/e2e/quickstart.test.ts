@@ -1,0 +1,181 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, suite, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url));
+
+interface Moment {
+  kubeNode: { name: string; status: string; findings: { code: string }[] };
+  containers: {
+    id: string;
+    name: string;
+    status: string;
+    manifestDigest: string;
+    packages: number | null;
+    sbomDigest: string | null;
+    findings: { code: string; path?: string; purl?: string; message: string }[];
+  }[];
+}
+
+interface Report {
+  before: Moment;
+  after: Moment;
+  timings: { changes: { container: string; seconds: number }[]; totalMs: number };
+}
+
+function run(command: string, args: readonly string[], cwd = CHECKOUT) {
+  // Coverage and test-runner settings are for this process, not for what it starts.
+  const { NODE_V8_COVERAGE: _, NODE_TEST_CONTEXT: __, NODE_OPTIONS: ___, ...env } = process.env;
+  const result = spawnSync(command, args, { cwd, encoding: 'utf8', env, timeout: 400_000, maxBuffer: 64 << 20 });
+  return { status: result.status, stdout: result.stdout, stderr: result.stderr };
+}
+
+const quickstart = (...args: string[]) => run(join(CHECKOUT, 'scripts/quickstart'), args);
+const holdfast = (args: string[], cwd = CHECKOUT) => run(join(CHECKOUT, 'scripts/holdfast'), args, cwd);
+
+/** What a run may leave behind: processes, mounts and files of its own kind. */
+function findLeftovers(): string[] {
+  const processes = run('sh', ['-c', 'pgrep -fa "/var/tmp/holdfast-" || true']).stdout.split('\n').filter(Boolean);
+  const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .filter((line) => line.includes('/var/tmp/holdfast-'));
+  return [...processes.filter((line) => !line.includes('pgrep')), ...mounts];
+}
+
+suite('quickstart, end to end on a real runtime and a TPM simulator', () => {
+  let directory = '';
+  before(() => {
+    directory = mkdtempSync(join(tmpdir(), 'holdfast-e2e-'));
+  });
+  after(() => {
+    quickstart('--stop');
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  test('containers are affirming before, and contraindicated after they were changed', () => {
+    const { status, stdout, stderr } = quickstart('--json');
+    assert.equal(status, 0, stderr);
+    const report: Report = JSON.parse(stdout);
+    checkBefore(report.before);
+    checkAfter(report.before, report.after);
+    assert.equal(report.timings.changes.length, 2);
+    assert.ok(report.timings.changes.every((change) => change.seconds >= 0 && change.seconds < 60));
+    assert.deepEqual(findLeftovers(), []);
+  });
+
+  test('a run that is kept can be looked at, and its snapshot verifies elsewhere', () => {
+    const kept = quickstart('--keep');
+    assert.equal(kept.status, 0, kept.stderr);
+    assert.match(kept.stdout, /BEFORE[\s\S]*AFTER/);
+    const again = quickstart();
+    assert.equal(again.status, 3, 'a second run beside a kept one is refused');
+    checkCommands(directory);
+    checkSnapshot(directory);
+    const stopped = quickstart('--stop');
+    assert.equal(stopped.status, 0, stopped.stderr);
+    assert.deepEqual(findLeftovers(), []);
+    assert.equal(quickstart('--stop').status, 0, 'stopping twice is harmless');
+  });
+});
+
+function find(moment: Moment, name: string) {
+  const found = moment.containers.find((container) => container.id.startsWith(name));
+  assert.ok(found, `there is a container ${name}`);
+  return found;
+}
+
+function checkBefore(moment: Moment): void {
+  assert.equal(moment.containers.length, 3);
+  for (const container of moment.containers) {
+    assert.equal(container.status, 'affirming', JSON.stringify(container));
+    assert.match(container.manifestDigest, /^sha256:[0-9a-f]{64}$/);
+    assert.match(container.sbomDigest ?? '', /^sha256:[0-9a-f]{64}$/);
+  }
+  assert.ok((find(moment, 'debian-installed').packages ?? 0) >= 90);
+  assert.equal(find(moment, 'busybox').packages, 1);
+  assert.equal(moment.kubeNode.status, 'warning');
+  const codes = moment.kubeNode.findings.map((finding) => finding.code);
+  assert.ok(codes.includes('BOOT_LOG_MISSING'), codes.join());
+}
+
+function checkAfter(before: Moment, moment: Moment): void {
+  const installed = find(moment, 'debian-installed');
+  assert.equal(installed.status, 'contraindicated');
+  assert.ok(
+    installed.findings.some(
+      (finding) => finding.code === 'PACKAGE_ADDED' && finding.purl?.startsWith('pkg:deb/debian/hello@'),
+    ),
+    JSON.stringify(installed.findings),
+  );
+  const executables = installed.findings
+    .filter((finding) => finding.code === 'EXECUTABLE_ADDED')
+    .map((finding) => finding.path);
+  assert.deepEqual(
+    executables.filter((path) => path === '/usr/bin/hello'),
+    ['/usr/bin/hello'],
+  );
+  const replaced = find(moment, 'debian-replaced');
+  assert.equal(replaced.status, 'contraindicated');
+  const library = replaced.findings.filter((finding) => finding.code === 'OWNED_FILE_MODIFIED');
+  assert.equal(library.length, 1, JSON.stringify(replaced.findings));
+  assert.match(library[0]?.path ?? '', /libz\.so\.1\.2\.13$/);
+  assert.match(library[0]?.purl ?? library[0]?.message ?? '', /zlib1g/);
+  assert.ok(
+    !replaced.findings.some((finding) => finding.code.startsWith('PACKAGE_')),
+    'the package database was not touched',
+  );
+  assert.equal(find(moment, 'busybox').status, 'affirming');
+  assert.equal(find(moment, 'busybox').manifestDigest, find(before, 'busybox').manifestDigest);
+}
+
+function checkCommands(directory: string): void {
+  const nodes = JSON.parse(holdfast(['nodes', '--json']).stdout);
+  assert.equal(nodes.length, 1);
+  assert.equal(nodes[0].status, 'warning');
+  const results = JSON.parse(holdfast(['results', '--json']).stdout);
+  assert.equal(results[0].containers.length, 3);
+  const settings = JSON.parse(readFileSync(join(CHECKOUT, '.holdfast/config.json'), 'utf8'));
+  const noRole = { ...settings, tls: undefined };
+  const file = join(directory, 'no-tls.json');
+  writeFileSync(file, JSON.stringify(noRole));
+  const refused = holdfast(['results', '--config', file]);
+  assert.equal(refused.status, 2);
+  assert.match(refused.stderr, /mutual TLS/);
+}
+
+function checkSnapshot(directory: string): void {
+  const file = join(directory, 'node.snapshot');
+  const pulled = holdfast(['snapshot', '--out', file, '--json'], directory);
+  assert.equal(pulled.status, 0, pulled.stderr);
+  const { nonce } = JSON.parse(pulled.stdout);
+  const verified = holdfast(['verify', file, '--json', '--nonce', nonce], directory);
+  assert.equal(
+    verified.status,
+    1,
+    `two containers were changed, so something is found: ${verified.stdout} ${verified.stderr}`,
+  );
+  const report = JSON.parse(verified.stdout);
+  assert.equal(report.valid, true);
+  assert.equal(report.nonceMatches, true);
+  assert.equal(report.result.containers.length, 3);
+  const otherNonce = holdfast(['verify', file, '--json', '--nonce', 'A'.repeat(43)], directory);
+  assert.equal(otherNonce.status, 1);
+  assert.equal(JSON.parse(otherNonce.stdout).valid, false);
+  checkFlippedBytes(directory, file);
+}
+
+function checkFlippedBytes(directory: string, file: string): void {
+  const bytes = readFileSync(file);
+  const damaged = join(directory, 'damaged.snapshot');
+  for (const at of [0, 9, 200, Math.floor(bytes.length / 2), bytes.length - 40, bytes.length - 1]) {
+    const copy = Buffer.from(bytes);
+    copy[at] = (copy[at] ?? 0) ^ 0x01;
+    writeFileSync(damaged, copy);
+    const { status } = holdfast(['verify', damaged], directory);
+    assert.notEqual(status, 0, `byte ${at}`);
+  }
+}
