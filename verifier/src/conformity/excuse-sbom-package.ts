@@ -26,7 +26,7 @@ const OS_PLACES = [
 export function excuseSbomPackage(entry: SbomPackage, purl: Purl): ExplainedReason | null {
   if (purl.type === 'generic' || purl.type === 'bitnami') return 'generic-component';
   if (purl.type === 'oci' || purl.type === 'docker') return 'not-a-package';
-  if (['source', 'src'].includes(purl.qualifiers.get('arch') ?? '')) return 'source-package';
+  if (entry.isSource === true || ['source', 'src'].includes(purl.qualifiers.get('arch') ?? '')) return 'source-package';
   if (entry.optional === true) return 'optional';
   if (entry.paths.length === 0) return null;
   const paths = entry.paths.map((path) => (path.startsWith('/') ? path : `/${path}`));

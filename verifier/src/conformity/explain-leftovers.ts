@@ -41,7 +41,7 @@ export function explainLeftovers(
   work.dropEach((row, side) => (isSourcePackage(row, other(side), sources) ? 'source-package' : null));
   work.pairChanged();
   if (work.expected.length + work.actual.length === 0) return work;
-  const matched = new Set(expected.rows.filter((row) => index.expected.has(row)).map(archKey));
+  const matched = collectMatched(expected.rows.filter((row) => index.expected.has(row)));
   work.dropEach((row) => (isSuperseded(row, matched) ? 'superseded' : null));
   return work;
 }
@@ -157,6 +157,11 @@ function isSourcePackage(
 ): boolean {
   if (!row.listed || !OS_TYPES.has(row.type) || other.nameKeys.has(row.nameKey)) return false;
   return sources.some((versions) => versions.get(row.name)?.has(row.version) === true);
+}
+
+/** Names of matched rows, each with its architecture and with none. */
+function collectMatched(rows: readonly PackageRow[]): Set<string> {
+  return new Set(rows.flatMap((row) => [archKey(row), `${row.nameKey}\n`]));
 }
 
 function archKey(row: PackageRow): string {

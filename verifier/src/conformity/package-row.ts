@@ -42,7 +42,6 @@ const SEPARATOR = '\n';
  */
 export function normalisePackage(entry: SbomPackage | InventoryPackage): PackageRow {
   const listed = 'paths' in entry;
-  const sourceText = listed ? undefined : entry.source;
   if (entry.purl === null) return describeUntyped(entry, listed);
   const purl = readPurl(entry.purl);
   const version = purl === undefined ? undefined : readVersion(purl);
@@ -60,7 +59,7 @@ export function normalisePackage(entry: SbomPackage | InventoryPackage): Package
     arch: readArch(purl),
     listed,
     excuse: readExcuse(entry, purl),
-    source: sourceText ?? readSource(entry, purl, version.text),
+    source: readSource(entry, purl, version.text),
   };
 }
 
@@ -107,13 +106,14 @@ function readExcuse(entry: SbomPackage | InventoryPackage, purl: Purl): Explaine
   return 'paths' in entry ? excuseSbomPackage(entry, purl) : null;
 }
 
-/** `upstream=name@version` of syft, or what the SBOM's own property says. */
+/** What the row says of its source, or `upstream=name@version` of syft; without a version, that of the row. */
 function readSource(entry: SbomPackage | InventoryPackage, purl: Purl, version: string): PackageRow['source'] {
-  const upstream = purl.qualifiers.get('upstream') ?? ('sourceName' in entry ? entry.sourceName : undefined);
-  if (upstream === undefined || !OS_TYPES.has(purl.type)) return null;
-  const at = upstream.indexOf('@');
-  if (at > 0) return { name: upstream.slice(0, at), version: upstream.slice(at + 1) };
-  return { name: upstream, version };
+  if (!OS_TYPES.has(purl.type)) return null;
+  const upstream = purl.qualifiers.get('upstream')?.split('@', 2);
+  const source = entry.source ?? { name: upstream?.[0] ?? '', version: upstream?.[1] ?? null };
+  if (source.name === '') return null;
+  const written = source.version ?? version;
+  return { name: source.name, version: normaliseOsVersion(written, undefined) ?? written };
 }
 
 /** A row without purl or package type: matched by name and version alone. */

@@ -112,7 +112,9 @@ test('6: source packages are listed beside what was built from them', () => {
   assertExplained(compare([binary, source], actual), [{ purl: source.purl ?? '', reason: 'source-package' }]);
   const marked = listed('pkg:deb/debian/other@1?arch=source');
   assertExplained(compare([binary, marked], actual), [{ purl: marked.purl ?? '', reason: 'source-package' }]);
-  const named = listed('pkg:deb/debian/zlib1g@1%3A1.2.13?arch=amd64', { sourceName: 'zlib' });
+  const tagged = listed('pkg:deb/debian/bzip2@1.0.8-5?arch=all', { isSource: true });
+  assertExplained(compare([binary, tagged], actual), [{ purl: tagged.purl ?? '', reason: 'source-package' }]);
+  const named = listed('pkg:deb/debian/zlib1g@1%3A1.2.13?arch=amd64', { source: { name: 'zlib', version: null } });
   assertExplained(compare([named, source], [installed('pkg:deb/debian/zlib1g@1%3A1.2.13?arch=amd64')]), [
     { purl: source.purl ?? '', reason: 'source-package' },
   ]);
@@ -131,7 +133,7 @@ test('6, the other way: a package that is gone is not explained by the source it
     { purl: 'pkg:deb/debian/openssl@3.0.11?arch=amd64', from: '3.0.15', to: '3.0.11' },
   ]);
   const installedSource = installed('pkg:deb/debian/zlib@1?arch=amd64');
-  const named = listed('pkg:deb/debian/zlib1g@1?arch=amd64', { sourceName: 'zlib' });
+  const named = listed('pkg:deb/debian/zlib1g@1?arch=amd64', { source: { name: 'zlib', version: null } });
   assert.deepEqual(compare([named], [installed('pkg:deb/debian/zlib1g@1?arch=amd64'), installedSource]).unexpected, [
     installedSource.purl,
   ]);
@@ -252,14 +254,15 @@ test('14: the platform’s packages without an architecture match those with one
 
 test('15: an older version from a lower layer is listed beside the installed one', () => {
   const now = 'pkg:deb/debian/libssl3@3.0.15?arch=amd64';
-  const before = listed('pkg:deb/debian/libssl3@3.0.11?arch=amd64');
-  assertExplained(compare([listed(now), before], [installed(now)]), [
-    { purl: before.purl ?? '', reason: 'superseded' },
-  ]);
+  for (const purl of ['pkg:deb/debian/libssl3@3.0.11?arch=amd64', 'pkg:deb/debian/libssl3@3.0.11?arch=all']) {
+    assertExplained(compare([listed(now), listed(purl)], [installed(now)]), [{ purl, reason: 'superseded' }]);
+  }
 });
 
 test('15, the other way: a package that is gone, and two versions that are installed, are not explained', () => {
   const bash = 'pkg:deb/debian/bash@5?arch=amd64';
+  const foreign = listed('pkg:deb/debian/bash@4?arch=i386');
+  assert.deepEqual(compare([listed(bash), foreign], [installed(bash)]).missing, [foreign.purl]);
   const gone = listed('pkg:deb/debian/libssl3@3.0.11?arch=amd64');
   assert.deepEqual(compare([listed(bash), gone], [installed(bash)]).missing, [gone.purl]);
   const twice = installed('pkg:deb/debian/bash@4?arch=amd64');

@@ -18,12 +18,17 @@ const CYCLONEDX = {
       purl: 'pkg:maven/org.example/outer@1.0',
       properties: [
         { name: 'aquasecurity:trivy:SrcName', value: 'source' },
+        { name: 'aquasecurity:trivy:SrcEpoch', value: '1' },
+        { name: 'aquasecurity:trivy:SrcVersion', value: '2.3' },
+        { name: 'aquasecurity:trivy:SrcRelease', value: '4' },
         { name: 'aquasecurity:trivy:FilePath', value: 'opt/outer.jar' },
         { name: 'holdfast:ownedBy', value: 'pkg:deb/debian/outer@1' },
         { name: 'other' },
       ],
       evidence: { occurrences: [{ location: '/opt/outer.jar' }] },
-      components: [{ type: 'library', name: 'inner', version: '2', purl: 'pkg:maven/org.example/inner@2' }],
+      components: [
+        { type: 'library', name: 'inner', version: '2', purl: 'pkg:maven/org.example/inner@2', tags: ['source'] },
+      ],
     },
     { type: 'file', name: '/bin/sh' },
     { type: 'application', name: 'app/package-lock.json' },
@@ -77,11 +82,11 @@ test('CycloneDX is read with nested components and without files, lock files and
       version: '1.0',
       group: 'org.example',
       ownedBy: 'pkg:deb/debian/outer@1',
-      sourceName: 'source',
+      source: { name: 'source', version: '1:2.3-4' },
       paths: ['opt/outer.jar', '/opt/outer.jar'],
     },
     { purl: null, name: 'dev', version: null, optional: true, paths: [] },
-    { purl: 'pkg:maven/org.example/inner@2', name: 'inner', version: '2', paths: [] },
+    { purl: 'pkg:maven/org.example/inner@2', name: 'inner', version: '2', isSource: true, paths: [] },
   ]);
 });
 

@@ -1,5 +1,6 @@
 import type { FieldReader } from '../trust/field-reader.ts';
 import { HOLDFAST_PROPERTIES } from './holdfast-properties.ts';
+import { readProperty, readSourcePackage } from './read-source.ts';
 import type { SbomDocument, SbomPackage } from './sbom.ts';
 import { checkPrintable, MAX_COMPONENTS, MAX_DETAILS, MAX_NESTING, refuseSbom } from './sbom-limits.ts';
 
@@ -11,9 +12,6 @@ const OTHER_TYPES = ['file', 'operating-system', 'container', 'cryptographic-ass
 
 /** Properties of trivy, cdxgen and syft that name the file in which a package was found. */
 const PATH_PROPERTY = /^(?:aquasecurity:trivy:FilePath|SrcFile|syft:location:\d{1,5}:path)$/;
-const SOURCE_PROPERTIES = ['aquasecurity:trivy:SrcName', HOLDFAST_PROPERTIES.source];
-const OWNER_PROPERTIES = [HOLDFAST_PROPERTIES.owner];
-
 /**
  * Reads a CycloneDX document, nested components included.
  *
@@ -55,8 +53,8 @@ function readPackage(component: FieldReader): SbomPackage | undefined {
   if (purl === undefined && !PACKAGE_TYPES.includes(type)) return undefined;
   const group = component.optionalString('group', { maxLength: 1024 });
   const properties = component.optionalObjects('properties', MAX_DETAILS);
-  const sourceName = readProperty(properties, SOURCE_PROPERTIES);
-  const ownedBy = readProperty(properties, OWNER_PROPERTIES);
+  const source = readSourcePackage(properties);
+  const ownedBy = readProperty(properties, HOLDFAST_PROPERTIES.owner);
   return {
     purl: purl === undefined ? null : checkPrintable(purl, 'a purl'),
     name: checkPrintable(component.string('name', { maxLength: 1024, pattern: /./u }), 'the name of a component'),
@@ -64,7 +62,8 @@ function readPackage(component: FieldReader): SbomPackage | undefined {
     ...(group === undefined || group === '' ? {} : { group: checkPrintable(group, 'a group') }),
     ...(scope === 'optional' ? { optional: true } : {}),
     ...(ownedBy === undefined ? {} : { ownedBy }),
-    ...(sourceName === undefined ? {} : { sourceName }),
+    ...(source === undefined ? {} : { source }),
+    ...(isSource(component) ? { isSource: true } : {}),
     paths: [...readPaths(properties), ...readOccurrences(component)],
   };
 }
@@ -74,9 +73,9 @@ function readVersion(component: FieldReader): string | null {
   return version === undefined || version === '' ? null : checkPrintable(version, 'a version');
 }
 
-function readProperty(properties: readonly FieldReader[], names: readonly string[]): string | undefined {
-  const property = properties.find((candidate) => names.some((name) => candidate.raw('name') === name));
-  return property?.optionalString('value');
+/** cdxgen tags the source packages that it adds to the installed ones. */
+function isSource(component: FieldReader): boolean {
+  return component.has('tags') && component.strings('tags', MAX_DETAILS).includes('source');
 }
 
 function readPaths(properties: readonly FieldReader[]): string[] {

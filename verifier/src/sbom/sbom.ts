@@ -10,8 +10,10 @@ export interface SbomPackage {
   readonly optional?: boolean;
   /** purl of the operating system's package that owns it, where the SBOM says so. */
   readonly ownedBy?: string;
-  /** Source package that the tool names for it. */
-  readonly sourceName?: string;
+  /** Source package that it was built from, where the tool names it; the version is null where the tool leaves it out. */
+  readonly source?: { readonly name: string; readonly version: string | null };
+  /** True where the tool says that the row stands for a source package and nothing installed. */
+  readonly isSource?: boolean;
   /** Files that the tool names as evidence, as written. */
   readonly paths: readonly string[];
 }
