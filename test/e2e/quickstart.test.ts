@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { assertCheckquoteAccepts, assertPythonVerifies } from '../support/token-interop.ts';
 
 const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -166,6 +167,7 @@ function checkSnapshot(directory: string): void {
   assert.equal(otherNonce.status, 1);
   assert.equal(JSON.parse(otherNonce.stdout).valid, false);
   checkFlippedBytes(directory, file);
+  checkInterop(directory, file);
 }
 
 function checkFlippedBytes(directory: string, file: string): void {
@@ -178,4 +180,11 @@ function checkFlippedBytes(directory: string, file: string): void {
     const { status } = holdfast(['verify', damaged], directory);
     assert.notEqual(status, 0, `byte ${at}`);
   }
+}
+
+function checkInterop(directory: string, file: string): void {
+  const token = holdfast(['inspect', 'snapshot', file, '--token'], directory).stdout.trim();
+  const { akPublic } = JSON.parse(holdfast(['inspect', 'snapshot', file, '--json'], directory).stdout);
+  assertPythonVerifies(token, directory);
+  assertCheckquoteAccepts(token, Buffer.from(akPublic, 'hex'), directory);
 }
