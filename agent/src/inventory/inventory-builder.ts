@@ -17,9 +17,14 @@ export interface InventoryLimits {
 /** A package as a database names it, before it is known where and by whom. */
 export type FoundPackage = Omit<InventoryPackage, 'path' | 'layer' | 'ownedBy'>;
 
-/** Most different limits that are spelt out; a hostile tree must not fill the document with them. */
+/** Bounds of the inventory format, with room to spare: a hostile tree must not make a document that is refused whole. */
 const MAX_NOTES = 1000;
-const MAX_TEXT = 1024;
+const MAX_NOTE_CHARS = 250;
+const MAX_DATABASES = 5000;
+const MAX_PATH_CHARS = 32 * 1024;
+const MAX_DOCUMENT_BYTES = 64 * 1024 * 1024;
+/** What a package takes up beside its texts. */
+const PACKAGE_BYTES = 300;
 
 /** Gathers one inventory: bounded reads of the view, and every limit that was hit. */
 export class InventoryBuilder {
@@ -29,6 +34,7 @@ export class InventoryBuilder {
   readonly #databases: Inventory['databases'] = [];
   readonly #packages = new Map<string, InventoryPackage>();
   readonly #layers = new Map<BytePath, string | undefined>();
+  #bytes = 0;
 
   constructor(view: RootView, limits: InventoryLimits) {
     this.view = view;
@@ -37,8 +43,9 @@ export class InventoryBuilder {
 
   /** Records that something was left out and where (latin1 path): the inventory is not complete any more. */
   note(what: string, path: string): void {
+    if (this.#notes.size >= MAX_NOTES) return;
     const where = formatBytePath(toBytePath(Buffer.from(path, 'latin1')));
-    if (this.#notes.size < MAX_NOTES) this.#notes.add(`${what} ${where}`.slice(0, MAX_TEXT));
+    this.#notes.add(`${what} ${where}`.slice(0, MAX_NOTE_CHARS).toWellFormed());
   }
 
   get notes(): string[] {
@@ -65,6 +72,10 @@ export class InventoryBuilder {
   readDatabase(type: string, path: BytePath): Buffer | undefined {
     const bytes = this.readFollowed(path, this.limits.maxDatabaseBytes);
     if (bytes === undefined) return undefined;
+    if (this.#databases.length >= MAX_DATABASES) {
+      this.note('databases', path);
+      return undefined;
+    }
     const sha256 = createHash('sha256').update(bytes).digest('hex');
     this.#databases.push({ type, path: formatBytePath(path), sha256 });
     return bytes;
@@ -84,10 +95,12 @@ export class InventoryBuilder {
     const text = formatBytePath(path);
     const key = `${found.purl}\0${text}`;
     if (this.#packages.has(key)) return;
-    if (this.#packages.size >= this.limits.maxPackages) {
-      this.note('packages', path);
+    const isTooMuch = this.#packages.size >= this.limits.maxPackages || this.#bytes > MAX_DOCUMENT_BYTES;
+    if (isTooMuch || text.length > MAX_PATH_CHARS) {
+      this.note(isTooMuch ? 'packages' : 'pathLength', path);
       return;
     }
+    this.#bytes += Buffer.byteLength(text) + Buffer.byteLength(found.purl) * 2 + PACKAGE_BYTES;
     const layer = this.#layerOf(path);
     this.#packages.set(key, {
       ...found,

@@ -1,6 +1,9 @@
+const MAX_TEXT_BYTES = 512;
+
 /** Printable text without blanks, as names and versions of packages are. Undefined for anything else. */
 export function asPackageText(value: unknown): string | undefined {
-  return typeof value === 'string' && /^[^\p{C}\p{Z}]{1,256}$/u.test(value) ? value : undefined;
+  if (typeof value !== 'string' || value.length > MAX_TEXT_BYTES) return undefined;
+  return /^[^\p{C}\p{Z}]+$/u.test(value) && Buffer.byteLength(value) <= MAX_TEXT_BYTES ? value : undefined;
 }
 
 /** Parses a manifest as a JSON object; what is no JSON is no manifest, and trees are full of broken test files. */

@@ -18,7 +18,8 @@ export interface DirectoryDigest {
  * Reads an unpacked layer again, file content too, without its blob: equal to the digest that `proveLayer` gave for the
  * directory, it is still what was proven, whatever happened to clock and times.
  *
- * Throws `RootfsError` when the directory cannot be read, passes a limit or changes meanwhile.
+ * An entry that changes meanwhile gives another digest. Throws `RootfsError` when the directory cannot be read or passes
+ * a limit.
  */
 export function digestDirectory(directory: string): DirectoryDigest {
   const digest = new DirectoryDigester();
