@@ -10,6 +10,8 @@ export {
   type FindingCode,
   type FindingSeverity,
 } from './appraisal/finding-code.ts';
+export { loadVerifierKeys, type PublishedKey } from './certificates/verifier-keys.ts';
+export { verifyKeyCertificates } from './certificates/verify-key-certificates.ts';
 export { parseVerifierConfig, type VerifierConfig } from './config/verifier-config.ts';
 export { comparePackageLists, comparePackages, comparePrepared } from './conformity/compare-packages.ts';
 export type {
@@ -37,6 +39,7 @@ export type { RunningVerifier } from './running-verifier.ts';
 export { parseSbom } from './sbom/parse-sbom.ts';
 export type { SbomDocument, SbomPackage } from './sbom/sbom.ts';
 export { inventoryToCycloneDx, type SbomSubject } from './sbom/write-cyclonedx.ts';
+export { startVerifier, type VerifierDeps } from './start-verifier.ts';
 export { checkTrustSuccessor, loadTrust } from './trust/load-trust.ts';
 export { selectKey, usableKeys } from './trust/select-key.ts';
 export type { KeyRefusal, KeyUse, Trust, TrustEnvironment, TrustKey, TrustRole } from './trust/trust.ts';

@@ -79,8 +79,8 @@ export interface VerifiedEvidence {
   readonly containers: ReadonlyMap<string, ContainerEvidence>;
 }
 
-/** Who vouches for the EK. */
-export type Endorsement = 'pinned';
+/** What vouches for the EK: the operator's pin, no longer the pin, or a trust file that has expired. */
+export type Endorsement = 'pinned' | 'withdrawn' | 'expired';
 
 /** Parameters of the appraisal. */
 export interface AppraisalPolicy {

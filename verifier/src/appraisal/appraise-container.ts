@@ -50,7 +50,7 @@ function appraiseState(claims: ContainerClaims, pendingMs: number, policy: Appra
   if (claims.status === 'unsupported')
     findings.push(createFinding('CONTAINER_UNSUPPORTED', { actual: claims.runtime }));
   if (claims.status === 'stopped') findings.push(createFinding('CONTAINER_STOPPED'));
-  if (pendingMs > policy.maxPendingMs) findings.push(createFinding('SCAN_PENDING', { actual: `${pendingMs} ms` }));
+  if (pendingMs > policy.maxPendingMs) findings.push(createFinding('SCAN_PENDING'));
   if (!claims.scan.complete || claims.scan.limits.length > 0) {
     findings.push(createFinding('SCAN_INCOMPLETE', { actual: claims.scan.limits.join(', ') || 'no reason given' }));
   }

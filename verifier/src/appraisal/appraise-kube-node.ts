@@ -1,7 +1,13 @@
 import type { BootClaims, ImaClaims, KernelClaims } from '@holdfast/evidence';
 import type { AppraisalPolicy, Endorsement, QuoteFacts, Resolved, VerifiedEvidence } from './appraisal-input.ts';
 import { createFinding, type Finding } from './finding.ts';
+import type { FindingCode } from './finding-code.ts';
 
+const ENDORSEMENT_CODES: Record<Endorsement, FindingCode> = {
+  pinned: 'EK_NOT_ENDORSED',
+  withdrawn: 'EK_WITHDRAWN',
+  expired: 'TRUST_EXPIRED',
+};
 const MAX_SKEW_MS = 60_000;
 /** Documentation/admin-guide/tainted-kernels.rst: forced module load, unsigned module. */
 const TAINT_MODULE = (1n << 1n) | (1n << 13n);
@@ -40,11 +46,11 @@ function appraiseIdentity(evidence: VerifiedEvidence, endorsement: Endorsement):
   const skewMs = evidence.claims.iat * 1000 - evidence.receivedAtMs;
   const lost = evidence.claims.holdfast.lost.filter(({ kind }) => kind === 'change');
   return [
-    ...(endorsement === 'pinned' ? [createFinding('EK_NOT_ENDORSED')] : []),
+    createFinding(ENDORSEMENT_CODES[endorsement]),
     ...evidence.chainFindings.map((code) => createFinding(code)),
     ...(evidence.quotes?.safe === false ? [createFinding('TPM_CLOCK_UNSAFE')] : []),
     ...(Math.abs(skewMs) > MAX_SKEW_MS
-      ? [createFinding('CLOCK_SKEW', { actual: `${Math.round(skewMs / 1000)} s` })]
+      ? [createFinding('CLOCK_SKEW', { actual: `${Math.round(skewMs / 60_000)} min` })]
       : []),
     ...lost.map(({ from, to }) => createFinding('EVIDENCE_LOST', { actual: `${from}-${to}` })),
   ];
@@ -90,6 +96,6 @@ function appraiseContainerList(evidence: VerifiedEvidence, policy: AppraisalPoli
   );
   const unseen = evidence.claims.holdfast.pending
     .filter(([id, ms]) => ms > policy.maxPendingMs && !evidence.containers.has(id))
-    .map(([id, ms]) => createFinding('SCAN_PENDING', { actual: `${ms} ms` }, `Container ${id} was never scanned.`));
+    .map(([id]) => createFinding('SCAN_PENDING', { actual: id }, `Container ${id} was never scanned.`));
   return [...index, ...unseen, createFinding('CONTAINERS_NOT_COMPARED')];
 }

@@ -29,6 +29,8 @@ export const FINDING_RULES = {
   EK_NOT_ENDORSED: warning(
     "The EK is known by the operator's pin alone; no manufacturer's certificate vouches for it.",
   ),
+  EK_WITHDRAWN: contraindicated('The trust file no longer pins the EK of this kube node.'),
+  TRUST_EXPIRED: undecided('The trust file has expired, so nothing vouches for the EK.'),
   AK_REPLACED: warning('A new AK was enrolled under a known EK: the TPM was cleared or the agent lost its state.'),
   CHAIN_GAP: warning('The evidence chain has a gap: evidence between its parts is missing.'),
   CHAIN_FORK: contraindicated('Two different pieces of evidence claim the same place in one chain.'),

@@ -39,6 +39,9 @@ export async function enrol(port: MessagePort<EnrollRequest, EnrollResponse>, de
   const first = await receiveStep(port);
   if (first.case !== 'begin') throw orderError('begin');
   const begin = first.value;
+  if (deps.now() >= deps.trust().expiresMs) {
+    throw new VerifierError('ERR_VERIFIER_TRUST', 'the trust file has expired, so nobody can enrol');
+  }
   const ek = admitEk(begin, deps.trust(), deps.store);
   checkCertificateSizes(begin);
   const nonce = deps.randomBytes(32);

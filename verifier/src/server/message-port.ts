@@ -12,52 +12,71 @@ export interface MessagePort<In, Out> {
 }
 
 /** What a Duplex of grpc-js is to a port. */
-export interface DuplexLike<Out> {
-  iterator(options: { destroyOnReturn: boolean }): AsyncIterableIterator<unknown>;
+export interface DuplexLike<Raw, Out> {
+  iterator(options: { destroyOnReturn: boolean }): AsyncIterator<Raw>;
   write(message: Out): boolean;
   once(event: 'drain' | 'close' | 'error', listener: () => void): unknown;
   off(event: 'drain' | 'close' | 'error', listener: () => void): unknown;
   readonly destroyed: boolean;
 }
 
-/** Makes a port of a duplex stream. `decode` is called for each message as it is asked for, and may refuse it. */
-export function createMessagePort<In, Out>(
-  stream: DuplexLike<Out>,
-  peerSpki: string,
-  decode: (message: unknown) => In,
+export interface MessagePortOptions<Raw, In> {
+  readonly peerSpki: string;
+  /** Called for each message as it is asked for; may refuse it by throwing. */
+  readonly decode: (raw: Raw) => In;
+  /** Ends what is received, as if the peer had ended it. */
+  readonly signal: AbortSignal;
+}
+
+/** Makes a port of a duplex stream. */
+export function createMessagePort<Raw, In, Out>(
+  stream: DuplexLike<Raw, Out>,
+  { peerSpki, decode, signal }: MessagePortOptions<Raw, In>,
 ): MessagePort<In, Out> {
   const messages = stream.iterator({ destroyOnReturn: false });
-  let pending: Promise<IteratorResult<unknown>> | undefined;
+  let pending: Promise<IteratorResult<Raw>> | undefined;
   return {
     peerSpki,
     receive: async (timeoutMs) => {
       pending ??= messages.next();
-      const result = await withTimeout(pending, timeoutMs);
+      const result = await waitFor(pending, timeoutMs, signal);
       if (result === 'timeout') return result;
+      if (result === 'aborted') return undefined;
       pending = undefined;
       return result.done === true ? undefined : decode(result.value);
     },
     send: async (message) => {
-      if (!stream.destroyed && !stream.write(message)) await waitForDrain(stream);
+      if (!stream.destroyed && !stream.write(message)) await waitForDrain(stream, signal);
     },
   };
 }
 
-async function withTimeout<T>(work: Promise<T>, timeoutMs: number): Promise<T | 'timeout'> {
-  const { promise, resolve } = Promise.withResolvers<'timeout'>();
+async function waitFor<T>(
+  work: Promise<T>,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<T | 'timeout' | 'aborted'> {
+  const { promise, resolve } = Promise.withResolvers<'timeout' | 'aborted'>();
   const timer = setTimeout(() => resolve('timeout'), timeoutMs);
+  const abort = (): void => resolve('aborted');
+  signal.addEventListener('abort', abort, { once: true });
+  if (signal.aborted) abort();
   try {
     return await Promise.race([work, promise]);
   } finally {
     clearTimeout(timer);
+    signal.removeEventListener('abort', abort);
   }
 }
 
-async function waitForDrain(stream: DuplexLike<never>): Promise<void> {
+async function waitForDrain(stream: DuplexLike<unknown, never>, signal: AbortSignal): Promise<void> {
   const events = ['drain', 'close', 'error'] as const;
   const { promise, resolve } = Promise.withResolvers<void>();
-  for (const event of events) stream.once(event, resolve);
-  if (stream.destroyed) resolve();
+  const wake = (): void => resolve();
+  for (const event of events) stream.once(event, wake);
+  signal.addEventListener('abort', wake, { once: true });
+  if (stream.destroyed || signal.aborted) wake();
   await promise;
-  for (const event of events) stream.off(event, resolve);
+  for (const event of events) stream.off(event, wake);
+  signal.removeEventListener('abort', wake);
 }

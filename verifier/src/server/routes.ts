@@ -110,15 +110,19 @@ export function createBidiRoute<I extends DescMessage, O extends DescMessage>(
   method: DescMethodBiDiStreaming<I, O>,
   roles: readonly PeerRole[],
   guard: Guard,
-  converse: (port: MessagePort<MessageShape<I>, MessageShape<O>>, signal: AbortSignal) => Promise<void>,
+  converse: (port: MessagePort<MessageShape<I>, MessageShape<O>>) => Promise<void>,
 ): Route {
   const serve = async (call: ServerDuplexStream<Buffer, MessageShape<O>>): Promise<void> => {
     await holdStream(call, roles, guard, async (peer, signal) => {
-      const port = createMessagePort<MessageShape<I>, MessageShape<O>>(call, peer.spkiSha256, (bytes) => {
-        if (!guard.messages.take(peer.spkiSha256)) throw rateError();
-        return decode(method.input, bytes);
+      const port = createMessagePort<Buffer, MessageShape<I>, MessageShape<O>>(call, {
+        peerSpki: peer.spkiSha256,
+        signal,
+        decode: (bytes) => {
+          if (!guard.messages.take(peer.spkiSha256)) throw rateError();
+          return decode(method.input, bytes);
+        },
       });
-      await converse(port, signal);
+      await converse(port);
     });
   };
   return {

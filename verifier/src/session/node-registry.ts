@@ -5,14 +5,15 @@ import {
   publicToKeyObject,
   type VerifiedToken,
 } from '@holdfast/evidence';
-import type { AppraisalStatus, FindingCode } from '../appraisal/finding-code.ts';
+import type { FindingCode } from '../appraisal/finding-code.ts';
+import type { PublishedState } from '../results/result-publisher.ts';
 import type { ChainHead, ChainStore } from '../store/chain-store.ts';
 import type { ContentStore } from '../store/content-store.ts';
 import type { EnrolledNode, EnrolmentStore } from '../store/enrolment-store.ts';
 
 /** What is known of one kube node, kept so that an unchanged one costs no read. */
 export interface NodeState {
-  readonly node: EnrolledNode;
+  node: EnrolledNode;
   readonly keys: PreparedKeys;
   /** Digests of the stored contents. */
   readonly contents: Set<string>;
@@ -24,18 +25,11 @@ export interface NodeState {
   published: PublishedState | undefined;
 }
 
-export interface PublishedState {
-  /** Digest of the outcome: an equal one needs no new result. */
-  readonly fingerprint: string;
-  readonly signedAtMs: number;
-  readonly overall: AppraisalStatus;
-}
-
 export interface NodeRegistry {
   /** Undefined for a kube node that is not enrolled. */
   open(ueid: string): NodeState | undefined;
-  /** Forgets what is kept in memory; the store has it. */
-  forget(ueid: string): void;
+  /** Takes a new enrolment: renewed certificates of the same keys change nothing else. */
+  update(node: EnrolledNode): void;
 }
 
 export interface NodeRegistryDeps {
@@ -59,8 +53,11 @@ export function createNodeRegistry(deps: NodeRegistryDeps): NodeRegistry {
       if (states.size > deps.maxNodes && !oldest.done) states.delete(oldest.value);
       return state;
     },
-    forget: (ueid) => {
-      states.delete(ueid);
+    update: (node) => {
+      const state = states.get(node.ueid);
+      const isSame = state?.node.kid === node.kid && state.node.akPublic.equals(node.akPublic);
+      if (state !== undefined && isSame) state.node = node;
+      else states.delete(node.ueid);
     },
   };
 }

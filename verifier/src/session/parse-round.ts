@@ -1,5 +1,12 @@
 import { createHash } from 'node:crypto';
-import { parseBundle, parseToken, type UnverifiedToken } from '@holdfast/evidence';
+import {
+  EvidenceError,
+  type JsonValue,
+  parseBundle,
+  parseStrictJson,
+  parseToken,
+  type UnverifiedToken,
+} from '@holdfast/evidence';
 import type { Blob, Evidence } from '@holdfast/proto';
 import { VerifierError } from '../verifier-error.ts';
 
@@ -32,6 +39,31 @@ export function parseRound(evidence: Evidence, maxRoundBytes: number): Unverifie
     case undefined:
       throw new VerifierError('ERR_VERIFIER_MESSAGE', 'the evidence has no token');
   }
+}
+
+/**
+ * The evidence id under which a refusal is told: of the token as it came, even where it does not parse. Empty bytes
+ * where there is nothing like a token.
+ */
+export function identifyEvidence({ token }: Evidence): Buffer {
+  const compact = token.case === 'bundle' ? findCompact(token.value) : (token.value ?? '');
+  const end = compact.lastIndexOf('.');
+  return end < 0 ? Buffer.alloc(0) : createHash('sha256').update(compact.slice(0, end), 'utf8').digest();
+}
+
+function findCompact(bundle: Uint8Array): string {
+  try {
+    const [jwt] = toArray(parseStrictJson(bundle, { maxBytes: bundle.length, maxDepth: 4, maxKeys: 64 }));
+    const [, compact] = toArray(jwt ?? null);
+    return typeof compact === 'string' ? compact : '';
+  } catch (error) {
+    if (error instanceof EvidenceError) return '';
+    throw error;
+  }
+}
+
+function toArray(value: JsonValue): JsonValue[] {
+  return Array.isArray(value) ? value : [];
 }
 
 /** Adds blobs under their digests. Throws `VerifierError` ERR_VERIFIER_LIMIT when there is too much of them in all. */

@@ -27,6 +27,8 @@ export interface NewResult {
 export interface ResultStore {
   /** Makes this the current result of its kube node. Runs inside the caller's transaction. */
   saveResult(result: NewResult): void;
+  /** Puts this in the place of the current result, which said the same. Runs inside the caller's transaction. */
+  replaceResult(result: NewResult): void;
   findByLabel(label: string): StoredResult | undefined;
   findByUeid(ueid: string): StoredResult | undefined;
   findByContainer(container: string, limit: number): StoredResult[];
@@ -36,8 +38,10 @@ export interface ResultStore {
   listCurrent(afterLabel: string, limit: number): StoredResult[];
   /** Kube nodes in the order of their labels, those without a result among them. */
   listNodes(afterLabel: string, limit: number): NodeRow[];
-  /** Kube nodes whose standing evidence names one of these images. */
+  /** Kube nodes whose standing evidence names this image. */
   listNodesWithManifest(manifest: string): string[];
+  /** Kube nodes whose last fresh evidence came after `fromMs` and not after `toMs`. */
+  listSilent(fromMs: number, toMs: number): string[];
 }
 
 export interface NodeRow {
@@ -72,9 +76,17 @@ export function createResultStore(database: DatabaseSync): ResultStore {
     `SELECT n.ueid, n.label, n.enrolled_at, n.last_good_at, r.body
      FROM kube_nodes n LEFT JOIN results r ON r.id = n.result_id WHERE n.label > ? ORDER BY n.label LIMIT ?`,
   );
+  const replace = database.prepare(
+    `UPDATE results SET evidence_id = ?, basis = ?, appraised_at = ?, body = ?
+     WHERE id = (SELECT result_id FROM kube_nodes WHERE ueid = ?)`,
+  );
   const withManifest = database.prepare('SELECT DISTINCT ueid FROM current_containers WHERE manifest = ?');
+  const silent = database.prepare('SELECT ueid FROM kube_nodes WHERE last_good_at > ? AND last_good_at <= ?');
   return {
     saveResult: createSaver(database),
+    replaceResult: ({ ueid, evidenceId, basis, appraisedAtMs, body }) => {
+      replace.run(evidenceId, basis, appraisedAtMs, body, ueid);
+    },
     findByLabel: (label) => toOptional(byLabel, label),
     findByUeid: (ueid) => toOptional(byUeid, ueid),
     findByContainer: (container, limit) => byContainer.all(container, limit).map(toResult),
@@ -82,6 +94,7 @@ export function createResultStore(database: DatabaseSync): ResultStore {
     findByEvidence: (evidenceId) => toOptional(byEvidence, evidenceId),
     listCurrent: (afterLabel, limit) => current.all(afterLabel, limit).map(toResult),
     listNodes: (afterLabel, limit) => nodes.all(afterLabel, limit).map(toNodeRow),
+    listSilent: (fromMs, toMs) => silent.all(fromMs, toMs).map((row) => readText(row, 'ueid')),
     listNodesWithManifest: (manifest) => withManifest.all(manifest).map((row) => readText(row, 'ueid')),
   };
 }

@@ -1,0 +1,64 @@
+import { X509Certificate } from 'node:crypto';
+import {
+  checkAkPublic,
+  checkSigningPublic,
+  computeKid,
+  exportSigningJwk,
+  parsePublic,
+  publicToKeyObject,
+} from '@holdfast/evidence';
+import type { Snapshot } from '@holdfast/proto';
+import { verifyKeyCertificates } from '../certificates/verify-key-certificates.ts';
+import type { EnrolledNode, EnrolmentStore } from '../store/enrolment-store.ts';
+import { usableKeys } from '../trust/select-key.ts';
+import type { Trust } from '../trust/trust.ts';
+import { VerifierError } from '../verifier-error.ts';
+import { admitEk } from './admit-ek.ts';
+
+/** What of a snapshot says who a kube node is. */
+export type EnrolmentClaims = Pick<Snapshot, 'kubeNode' | 'certificates' | 'ekPublic' | 'akPublic' | 'signingPublic'>;
+
+/**
+ * Takes over the enrolment that another verifier made: the EK is pinned here (see `admitEk`); AK and signing key have
+ * the attributes of their kind; both certificates are signed by an enrolment key of the trust file, are about these
+ * keys, this EK and this name, and are valid now. That AK and EK share a TPM is the other verifier's word.
+ *
+ * Throws `VerifierError` as `admitEk` and `verifyKeyCertificates` do, or ERR_VERIFIER_CERTIFICATE_EXPIRED, and
+ * `EvidenceError` for keys that do not parse.
+ */
+export function adoptEnrolment(
+  claims: EnrolmentClaims,
+  trust: Trust,
+  store: Pick<EnrolmentStore, 'findLabel' | 'findEk'>,
+  nowMs: number,
+): EnrolledNode {
+  const { kubeNode, ueid, ekPublic, ekName } = admitEk(claims, trust, store);
+  const akPublic = parsePublic(claims.akPublic);
+  const signingPublic = parsePublic(claims.signingPublic);
+  checkAkPublic(akPublic);
+  checkSigningPublic(signingPublic);
+  const [ak, signing] = claims.certificates;
+  if (ak === undefined || signing === undefined) {
+    throw new VerifierError('ERR_VERIFIER_NOT_ENROLLED', 'no verifier has enrolled this kube node yet');
+  }
+  const signingKey = publicToKeyObject(signingPublic);
+  const period = verifyKeyCertificates({
+    ...{ ak, signing, ueid, kubeNode, akKey: publicToKeyObject(akPublic), signingKey },
+    authorities: listAuthorities(trust, nowMs),
+  });
+  if (nowMs < period.notBeforeMs || nowMs >= period.notAfterMs) {
+    throw new VerifierError('ERR_VERIFIER_CERTIFICATE_EXPIRED', 'the certificates of this kube node are not valid now');
+  }
+  return {
+    ...{ ueid, label: kubeNode, ekName: ekName.toString('hex'), ekPublic: ekPublic.encoded },
+    ...{ akPublic: akPublic.encoded, signingPublic: signingPublic.encoded },
+    kid: computeKid(exportSigningJwk(signingKey)),
+    issuedAtMs: nowMs,
+    expiresAtMs: period.notAfterMs,
+  };
+}
+
+function listAuthorities(trust: Trust, now: number): X509Certificate[] {
+  const keys = usableKeys(trust, { role: 'enrolment', environment: trust.environment, now });
+  return keys.flatMap(({ certificate }) => (certificate === undefined ? [] : [new X509Certificate(certificate)]));
+}

@@ -1,0 +1,38 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { FINDING_RULES, type FindingCode } from './appraisal/finding-code.ts';
+import { type ChainStore, createChainStore } from './store/chain-store.ts';
+import { type ContentStore, createContentStore } from './store/content-store.ts';
+import { createEnrolmentStore, type EnrolmentStore } from './store/enrolment-store.ts';
+import { createMetaStore, type MetaStore } from './store/meta-store.ts';
+import { openDatabase } from './store/open-database.ts';
+import { createReferenceStore, type ReferenceStore } from './store/reference-store.ts';
+import { createResultStore, type ResultStore } from './store/result-store.ts';
+
+/** Every store of one verifier, over one database. */
+export interface Stores {
+  readonly database: DatabaseSync;
+  readonly enrolment: EnrolmentStore;
+  readonly chain: ChainStore;
+  readonly contents: ContentStore;
+  readonly results: ResultStore;
+  readonly references: ReferenceStore;
+  readonly meta: MetaStore;
+}
+
+/** Opens the database below the state directory, or in memory for `:memory:`. Throws as `openDatabase`. */
+export function openStores(stateDir: string): Stores {
+  const database = openDatabase(stateDir);
+  return {
+    database,
+    enrolment: createEnrolmentStore(database),
+    chain: createChainStore(database, isFindingCode),
+    contents: createContentStore(database),
+    results: createResultStore(database),
+    references: createReferenceStore(database),
+    meta: createMetaStore(database),
+  };
+}
+
+function isFindingCode(text: string): text is FindingCode {
+  return Object.hasOwn(FINDING_RULES, text);
+}

@@ -1,0 +1,163 @@
+import type { VerifiedToken } from '@holdfast/evidence';
+import type { Blob } from '@holdfast/proto';
+import type { AppraisalStatus } from '../appraisal/finding-code.ts';
+import { runTransaction } from '../store/open-database.ts';
+import { VerifierError } from '../verifier-error.ts';
+import { appraiseEvidence, mergeCodes } from './appraise-evidence.ts';
+import { type ChainJudgement, judgeChain } from './judge-chain.ts';
+import type { NodeState } from './node-registry.ts';
+import { addBlobs, type UnverifiedRound } from './parse-round.ts';
+import { announce, recordIncidents } from './reappraise.ts';
+import type { MissingContent, ResolvedEvidence } from './resolve-evidence.ts';
+import type { RoundDeps } from './round-deps.ts';
+import type { VerifiedRound } from './verify-round.ts';
+
+/** Asks the Attester for content; gives what it sent. */
+export type AskForContent = (evidenceId: string, missing: readonly MissingContent[]) => Promise<readonly Blob[]>;
+
+/** How one round ended. */
+export interface RoundReply {
+  readonly evidenceId: string;
+  /** False for history: accepted into the chain, but said nothing of now. */
+  readonly fresh: boolean;
+  /** Status of the kube node with its containers. */
+  readonly overall: AppraisalStatus;
+}
+
+/** Digests of accepted evidence are kept for as long as a nonce could make a copy look fresh, many times over. */
+const MEMORY_MS = 3_600_000;
+const FORGET_EVERY = 64;
+
+/**
+ * Takes a verified round into the chain and, when it is fresh, its contents and result into the store, all in one
+ * transaction. `lost race` when another stream of the same kube node moved the head meanwhile: nothing is written then.
+ *
+ * Throws `VerifierError` as `judgeChain` refuses, and what `ask` throws.
+ */
+export async function acceptRound(
+  state: NodeState,
+  round: UnverifiedRound,
+  verified: VerifiedRound,
+  ask: AskForContent,
+  deps: RoundDeps,
+): Promise<RoundReply | 'lost race'> {
+  const expected = state.head;
+  const judgement = judge(state, verified, deps);
+  if (judgement.kind === 'refuse') {
+    await recordIncidents(state, judgement.incidents, deps);
+    throw new VerifierError(judgement.code, judgement.message);
+  }
+  const { token } = verified;
+  if (!verified.fresh) {
+    const isMoved = commit(state, expected, judgement, deps, () => undefined);
+    return isMoved ? createReply(token, false, state) : 'lost race';
+  }
+  const resolved = await collectContent(state, round, ask, deps);
+  const receivedAtMs = deps.now();
+  const incidents = mergeCodes(state.incidents, judgement.incidents);
+  const chainFindings = mergeCodes(incidents, judgement.notes);
+  const parts = { ...verified, resolved, receivedAtMs, chainFindings };
+  const publication = await appraiseEvidence(state, parts, deps);
+  if (deps.registry.open(state.node.ueid) !== state) {
+    throw new VerifierError('ERR_VERIFIER_UNKNOWN_KEY', 'the keys of this kube node were replaced meanwhile');
+  }
+  const isMoved = commit(state, expected, judgement, deps, () => {
+    storeContents(state, round, resolved, deps);
+    deps.contents.writeStanding(state.node.ueid, token.compact, receivedAtMs);
+    deps.contents.touchNode(state.node.ueid, receivedAtMs);
+    if (publication !== undefined) deps.publisher.save(publication);
+  });
+  if (!isMoved) return 'lost race';
+  updateContents(state, resolved);
+  state.standing = { token, receivedAtMs };
+  if (publication !== undefined) announce(state, publication, deps);
+  return createReply(token, true, state);
+}
+
+function judge(state: NodeState, verified: VerifiedRound, deps: RoundDeps): ChainJudgement {
+  const { ueid } = state.node;
+  const link = {
+    evidenceId: verified.token.evidenceId,
+    holdfast: verified.token.claims.holdfast,
+    akName: state.keys.ak?.name.toString('hex') ?? '',
+    quotes: verified.quotes,
+    fresh: verified.fresh,
+  };
+  return judgeChain(link, state.head, {
+    hasEvidence: (evidenceId) => deps.chain.hasEvidence(ueid, evidenceId),
+    hasChain: (chain) => deps.chain.hasChain(ueid, chain),
+  });
+}
+
+/** Asks until nothing new is missing: each answer may name more. What was asked once and not given is not to be had. */
+async function collectContent(
+  state: NodeState,
+  round: UnverifiedRound,
+  ask: AskForContent,
+  deps: RoundDeps,
+): Promise<ResolvedEvidence> {
+  const { ueid } = state.node;
+  const source = {
+    has: (digest: string) => round.contents.has(digest) || state.contents.has(digest),
+    read: (digest: string) => round.contents.get(digest) ?? deps.contents.readContent(ueid, digest),
+  };
+  const asked = new Set<string>();
+  for (;;) {
+    const resolved = deps.resolver.resolve(round.token.claims, source);
+    const open = resolved.missing.filter(({ digest }) => !asked.has(digest));
+    if (open.length === 0) return resolved;
+    for (const { digest } of open) asked.add(digest);
+    addBlobs(round.contents, await ask(round.token.evidenceId, open), deps.maxRoundBytes);
+  }
+}
+
+/** Moves the head and runs `write` in one transaction; false, and nothing written, when the head was moved meanwhile. */
+function commit(
+  state: NodeState,
+  expected: NodeState['head'],
+  judgement: ChainJudgement & { kind: 'accept' },
+  deps: RoundDeps,
+  write: () => void,
+): boolean {
+  const { ueid } = state.node;
+  const nowMs = deps.now();
+  const isMoved = runTransaction(deps.database, () => {
+    if (!deps.chain.moveHead(ueid, expected, judgement.head, nowMs)) return false;
+    for (const code of judgement.incidents) deps.chain.addIncident(ueid, code, nowMs);
+    if (judgement.head.seq % FORGET_EVERY === 0) deps.chain.forgetEvidence(ueid, nowMs - MEMORY_MS);
+    write();
+    return true;
+  });
+  state.head = isMoved ? judgement.head : deps.chain.findHead(ueid);
+  if (isMoved) state.incidents = mergeCodes(state.incidents, judgement.incidents);
+  return isMoved;
+}
+
+function storeContents(
+  state: NodeState,
+  round: UnverifiedRound,
+  { referenced }: ResolvedEvidence,
+  deps: RoundDeps,
+): void {
+  const { ueid } = state.node;
+  for (const [digest, content] of round.contents) {
+    if (referenced.has(digest) && !state.contents.has(digest)) deps.contents.addContent(ueid, digest, content);
+  }
+  for (const digest of state.contents) {
+    if (!referenced.has(digest)) deps.contents.dropContent(ueid, digest);
+  }
+}
+
+function updateContents(state: NodeState, { referenced, missing }: ResolvedEvidence): void {
+  const absent = new Set(missing.map(({ digest }) => digest));
+  for (const digest of state.contents) {
+    if (!referenced.has(digest)) state.contents.delete(digest);
+  }
+  for (const digest of referenced) {
+    if (!absent.has(digest)) state.contents.add(digest);
+  }
+}
+
+function createReply(token: VerifiedToken, fresh: boolean, state: NodeState): RoundReply {
+  return { evidenceId: token.evidenceId, fresh, overall: state.published?.overall ?? 'none' };
+}

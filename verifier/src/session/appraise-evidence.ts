@@ -1,0 +1,42 @@
+import type { VerifiedToken } from '@holdfast/evidence';
+import type { Endorsement, QuoteFacts, VerifiedEvidence } from '../appraisal/appraisal-input.ts';
+import { appraise } from '../appraisal/appraise.ts';
+import type { FindingCode } from '../appraisal/finding-code.ts';
+import type { Publication } from '../results/result-publisher.ts';
+import type { NodeState } from './node-registry.ts';
+import type { ResolvedEvidence } from './resolve-evidence.ts';
+import type { RoundDeps } from './round-deps.ts';
+
+/** A verified token with what it names. */
+export interface EvidenceParts {
+  readonly token: VerifiedToken;
+  readonly quotes: QuoteFacts;
+  readonly resolved: ResolvedEvidence;
+  readonly receivedAtMs: number;
+  readonly chainFindings: readonly FindingCode[];
+}
+
+/** Appraises evidence and signs the result; undefined when the last result says the same and is young enough. */
+export async function appraiseEvidence(
+  state: NodeState,
+  parts: EvidenceParts,
+  deps: Pick<RoundDeps, 'publisher' | 'policy' | 'trust' | 'now'>,
+): Promise<Publication | undefined> {
+  const { token, quotes, resolved, receivedAtMs, chainFindings } = parts;
+  const { evidenceId, claims } = token;
+  const evidence: VerifiedEvidence = {
+    ...{ evidenceId, kubeNode: state.node.label, claims, quotes, receivedAtMs, chainFindings },
+    ...resolved.sets,
+  };
+  return await deps.publisher.prepare(state, evidence, appraise(evidence, judgeEndorsement(state, deps), deps.policy));
+}
+
+function judgeEndorsement({ node }: NodeState, { trust, now }: Pick<RoundDeps, 'trust' | 'now'>): Endorsement {
+  if (now() >= trust().expiresMs) return 'expired';
+  return trust().eks.some(({ ekName }) => ekName === node.ekName) ? 'pinned' : 'withdrawn';
+}
+
+/** Both lists without repeats; the first itself when the second adds nothing. */
+export function mergeCodes(a: readonly FindingCode[], b: readonly FindingCode[]): readonly FindingCode[] {
+  return b.every((code) => a.includes(code)) ? a : [...new Set([...a, ...b])].toSorted();
+}

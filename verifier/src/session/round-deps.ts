@@ -1,0 +1,20 @@
+import type { DatabaseSync } from 'node:sqlite';
+import type { AppraisalPolicy } from '../appraisal/appraisal-input.ts';
+import type { ResultPublisher } from '../results/result-publisher.ts';
+import type { ChainStore } from '../store/chain-store.ts';
+import type { ContentStore } from '../store/content-store.ts';
+import type { NodeRegistry } from './node-registry.ts';
+import type { EvidenceResolver } from './resolve-evidence.ts';
+import type { VerifyRoundDeps } from './verify-round.ts';
+
+/** What the steps of a round work with. */
+export interface RoundDeps extends VerifyRoundDeps {
+  readonly database: DatabaseSync;
+  readonly registry: NodeRegistry;
+  readonly chain: ChainStore;
+  readonly contents: ContentStore;
+  readonly resolver: EvidenceResolver;
+  readonly publisher: ResultPublisher;
+  readonly policy: AppraisalPolicy;
+  readonly maxRoundBytes: number;
+}

@@ -1,0 +1,38 @@
+import type { Evidence } from '@holdfast/proto';
+import { VerifierError } from '../verifier-error.ts';
+import { type AskForContent, acceptRound, type RoundReply } from './accept-round.ts';
+import { parseRound } from './parse-round.ts';
+import { reappraise } from './reappraise.ts';
+import type { RoundDeps } from './round-deps.ts';
+import { verifyRound } from './verify-round.ts';
+
+export interface RoundProcessor {
+  /** Takes one round from a connection with this TLS key. Throws what refused it. */
+  process(ueid: string, evidence: Evidence, peerSpki: string, ask: AskForContent): Promise<RoundReply>;
+  /** Appraises the standing evidence again, after something that it is compared with changed. */
+  reappraise(ueid: string): Promise<void>;
+}
+
+/** Times that the head is looked at again when another stream of the same kube node moved it. */
+const MAX_RACES = 3;
+
+/** Creates the pipeline of design §8: parse, token, quotes, binding, nonce, chain, claims, appraisal, result. */
+export function createRoundProcessor(deps: RoundDeps): RoundProcessor {
+  return {
+    process: async (ueid, evidence, peerSpki, ask) => {
+      const round = parseRound(evidence, deps.maxRoundBytes);
+      const state = deps.registry.open(ueid);
+      if (state === undefined) throw new VerifierError('ERR_VERIFIER_NOT_ENROLLED', 'this kube node is not enrolled');
+      const verified = verifyRound(round.token, state, peerSpki, deps);
+      for (let race = 0; race < MAX_RACES; race += 1) {
+        const reply = await acceptRound(state, round, verified, ask, deps);
+        if (reply !== 'lost race') return reply;
+      }
+      throw new VerifierError('ERR_VERIFIER_ORDER', 'another stream of this kube node is ahead');
+    },
+    reappraise: async (ueid) => {
+      const state = deps.registry.open(ueid);
+      if (state !== undefined) await reappraise(state, deps);
+    },
+  };
+}

@@ -1,0 +1,84 @@
+import { createHash } from 'node:crypto';
+import { listNonces, type UnverifiedToken, type VerifiedToken, verifyToken } from '@holdfast/evidence';
+import type { QuoteFacts } from '../appraisal/appraisal-input.ts';
+import type { NonceIssuer } from '../nonce/nonce-issuer.ts';
+import type { EnrolledNode } from '../store/enrolment-store.ts';
+import type { Trust } from '../trust/trust.ts';
+import { VerifierError } from '../verifier-error.ts';
+import { isFresh } from './judge-nonces.ts';
+import type { NodeState } from './node-registry.ts';
+
+export interface VerifyRoundDeps {
+  readonly nonces: NonceIssuer;
+  readonly verifierId: string;
+  readonly trust: () => Trust;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+/** A token that holds for its kube node and this connection, and whether it was made just now. */
+export interface VerifiedRound {
+  readonly token: VerifiedToken;
+  readonly quotes: QuoteFacts;
+  readonly fresh: boolean;
+}
+
+/** PCR 10 as it is when nothing was ever measured into it. */
+const ZERO_PCR_DIGEST = createHash('sha256').update(Buffer.alloc(32)).digest();
+
+/**
+ * Verifies a round of an enrolled kube node in this order: that its EK still counts and its certificates have not run
+ * out; token, signature and both quotes (see `verifyToken`); that the label is the enrolled one; that the TLS key which
+ * the token names is that of the connection; nonces.
+ *
+ * Throws `EvidenceError` as `verifyToken` does, and `VerifierError` ERR_VERIFIER_EK_REVOKED, _CERTIFICATE_EXPIRED,
+ * _IDENTITY, _TLS_BINDING, _NO_QUOTE or _NONCE.
+ */
+export function verifyRound(
+  unverified: UnverifiedToken,
+  { node, keys }: NodeState,
+  peerSpki: string,
+  deps: VerifyRoundDeps,
+): VerifiedRound {
+  checkEnrolment(node, deps);
+  const token = verifyToken(unverified, keys);
+  const { kubeNode, tls } = token.claims.holdfast;
+  if (kubeNode !== node.label) {
+    throw new VerifierError('ERR_VERIFIER_IDENTITY', `the evidence names another kube node than ${node.label}`);
+  }
+  if (tls !== peerSpki) {
+    throw new VerifierError(
+      'ERR_VERIFIER_TLS_BINDING',
+      'the evidence names another TLS key than that of the connection',
+    );
+  }
+  const scope = { verifierId: deps.verifierId, ueid: node.ueid, purpose: 'evidence' } as const;
+  const fresh = isFresh(listNonces(token.claims), deps.nonces, scope);
+  return { token, quotes: readQuotes(token), fresh };
+}
+
+/** Whether the kube node may still send: throws `VerifierError` ERR_VERIFIER_EK_REVOKED or _CERTIFICATE_EXPIRED. */
+export function checkEnrolment(node: EnrolledNode, deps: Pick<VerifyRoundDeps, 'trust' | 'now'>): void {
+  if (!deps.trust().eks.some(({ ekName }) => ekName === node.ekName)) {
+    throw new VerifierError('ERR_VERIFIER_EK_REVOKED', 'the trust file no longer pins the EK of this kube node');
+  }
+  if (node.expiresAtMs <= deps.now()) {
+    throw new VerifierError(
+      'ERR_VERIFIER_CERTIFICATE_EXPIRED',
+      'the certificates of this kube node ran out: enrol again',
+    );
+  }
+}
+
+/** What the quotes of a verified token say. Throws `VerifierError` ERR_VERIFIER_NO_QUOTE where it has none. */
+export function readQuotes(token: VerifiedToken): QuoteFacts {
+  if (token.quotes === null) throw new VerifierError('ERR_VERIFIER_NO_QUOTE', 'this kube node is enrolled with a TPM');
+  const [first, second] = token.quotes;
+  const { resetCount, restartCount } = first.quote.clockInfo;
+  return {
+    resetCount,
+    restartCount,
+    safe: first.quote.clockInfo.safe && second.quote.clockInfo.safe,
+    imaPcrIsZero: second.quote.pcrDigest.equals(ZERO_PCR_DIGEST),
+  };
+}

@@ -1,0 +1,124 @@
+import { randomBytes } from 'node:crypto';
+import type { AttesterMessage, EnrollRequest, EnrollResponse, Snapshot, VerifierMessage } from '@holdfast/proto';
+import type { Logger } from 'pino';
+import type { VerifierKeys } from './certificates/verifier-keys.ts';
+import type { TrustSource } from './config/trust-source.ts';
+import type { VerifierConfig } from './config/verifier-config.ts';
+import { adoptEnrolment } from './enrolment/adopt-enrolment.ts';
+import { enrol } from './enrolment/enrol.ts';
+import { createNonceIssuer } from './nonce/nonce-issuer.ts';
+import type { Stores } from './open-stores.ts';
+import { createReappraisalQueue, type ReappraisalQueue } from './reappraisal-queue.ts';
+import { createReferenceBook, type ReferenceBook } from './reference-book/reference-book.ts';
+import { createResultFeed, type ResultFeed } from './results/result-feed.ts';
+import { createResultPublisher } from './results/result-publisher.ts';
+import type { MessagePort } from './server/message-port.ts';
+import { type ConversationDeps, converse } from './session/converse.ts';
+import { createNodeRegistry, type NodeRegistry } from './session/node-registry.ts';
+import { createEvidenceResolver } from './session/resolve-evidence.ts';
+import { createRoundProcessor } from './session/round-processor.ts';
+import type { EnrolledNode } from './store/enrolment-store.ts';
+import { describeError } from './verifier-log.ts';
+import { VERIFIER_VERSION } from './version.ts';
+
+/** Everything of a verifier but its connections. */
+export interface VerifierCore {
+  readonly book: ReferenceBook;
+  readonly feed: ResultFeed;
+  converse(port: MessagePort<AttesterMessage, VerifierMessage>): Promise<void>;
+  enrol(port: MessagePort<EnrollRequest, EnrollResponse>): Promise<void>;
+  /** Takes over the enrolment that a snapshot shows. */
+  adopt(snapshot: Snapshot): void;
+  /** Appraises every kube node again: what vouches for all of them changed. */
+  reappraiseAll(): void;
+  close(): Promise<void>;
+}
+
+export interface CoreDeps {
+  readonly config: VerifierConfig;
+  readonly log: Logger;
+  readonly stores: Stores;
+  readonly trust: TrustSource;
+  readonly keys: VerifierKeys;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+const NONCE_LIFETIME_MS = 60_000;
+const MAX_NODES = 20_000;
+const NODES_PAGE = 1000;
+
+/** Wires the parts of a verifier together. */
+export function createVerifierCore(deps: CoreDeps): VerifierCore {
+  const { stores, log, now } = deps;
+  const trust = () => deps.trust.current();
+  const feed = createResultFeed();
+  const registry = createNodeRegistry({ ...stores, maxNodes: MAX_NODES });
+  // The queue begins to run only once something is added, and by then the rounds are there.
+  const queue: ReappraisalQueue = createReappraisalQueue(
+    (ueid) => conversation.rounds.reappraise(ueid),
+    (error, ueid) => log.error({ ueid, ...describeError(error) }, 'reappraisal failed'),
+  );
+  const book = createReferenceBook({
+    ...{ store: stores.references, trust, now },
+    onChange: (subjects) => queue.add(subjects.flatMap((subject) => stores.results.listNodesWithManifest(subject))),
+  });
+  const conversation = createConversation(deps, feed, registry, book);
+  const takeEnrolment = (node: EnrolledNode, akReplaced: boolean, message: string): void => {
+    if (akReplaced) stores.chain.addIncident(node.ueid, 'AK_REPLACED', now());
+    registry.update(node);
+    log.info({ kubeNode: node.label, ueid: node.ueid, kid: node.kid, akReplaced }, message);
+  };
+  return {
+    book,
+    feed,
+    converse: async (port) => await converse(port, conversation),
+    enrol: async (port) => {
+      const onEnrolled = (node: EnrolledNode, akReplaced: boolean) => takeEnrolment(node, akReplaced, 'enrolled');
+      await enrol(port, { store: stores.enrolment, trust, issuer: deps.keys.issuer, now, randomBytes, onEnrolled });
+    },
+    adopt: (snapshot) => {
+      const node = adoptEnrolment(snapshot, trust(), stores.enrolment, now());
+      const before = stores.enrolment.findNode(node.ueid);
+      stores.enrolment.saveNode(node);
+      takeEnrolment(node, before !== undefined && !before.akPublic.equals(node.akPublic), 'enrolment adopted');
+    },
+    reappraiseAll: () => queue.add(listUeids(stores)),
+    close: async () => await queue.close(),
+  };
+}
+
+function createConversation(
+  { config, log, stores, trust, keys, now }: CoreDeps,
+  feed: ResultFeed,
+  registry: NodeRegistry,
+  book: ReferenceBook,
+): ConversationDeps {
+  const { verifierId, maxMessageBytes, maxRoundBytes, maxPendingMs } = config;
+  const nonces = createNonceIssuer({ key: keys.nonceKey, lifetimeMs: NONCE_LIFETIME_MS, now, randomBytes });
+  const publisher = createResultPublisher({
+    ...{ results: stores.results, feed, signer: keys.resultSigner, verifierId, now, randomBytes },
+    build: VERIFIER_VERSION,
+    lifetimeMs: config.resultTtlMs,
+  });
+  const common = { nonces, registry, verifierId, now, trust: () => trust.current() };
+  const rounds = createRoundProcessor({
+    ...common,
+    ...{ database: stores.database, chain: stores.chain, contents: stores.contents, publisher, maxRoundBytes },
+    resolver: createEvidenceResolver((manifest) => book.findSboms(manifest)),
+    policy: { maxPendingMs },
+  });
+  return {
+    ...common,
+    ...{ rounds, maxMessageBytes },
+    onRefused: (refusal) => log.warn(refusal, 'evidence refused'),
+  };
+}
+
+function* listUeids({ results }: Stores): Generator<string> {
+  for (let after: string | undefined = ''; after !== undefined; ) {
+    const page = results.listNodes(after, NODES_PAGE);
+    yield* page.map(({ ueid }) => ueid);
+    after = page.length < NODES_PAGE ? undefined : page.at(-1)?.label;
+  }
+}
