@@ -28,7 +28,6 @@ import { openTpmDevice, readEkTemplate } from './tpm/tpm-device-source.ts';
 import { TpmKeyRing } from './tpm/tpm-key-ring.ts';
 import { TpmQueue } from './tpm/tpm-queue.ts';
 import { createTpmSealer } from './tpm/tpm-sealer.ts';
-import { AGENT_VERSION } from './version.ts';
 
 /** What a caller may hand in; everything that is left out is made from the settings. */
 export interface AgentDeps {
@@ -194,7 +193,8 @@ async function openRounds(
   const hub = new ConversationHub({
     chain,
     clock,
-    hello: async () => ({ kubeNode, ueid: (await sealer.readFacts()).ueid, agentVersion: AGENT_VERSION }),
+    kubeNode,
+    readFacts: () => sealer.readFacts(),
     requestRound: () => loop.request('challenge'),
     readEventLog: () => claims.collector.eventLog,
     readImaSegment: (offset) => claims.ima.read(offset),
@@ -262,7 +262,10 @@ async function openServer(
     onFailure: (method, error) => log.error('call failed', { method, ...describeError(error) }),
     onPeer: (event, peer) => log.info(`peer ${event}`, { peer }),
   });
-  closers.push(() => server.close());
+  closers.push(() => {
+    hub.close();
+    return server.close();
+  });
   log.info('listening', { address: server.listenAddress });
   return server.listenAddress;
 }

@@ -17,6 +17,8 @@ export interface Enrolment {
 const FORMAT = 'holdfast-enrolment-v1';
 /** Share of a certificate's life after which it is renewed. */
 const RENEW_AFTER = 0.5;
+/** A Verifier that issues no certificates may still forget keys that it did not hear of. */
+const WITHOUT_CERTIFICATES_MS = 12 * 3_600_000;
 
 /** Writes the file: one JSON object. */
 export function encodeEnrolment({ certificates, ...fields }: Enrolment): Buffer {
@@ -44,7 +46,7 @@ export function parseEnrolment(bytes: Buffer): Enrolment {
  */
 export function chooseRenewalTime({ certificates, enrolledAtMs }: Enrolment): number {
   const [ak, signing] = certificates;
-  if (ak === undefined || signing === undefined) return 0;
+  if (ak === undefined || signing === undefined) return enrolledAtMs + WITHOUT_CERTIFICATES_MS;
   try {
     const ends = [ak, signing].map((der) => Date.parse(new X509Certificate(der).validTo));
     return enrolledAtMs + (Math.min(...ends) - enrolledAtMs) * RENEW_AFTER || 0;

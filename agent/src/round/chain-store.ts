@@ -10,7 +10,7 @@ import {
   dropRecords,
   type SpoolLimits,
 } from './chain-state.ts';
-import type { RoundRecord } from './round-record.ts';
+import { type RoundRecord, readKid } from './round-record.ts';
 
 const FILE = 'chain.journal';
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
@@ -77,11 +77,19 @@ export class ChainStore {
       this.#chain = before;
       throw error;
     }
-    for (const loss of chooseLosses(this.#chain, LIMITS)) {
-      const dropped = { from: loss.seq, to: loss.seq, kind: loss.kind, declaredIn: seq + 1 };
-      this.#chain = dropRecords(this.#chain, dropped);
-      await this.#write({ event: 'lost', ...dropped });
-    }
+    for (const loss of chooseLosses(this.#chain, LIMITS)) await this.#drop(loss);
+  }
+
+  /** Gives up tokens that another key signed: keys that were replaced are dead at every Verifier. They are declared lost. */
+  async retireOthers(kid: string): Promise<void> {
+    const dead = this.#chain.unsent.filter(({ token }) => readKid(token) !== kid);
+    for (const record of dead) await this.#drop(record);
+  }
+
+  async #drop({ seq, kind }: RoundRecord): Promise<void> {
+    const dropped = { from: seq, to: seq, kind, declaredIn: (this.#chain.head?.seq ?? 0) + 1 };
+    this.#chain = dropRecords(this.#chain, dropped);
+    await this.#write({ event: 'lost', ...dropped });
   }
 
   /** Forgets the tokens up to this one: a Verifier has them. */

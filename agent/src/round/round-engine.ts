@@ -52,7 +52,9 @@ export class RoundEngine {
   async makeRound(reason: RoundReason): Promise<Round> {
     const { chain, sealer } = this.#deps;
     const claims = await this.#deps.collector.collect();
-    await chain.adopt((await sealer.readFacts()).owner);
+    const { owner, kid } = await sealer.readFacts();
+    await chain.adopt(owner);
+    await chain.retireOthers(kid);
     const nonces = [...new Set(this.#deps.listNonces())].slice(0, MAX_NONCES);
     const { head } = chain.chain;
     const seq = head === undefined ? 0 : head.seq + 1;

@@ -131,10 +131,11 @@ export class AttestClient {
   }
 
   #takeReceipt(receipt: Receipt): void {
-    this.#failures = 0;
+    const isAppraised = receipt.outcome === RoundOutcome.APPRAISED;
+    if (isAppraised) this.#failures = 0;
     this.#deps.onReceipt(receipt);
     // The evidence stays unconfirmed: it is sent again after the enrolment.
-    if (receipt.outcome !== RoundOutcome.APPRAISED && UNKNOWN_KEY_CODES.has(receipt.code)) throw new UnknownKey();
+    if (!isAppraised && UNKNOWN_KEY_CODES.has(receipt.code)) throw new UnknownKey();
   }
 
   /** Renews the certificates while the conversation goes on. */

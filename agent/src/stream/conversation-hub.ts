@@ -1,9 +1,11 @@
 import type { Receipt } from '@holdfast/proto';
-import type { AgentError } from '../agent-error.ts';
+import { AgentError } from '../agent-error.ts';
 import type { ImaSegment } from '../boot/ima-claims.ts';
 import type { Clock } from '../clock.ts';
 import type { ChainStore } from '../round/chain-store.ts';
 import type { Round } from '../round/round.ts';
+import { readKid } from '../round/round-record.ts';
+import { AGENT_VERSION } from '../version.ts';
 import { Conversation } from './conversation.ts';
 import { findContent } from './evidence-message.ts';
 import type { MessageStream } from './message-stream.ts';
@@ -11,7 +13,9 @@ import type { MessageStream } from './message-stream.ts';
 export interface ConversationHubDeps {
   chain: ChainStore;
   clock: Clock;
-  hello(): Promise<{ kubeNode: string; ueid: string; agentVersion: string }>;
+  kubeNode: string;
+  /** Who this agent is now. */
+  readFacts(): Promise<{ ueid: string; kid: string }>;
   requestRound(): void;
   readEventLog(): Buffer | undefined;
   readImaSegment(offset: number): ImaSegment | undefined;
@@ -34,6 +38,7 @@ const MAX_KEPT_ROUNDS = 64;
 export class ConversationHub {
   readonly #deps: ConversationHubDeps;
   readonly #conversations = new Set<Conversation>();
+  readonly #streams = new Set<MessageStream>();
   /** By evidence id, oldest first. */
   readonly #rounds = new Map<string, Round>();
   #newest: Round | undefined;
@@ -63,11 +68,12 @@ export class ConversationHub {
   /** Carries one conversation to its end. Rejects with the reason when it did not end in order. */
   async converse({ stream, confirms, onReceipt }: ConversationOptions): Promise<void> {
     let failure: AgentError | undefined;
+    const { ueid, kid } = await this.#deps.readFacts();
     const conversation = new Conversation({
       ...this.#deps,
-      hello: await this.#deps.hello(),
+      hello: { kubeNode: this.#deps.kubeNode, ueid, agentVersion: AGENT_VERSION },
       send: (message) => stream.send(message),
-      listBacklog: () => this.#listBacklog(),
+      listBacklog: () => this.#listBacklog(kid),
       findContent: (digest) => this.#newest?.content && findContent(this.#newest.content, digest),
       onReceipt: async (round, receipt) => {
         onReceipt?.(receipt);
@@ -79,6 +85,7 @@ export class ConversationHub {
       },
     });
     this.#conversations.add(conversation);
+    this.#streams.add(stream);
     try {
       await conversation.start();
       for await (const message of stream.messages) await conversation.receive(message);
@@ -87,13 +94,20 @@ export class ConversationHub {
     } finally {
       conversation.close();
       this.#conversations.delete(conversation);
+      this.#streams.delete(stream);
     }
     if (failure !== undefined) throw failure;
   }
 
-  #listBacklog(): Round[] {
-    return this.#deps.chain.chain.unsent.map(
-      (record) => this.#rounds.get(record.evidenceId) ?? { record, nonces: [], content: undefined },
-    );
+  /** Tokens of a key that was replaced are of no use to anybody. */
+  #listBacklog(kid: string): Round[] {
+    return this.#deps.chain.chain.unsent
+      .filter(({ token }) => readKid(token) === kid)
+      .map((record) => this.#rounds.get(record.evidenceId) ?? { record, nonces: [], content: undefined });
+  }
+
+  /** Ends every conversation. */
+  close(): void {
+    for (const stream of this.#streams) stream.abort(new AgentError('ERR_AGENT_CONVERSATION', 'the agent stops'));
   }
 }
