@@ -104,7 +104,9 @@ async function startServer(
   const { results, references } = stores;
   const { feed, book } = core;
   const server = await startGrpcServer({
-    ...{ listen: config.listen, tls, maxMessageBytes: config.maxMessageBytes },
+    listen: config.listen,
+    tls,
+    maxMessageBytes: config.maxMessageBytes,
     maxConcurrentStreams: config.maxStreamsPerPeer * STREAMS_PER_CONNECTION_FACTOR,
     services: [
       { service: AttestationService, routes: createAttestationRoutes(core, guard) },
@@ -138,7 +140,10 @@ function createAttestationRoutes(core: VerifierCore, guard: Guard) {
 function startSubscriptions(core: VerifierCore, { config, log }: CoreDeps, tls: TlsFiles): Closer[] {
   return config.subscriptions.map(({ address }) => {
     const subscription = startAgentSubscription({
-      ...{ address, tls, maxMessageBytes: config.maxMessageBytes, random: Math.random },
+      address,
+      tls,
+      maxMessageBytes: config.maxMessageBytes,
+      random: Math.random,
       converse: (port) => core.converse(port),
       adopt: (snapshot) => core.adopt(snapshot),
       onEnded: (error, retryMs) => {

@@ -60,7 +60,9 @@ export function createVerifierCore(deps: CoreDeps): VerifierCore {
     (error, ueid) => log.error({ ueid, ...describeError(error) }, 'reappraisal failed'),
   );
   const book = createReferenceBook({
-    ...{ store: stores.references, trust, now },
+    store: stores.references,
+    trust,
+    now,
     onChange: (subjects) => queue.add(subjects.flatMap((subject) => stores.results.listNodesWithManifest(subject))),
   });
   const conversation = createConversation(deps, feed, registry, book);
@@ -97,20 +99,30 @@ function createConversation(
   const { verifierId, maxMessageBytes, maxRoundBytes, maxPendingMs } = config;
   const nonces = createNonceIssuer({ key: keys.nonceKey, lifetimeMs: NONCE_LIFETIME_MS, now, randomBytes });
   const publisher = createResultPublisher({
-    ...{ results: stores.results, feed, signer: keys.resultSigner, verifierId, now, randomBytes },
+    results: stores.results,
+    feed,
+    signer: keys.resultSigner,
+    verifierId,
+    now,
+    randomBytes,
     build: VERIFIER_VERSION,
     lifetimeMs: config.resultTtlMs,
   });
   const common = { nonces, registry, verifierId, now, trust: () => trust.current() };
   const rounds = createRoundProcessor({
     ...common,
-    ...{ database: stores.database, chain: stores.chain, contents: stores.contents, publisher, maxRoundBytes },
+    database: stores.database,
+    chain: stores.chain,
+    contents: stores.contents,
+    publisher,
+    maxRoundBytes,
     resolver: createEvidenceResolver((manifest) => book.findSboms(manifest)),
     policy: { maxPendingMs },
   });
   return {
     ...common,
-    ...{ rounds, maxMessageBytes },
+    rounds,
+    maxMessageBytes,
     onRefused: (refusal) => log.warn(refusal, 'evidence refused'),
   };
 }

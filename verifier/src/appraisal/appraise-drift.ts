@@ -5,7 +5,12 @@ import type { FindingCode } from './finding-code.ts';
 
 /** Reasons of the classification by which an entry is code. */
 const CODE_REASONS: ReadonlySet<string> = new Set([
-  ...['executable', 'elf', 'script', 'bytecode', 'interpretedCode', 'sharedObject'],
+  'executable',
+  'elf',
+  'script',
+  'bytecode',
+  'interpretedCode',
+  'sharedObject',
 ]);
 /** Reasons that decide alone, whatever happened to the path, in this order. */
 const PLACE_CODES: readonly (readonly [reason: string, code: FindingCode])[] = [

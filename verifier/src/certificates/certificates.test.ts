@@ -20,7 +20,11 @@ async function createIssuer() {
   const { privateKey, publicKey } = newKey();
   const signer = createFileSigner(privateKey);
   const certificate = await createAuthorityCertificate({
-    ...{ signer, randomBytes, publicKey: toSpki(publicKey), verifierId: 'v', nowMs: START },
+    signer,
+    randomBytes,
+    publicKey: toSpki(publicKey),
+    verifierId: 'v',
+    nowMs: START,
   });
   return createCertificateIssuer({ signer, randomBytes, certificate });
 }
@@ -31,7 +35,12 @@ async function createClaims(): Promise<KeyCertificateClaims> {
   const signing = newKey();
   const issue = async (purpose: 'ak' | 'evidence', key: KeyObject) =>
     await issuer.issue({
-      ...{ purpose, ueid: 'AQ', kubeNode: 'worker, 1', publicKey: toSpki(key), notBeforeMs: START, notAfterMs: END },
+      purpose,
+      ueid: 'AQ',
+      kubeNode: 'worker, 1',
+      publicKey: toSpki(key),
+      notBeforeMs: START,
+      notAfterMs: END,
     });
   return {
     ak: await issue('ak', ak.publicKey),

@@ -43,15 +43,24 @@ export function adoptEnrolment(
   }
   const signingKey = publicToKeyObject(signingPublic);
   const period = verifyKeyCertificates({
-    ...{ ak, signing, ueid, kubeNode, akKey: publicToKeyObject(akPublic), signingKey },
+    ak,
+    signing,
+    ueid,
+    kubeNode,
+    akKey: publicToKeyObject(akPublic),
+    signingKey,
     authorities: listAuthorities(trust, nowMs),
   });
   if (nowMs < period.notBeforeMs || nowMs >= period.notAfterMs) {
     throw new VerifierError('ERR_VERIFIER_CERTIFICATE_EXPIRED', 'the certificates of this kube node are not valid now');
   }
   return {
-    ...{ ueid, label: kubeNode, ekName: ekName.toString('hex'), ekPublic: ekPublic.encoded },
-    ...{ akPublic: akPublic.encoded, signingPublic: signingPublic.encoded },
+    ueid,
+    label: kubeNode,
+    ekName: ekName.toString('hex'),
+    ekPublic: ekPublic.encoded,
+    akPublic: akPublic.encoded,
+    signingPublic: signingPublic.encoded,
     kid: computeKid(exportSigningJwk(signingKey)),
     issuedAtMs: nowMs,
     expiresAtMs: period.notAfterMs,

@@ -90,7 +90,7 @@ async function listNames(directory: string): Promise<string[]> {
 async function identify(path: string) {
   try {
     const stats = await stat(path, { bigint: true });
-    return { ...{ ino: stats.ino, size: stats.size, mtimeNs: stats.mtimeNs }, isFile: stats.isFile() };
+    return { ino: stats.ino, size: stats.size, mtimeNs: stats.mtimeNs, isFile: stats.isFile() };
   } catch {
     // Gone since the directory was listed.
     return { ino: 0n, size: 0n, mtimeNs: 0n, isFile: false };

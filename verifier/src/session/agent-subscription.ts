@@ -124,7 +124,9 @@ function createAgentPort(
   signal: AbortSignal,
 ): MessagePort<AttesterMessage, VerifierMessage> {
   const inner = createMessagePort<SubscribeResponse, SubscribeResponse, SubscribeRequest>(call, {
-    ...{ peerSpki: '', signal, decode: (message) => message },
+    peerSpki: '',
+    signal,
+    decode: (message) => message,
   });
   let peerSpki = '';
   return {

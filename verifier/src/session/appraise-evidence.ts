@@ -25,7 +25,12 @@ export async function appraiseEvidence(
   const { token, quotes, resolved, receivedAtMs, chainFindings } = parts;
   const { evidenceId, claims } = token;
   const evidence: VerifiedEvidence = {
-    ...{ evidenceId, kubeNode: state.node.label, claims, quotes, receivedAtMs, chainFindings },
+    evidenceId,
+    kubeNode: state.node.label,
+    claims,
+    quotes,
+    receivedAtMs,
+    chainFindings,
     ...resolved.sets,
   };
   return await deps.publisher.prepare(state, evidence, appraise(evidence, judgeEndorsement(state, deps), deps.policy));

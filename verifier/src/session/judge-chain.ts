@@ -49,8 +49,12 @@ export function judgeChain(link: ChainLink, head: ChainHead | undefined, memory:
   if (seq === null) return refuse('ERR_VERIFIER_ORDER', 'a snapshot is not part of the chain');
   if (memory.hasEvidence(link.evidenceId)) return refuse('ERR_VERIFIER_REPLAY', 'this evidence was accepted before');
   const next: ChainHead = {
-    ...{ chain, seq, evidenceId: link.evidenceId, akName: link.akName },
-    ...{ resetCount: link.quotes.resetCount, restartCount: link.quotes.restartCount },
+    chain,
+    seq,
+    evidenceId: link.evidenceId,
+    akName: link.akName,
+    resetCount: link.quotes.resetCount,
+    restartCount: link.quotes.restartCount,
   };
   if (head === undefined) return { kind: 'accept', head: next, incidents: [], notes: [] };
   if (isRolledBack(next, head)) {

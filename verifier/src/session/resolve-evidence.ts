@@ -122,7 +122,11 @@ class EvidenceWalk {
     const claims = narrow(this.#resolveSet(digest, 'container', id), 'container');
     if (claims.state !== 'ok') {
       return {
-        ...{ claims, inventory: null, baseline: null, drift: null, packageDelta: null },
+        claims,
+        inventory: null,
+        baseline: null,
+        drift: null,
+        packageDelta: null,
         sboms: [],
         hasSbom: false,
       };

@@ -55,9 +55,7 @@ export function createReferenceStore(database: DatabaseSync): ReferenceStore {
     addReference: (reference, subjectDigests) =>
       runTransaction(database, () => {
         const { digest, envelope, predicateType, subjectName, subjectDigest, keyId, addedAtMs } = reference;
-        const { changes } = insert.run(
-          ...[digest, envelope, predicateType, subjectName, subjectDigest, keyId, addedAtMs],
-        );
+        const { changes } = insert.run(digest, envelope, predicateType, subjectName, subjectDigest, keyId, addedAtMs);
         for (const subject of subjectDigests) insertSubject.run(subject, digest);
         return Number(changes) === 1;
       }),

@@ -98,7 +98,11 @@ test('the latest result of a kube node is the current one, and saving it twice i
   const { results, database } = openStores();
   const save = (evidenceId: string, body: string, manifest: string) =>
     results.saveResult({
-      ...{ ueid: 'AQ', evidenceId, basis: 'b', appraisedAtMs: 1, body: Buffer.from(body) },
+      ueid: 'AQ',
+      evidenceId,
+      basis: 'b',
+      appraisedAtMs: 1,
+      body: Buffer.from(body),
       containers: [{ id: 'c1', manifest }],
     });
   assert.deepEqual(results.listCurrent('', 10), []);
@@ -134,8 +138,15 @@ test('no query of the round or of a current result scans a table', () => {
 test('a reference is found by its subjects and stays revoked', () => {
   const { references } = openStores();
   const reference = {
-    ...{ digest: 'sha256:r', envelope: Buffer.from('{}'), predicateType: 'p', subjectName: 'n', keyId: 'k' },
-    ...{ subjectDigest: 'sha256:s', addedAtMs: 1, revokedAtMs: null, revocationReason: null },
+    digest: 'sha256:r',
+    envelope: Buffer.from('{}'),
+    predicateType: 'p',
+    subjectName: 'n',
+    keyId: 'k',
+    subjectDigest: 'sha256:s',
+    addedAtMs: 1,
+    revokedAtMs: null,
+    revocationReason: null,
   };
   assert.equal(references.addReference(reference, ['sha256:s', 'sha256:t']), true);
   assert.equal(references.addReference(reference, ['sha256:s']), false);
