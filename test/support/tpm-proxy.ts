@@ -47,6 +47,12 @@ function onMessages(socket: Socket, onMessage: (message: Buffer) => void): void 
   });
 }
 
+function apply(verdict: Verdict, message: Buffer, client: Socket, forward: (message: Buffer) => void): void {
+  if (verdict === 'disconnect') client.destroy();
+  else if (verdict === 'forward') forward(message);
+  else if (verdict !== 'hang') client.write(verdict);
+}
+
 function listen(path: string, onConnection: (socket: Socket) => void): Promise<Server> {
   const server = createServer(onConnection);
   return new Promise((resolve, reject) => {
@@ -75,24 +81,26 @@ export async function startTpmProxy(socketPath: string, name = 'proxy'): Promise
     server.on('close', () => client.destroy());
     return server;
   };
-  const apply = (verdict: Verdict, message: Buffer, client: Socket, target: Socket): void => {
-    if (verdict === 'disconnect') client.destroy();
-    else if (verdict === 'forward') target.write(message);
-    else if (verdict !== 'hang') client.write(verdict);
-  };
   const onCommands = (client: Socket): void => {
     track(client);
-    const server = pipe(client, socketPath);
     let code = 0;
+    let server: Socket | undefined;
+    // Only now: the software TPM takes one connection at a time, and must not wait for commands that never come.
+    const forward = (command: Buffer): void => {
+      if (server === undefined) {
+        server = pipe(client, socketPath);
+        onMessages(server, (response) => {
+          traffic.push(response);
+          apply(rules.onResponse?.(code, response) ?? 'forward', response, client, (same) => client.write(same));
+        });
+      }
+      server.write(command);
+    };
     onMessages(client, (command) => {
       traffic.push(command);
       code = command.readUInt32BE(6);
       commands.push(code);
-      apply(rules.onCommand?.(code, command) ?? 'forward', command, client, server);
-    });
-    onMessages(server, (response) => {
-      traffic.push(response);
-      apply(rules.onResponse?.(code, response) ?? 'forward', response, client, client);
+      apply(rules.onCommand?.(code, command) ?? 'forward', command, client, forward);
     });
   };
   const onControl = (client: Socket): void => {

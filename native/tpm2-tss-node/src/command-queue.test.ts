@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import { CommandQueue } from './command-queue.ts';
 import type { NativeContext, NativeFailure } from './native-binding.ts';
 
@@ -49,7 +50,7 @@ function withTimers(context: TestContext) {
   return context.mock.timers;
 }
 
-test('commands run one at a time, in order', async () => {
+test('commands run one at a time, in order, and the event loop turns between them', async () => {
   const fake = fakeNative();
   const queue = new CommandQueue(fake.native);
   const first = flush(queue);
@@ -57,6 +58,8 @@ test('commands run one at a time, in order', async () => {
   assert.deepEqual(fake.calls, ['flush']);
   fake.finish();
   await first;
+  assert.deepEqual(fake.calls, ['flush']);
+  await turn();
   assert.deepEqual(fake.calls, ['flush', 'policyDigest']);
   fake.finish();
   await second;
@@ -69,6 +72,7 @@ test('a refusal rejects its command only', async () => {
   const second = flush(queue);
   fake.finish(FAILURE);
   await assert.rejects(first, { code: 'ERR_TPM', name: 'TPM_RC_HANDLE', command: 'TPM2_X', message: 'TPM2_X: no' });
+  await turn();
   fake.finish();
   await second;
   assert.equal(queue.state, 'open');
@@ -119,6 +123,7 @@ test('the deadline starts when the thread gets the command, not while it waits',
   timers.tick(90);
   fake.finish();
   await first;
+  await turn();
   timers.tick(90);
   assert.equal(queue.state, 'open');
   fake.finish();
@@ -149,6 +154,7 @@ test('closing lets the running command end, rejects waiting ones, and is harmles
   await assert.rejects(flush(queue), { code: 'ERR_TPM_CLOSED' });
   fake.finish();
   await first;
+  await turn();
   fake.finish();
   await Promise.all([closed, again]);
   assert.deepEqual(fake.calls, ['flush', 'close', '<release>']);

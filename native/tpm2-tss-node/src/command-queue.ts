@@ -94,8 +94,9 @@ export class CommandQueue {
         this.#settle();
         if ('value' in outcome) resolve(outcome.value);
         else reject(toError(outcome.failure));
+        // A fast TPM answers again before this callback is over: without a turn between, the event loop would starve.
         if ('failure' in outcome && outcome.failure.broken) this.#die('ERR_TPM_DEAD');
-        else this.#next();
+        else setImmediate(() => this.#next());
       };
       const start = (): boolean => this.#native.submit(command, args, onOutcome);
       this.#waiting.push({ command, deadlineMs, start, reject });

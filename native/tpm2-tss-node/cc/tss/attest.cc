@@ -14,11 +14,14 @@ TPMT_SIG_SCHEME ownScheme() {
   return scheme;
 }
 
-Result<Attestation> packAttestation(const TPM2B_ATTEST& attest, const TPMT_SIGNATURE& signature, const char* command) {
+Result<Attestation> packAttestation(Context& context, const TPM2B_ATTEST& attest, const TPMT_SIGNATURE& signature,
+                                    const char* command) {
   Attestation result;
   result.attest = copyOf(attest.attestationData, attest.size);
   const TSS2_RC rc = pack(Tss2_MU_TPMT_SIGNATURE_Marshal, signature, result.signature);
   if (rc != TSS2_RC_SUCCESS) return Status{rc, command};
+  const Status exact = context.expectParameters(2 + result.attest.size() + result.signature.size(), command);
+  if (!exact.ok()) return exact;
   return result;
 }
 
@@ -50,7 +53,7 @@ Result<Attestation> quote(Context& context, const QuoteRequest& request) {
   const EsysPtr<TPM2B_ATTEST> attest(rawAttest);
   const EsysPtr<TPMT_SIGNATURE> signature(rawSignature);
   if (!status.ok()) return status;
-  return packAttestation(*attest, *signature, "TPM2_Quote");
+  return packAttestation(context, *attest, *signature, "TPM2_Quote");
 }
 
 Result<Attestation> certify(Context& context, const CertifyRequest& request) {
@@ -72,7 +75,7 @@ Result<Attestation> certify(Context& context, const CertifyRequest& request) {
   const EsysPtr<TPM2B_ATTEST> attest(rawAttest);
   const EsysPtr<TPMT_SIGNATURE> signature(rawSignature);
   if (!status.ok()) return status;
-  return packAttestation(*attest, *signature, "TPM2_Certify");
+  return packAttestation(context, *attest, *signature, "TPM2_Certify");
 }
 
 Result<SignReply> sign(Context& context, const SignRequest& request) {
@@ -97,6 +100,8 @@ Result<SignReply> sign(Context& context, const SignRequest& request) {
   SignReply reply;
   const TSS2_RC rc = pack(Tss2_MU_TPMT_SIGNATURE_Marshal, *signature, reply.signature);
   if (rc != TSS2_RC_SUCCESS) return Status{rc, "TPM2_Sign"};
+  const Status exact = context.expectParameters(reply.signature.size(), "TPM2_Sign");
+  if (!exact.ok()) return exact;
   return reply;
 }
 
@@ -120,6 +125,8 @@ Result<Bytes> activateCredential(Context& context, const ActivateCredentialReque
   if (!status.ok()) return status;
   Bytes out = copyOf(certInfo->buffer, certInfo->size);
   explicit_bzero(certInfo->buffer, sizeof certInfo->buffer);
+  const Status exact = context.expectParameters(2 + out.size(), "TPM2_ActivateCredential");
+  if (!exact.ok()) return exact;
   return out;
 }
 

@@ -98,6 +98,11 @@ Status Context::finish(TSS2_RC rc, const char* command) {
   return {rc, command};
 }
 
+Status Context::expectParameters(std::size_t bytes, const char* command) {
+  if (tcti_ != nullptr && tcti_->parameterBytes() == bytes) return {};
+  return finish(TSS2_ESYS_RC_MALFORMED_RESPONSE, command);
+}
+
 Status Context::flushForeign() {
   constexpr TPM2_HANDLE kRanges[] = {TPM2_TRANSIENT_FIRST, TPM2_LOADED_SESSION_FIRST, TPM2_ACTIVE_SESSION_FIRST};
   for (const TPM2_HANDLE first : kRanges) {

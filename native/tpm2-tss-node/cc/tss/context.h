@@ -39,6 +39,9 @@ class Context {
     return finish(rc, command);
   }
 
+  // After a command without response handle: its parameters must fill the response exactly, no more and no less.
+  Status expectParameters(std::size_t bytes, const char* command);
+
   void track(ESYS_TR handle, Kind kind) { tracked_[handle] = kind; }
   void forget(ESYS_TR handle) { tracked_.erase(handle); }
   bool tracks(ESYS_TR handle, Kind kind) const;

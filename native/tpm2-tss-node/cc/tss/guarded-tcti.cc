@@ -2,12 +2,20 @@
 
 #include <tss2/tss2_tctildr.h>
 
+#include <cstring>
+
 namespace tss {
 
 namespace {
 
 constexpr uint64_t kMagic = 0x7470326e6f646567;
 constexpr std::size_t kResponseHeader = 10;
+constexpr std::size_t kParameterSize = 4;
+
+uint32_t readUint32(const uint8_t* bytes) {
+  return static_cast<uint32_t>(bytes[0]) << 24 | static_cast<uint32_t>(bytes[1]) << 16 |
+         static_cast<uint32_t>(bytes[2]) << 8 | bytes[3];
+}
 
 }  // namespace
 
@@ -41,6 +49,21 @@ TSS2_RC GuardedTcti::note(TSS2_RC rc) {
   return abandoned_.load() ? TSS2_TCTI_RC_IO_ERROR : rc;
 }
 
+// libtss2-sys reads parameters from its buffer without regard to the size of the response: what an earlier message left
+// there would pass for an answer. So the rest of the buffer is made unreadable, and commands compare sizes.
+TSS2_RC GuardedTcti::inspect(uint8_t* response, std::size_t size, std::size_t capacity) {
+  if (size < kResponseHeader || size > capacity || readUint32(response + 2) != size) {
+    failed_ = true;
+    return TSS2_TCTI_RC_MALFORMED_RESPONSE;
+  }
+  // After an error the same buffer may be sent again: it still holds the command behind the header.
+  if (readUint32(response + 6) == TPM2_RC_SUCCESS) std::memset(response + size, 0xff, capacity - size);
+  const bool sessions = response[0] == 0x80 && response[1] == 0x02;
+  parameterBytes_ = size - kResponseHeader;
+  if (sessions && parameterBytes_ >= kParameterSize) parameterBytes_ = readUint32(response + kResponseHeader);
+  return TSS2_RC_SUCCESS;
+}
+
 TSS2_RC GuardedTcti::transceive(const Bytes& command) {
   TSS2_RC rc = transmit(context(), command.size(), command.data());
   if (rc != TSS2_RC_SUCCESS) return rc;
@@ -48,12 +71,7 @@ TSS2_RC GuardedTcti::transceive(const Bytes& command) {
   std::size_t size = sizeof response;
   rc = receive(context(), &size, response, TSS2_TCTI_TIMEOUT_BLOCK);
   if (rc != TSS2_RC_SUCCESS) return rc;
-  if (size < kResponseHeader || size > sizeof response) {
-    failed_ = true;
-    return TSS2_TCTI_RC_MALFORMED_RESPONSE;
-  }
-  return static_cast<TSS2_RC>(response[6]) << 24 | static_cast<TSS2_RC>(response[7]) << 16 |
-         static_cast<TSS2_RC>(response[8]) << 8 | response[9];
+  return readUint32(response + 6);
 }
 
 TSS2_RC GuardedTcti::transmit(TSS2_TCTI_CONTEXT* context, size_t size, const uint8_t* command) {
@@ -65,7 +83,10 @@ TSS2_RC GuardedTcti::transmit(TSS2_TCTI_CONTEXT* context, size_t size, const uin
 TSS2_RC GuardedTcti::receive(TSS2_TCTI_CONTEXT* context, size_t* size, uint8_t* response, int32_t timeout) {
   GuardedTcti* self = from(context);
   if (self->isDown()) return TSS2_TCTI_RC_IO_ERROR;
-  return self->note(Tss2_Tcti_Receive(self->inner_, size, response, timeout));
+  const std::size_t capacity = *size;
+  const TSS2_RC rc = self->note(Tss2_Tcti_Receive(self->inner_, size, response, timeout));
+  if (rc != TSS2_RC_SUCCESS || response == nullptr) return rc;
+  return self->inspect(response, *size, capacity);
 }
 
 TSS2_RC GuardedTcti::cancel(TSS2_TCTI_CONTEXT* context) { return Tss2_Tcti_Cancel(from(context)->inner_); }

@@ -23,6 +23,8 @@ class GuardedTcti {
   TSS2_TCTI_CONTEXT* context() { return reinterpret_cast<TSS2_TCTI_CONTEXT*>(&shell_); }
   // The line failed or the context was given up.
   bool isDown() const { return failed_ || abandoned_.load(); }
+  // Bytes of the parameter area of the last response that had no handle.
+  std::size_t parameterBytes() const { return parameterBytes_; }
   // One raw command; the response code of the TPM, or the error of the line.
   TSS2_RC transceive(const Bytes& command);
 
@@ -40,11 +42,13 @@ class GuardedTcti {
   static TSS2_RC setLocality(TSS2_TCTI_CONTEXT* context, uint8_t locality);
   static TSS2_RC makeSticky(TSS2_TCTI_CONTEXT* context, TPM2_HANDLE* handle, uint8_t sticky);
   TSS2_RC note(TSS2_RC rc);
+  TSS2_RC inspect(uint8_t* response, std::size_t size, std::size_t capacity);
 
   Shell shell_{};
   TSS2_TCTI_CONTEXT* inner_ = nullptr;
   const std::atomic<bool>& abandoned_;
   bool failed_ = false;
+  std::size_t parameterBytes_ = 0;
 };
 
 }  // namespace tss

@@ -33,8 +33,10 @@ Result<Bytes> getRandomChunk(Context& context, uint32_t bytes, ESYS_TR session) 
   });
   const EsysPtr<TPM2B_DIGEST> chunk(raw);
   if (!status.ok()) return status;
+  const Status exact = context.expectParameters(2 + chunk->size, "TPM2_GetRandom");
+  if (!exact.ok()) return exact;
   // More or no bytes at all would make the caller's loop endless, or its result too long.
-  if (chunk->size == 0 || chunk->size > bytes) return Status{TSS2_ESYS_RC_MALFORMED_RESPONSE, "TPM2_GetRandom"};
+  if (chunk->size == 0 || chunk->size > bytes) return Status{TSS2_ESYS_RC_BAD_SIZE, "TPM2_GetRandom"};
   Bytes out = copyOf(chunk->buffer, chunk->size);
   explicit_bzero(chunk->buffer, sizeof chunk->buffer);
   return out;
@@ -94,6 +96,8 @@ Result<Capability> getCapability(Context& context, const GetCapabilityRequest& r
   if (!data.ok()) return data.status;
   const TSS2_RC rc = pack(Tss2_MU_TPMS_CAPABILITY_DATA_Marshal, *data.value, capability.data);
   if (rc != TSS2_RC_SUCCESS) return Status{rc, "TPM2_GetCapability"};
+  const Status exact = context.expectParameters(1 + capability.data.size(), "TPM2_GetCapability");
+  if (!exact.ok()) return exact;
   return capability;
 }
 
@@ -127,6 +131,8 @@ Result<Bytes> readClock(Context& context, const Nothing&) {
   Bytes bytes;
   const TSS2_RC rc = pack(Tss2_MU_TPMS_TIME_INFO_Marshal, *time, bytes);
   if (rc != TSS2_RC_SUCCESS) return Status{rc, "TPM2_ReadClock"};
+  const Status exact = context.expectParameters(bytes.size(), "TPM2_ReadClock");
+  if (!exact.ok()) return exact;
   return bytes;
 }
 
@@ -146,9 +152,13 @@ Result<PcrValues> readPcrs(Context& context, const PcrReadRequest& request) {
   if (!status.ok()) return status;
   rc = pack(Tss2_MU_TPML_PCR_SELECTION_Marshal, *selection, values.selection);
   if (rc != TSS2_RC_SUCCESS) return Status{rc, "TPM2_PCR_Read"};
-  for (uint32_t index = 0; index < digests->count && index < 8; index++) {
+  std::size_t bytes = sizeof values.updateCounter + values.selection.size() + sizeof digests->count;
+  for (uint32_t index = 0; index < digests->count && index < std::size(digests->digests); index++) {
     values.digests.push_back(copyOf(digests->digests[index].buffer, digests->digests[index].size));
+    bytes += 2 + values.digests.back().size();
   }
+  const Status exact = context.expectParameters(bytes, "TPM2_PCR_Read");
+  if (!exact.ok()) return exact;
   return values;
 }
 
@@ -180,6 +190,8 @@ Result<HashReply> hashData(Context& context, const HashRequest& request) {
   reply.digest = copyOf(digest->buffer, digest->size);
   const TSS2_RC rc = pack(Tss2_MU_TPMT_TK_HASHCHECK_Marshal, *ticket, reply.ticket);
   if (rc != TSS2_RC_SUCCESS) return Status{rc, "TPM2_Hash"};
+  const Status exact = context.expectParameters(2 + reply.digest.size() + reply.ticket.size(), "TPM2_Hash");
+  if (!exact.ok()) return exact;
   return reply;
 }
 

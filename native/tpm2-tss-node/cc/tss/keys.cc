@@ -130,6 +130,9 @@ Result<ObjectPublic> readPublic(Context& context, const ReadPublicRequest& reque
   if (!status.ok()) return status;
   object.name = copyOf(name->name, name->size);
   object.qualifiedName = copyOf(qualified->name, qualified->size);
+  const std::size_t names = object.name.size() + object.qualifiedName.size();
+  status = context.expectParameters(6 + object.publicArea.size() + names, "TPM2_ReadPublic");
+  if (!status.ok()) return status;
   return object;
 }
 

@@ -53,7 +53,9 @@ Result<Bytes> readChunk(Context& context, ESYS_TR authority, ESYS_TR index, uint
   });
   const EsysPtr<TPM2B_MAX_NV_BUFFER> chunk(raw);
   if (!status.ok()) return status;
-  if (chunk->size == 0 || chunk->size > size) return Status{TSS2_ESYS_RC_MALFORMED_RESPONSE, "TPM2_NV_Read"};
+  const Status exact = context.expectParameters(2 + chunk->size, "TPM2_NV_Read");
+  if (!exact.ok()) return exact;
+  if (chunk->size == 0 || chunk->size > size) return Status{TSS2_ESYS_RC_BAD_SIZE, "TPM2_NV_Read"};
   return copyOf(chunk->buffer, chunk->size);
 }
 
