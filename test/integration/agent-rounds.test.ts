@@ -41,6 +41,7 @@ test('an agent enrols and its rounds verify, chained and each with the nonce it 
     assert.deepEqual([...(rounds[0]?.sets.keys() ?? [])].sort(), ['boot', 'containers', 'host', 'ima', 'kernel']);
     const containers = parseClaimsSet(rounds[0]?.sets.get('containers') ?? Buffer.alloc(0), 'containers');
     assert.deepEqual(containers, { type: 'containers', limits: ['runtime:none'], containers: {} });
+    for (const { token } of rounds) assert.ok(token.compact.length <= 3 * 1024, `${token.compact.length} bytes`);
     assert.deepEqual(world.peer.failures, []);
   } finally {
     await agent.close();

@@ -23,8 +23,8 @@ export function addHealthService(server: Server, service: string, isServing: () 
   };
   const codecs = {
     requestStream: false,
-    requestSerialize: (name: string) => Buffer.from(name),
-    requestDeserialize: readServiceName,
+    requestSerialize: ({ name }: HealthRequest) => Buffer.from(name),
+    requestDeserialize: readRequest,
     responseSerialize: (value: number) => Buffer.from(new BinaryWriter().tag(1, WireType.Varint).int32(value).finish()),
     responseDeserialize: () => SERVING,
   };
@@ -34,14 +34,14 @@ export function addHealthService(server: Server, service: string, isServing: () 
       watch: { path: `${PATH}Watch`, responseStream: true, ...codecs },
     },
     {
-      check: (call: ServerUnaryCall<string, number>, done: sendUnaryData<number>) => {
-        const value = find(call.request);
+      check: (call: ServerUnaryCall<HealthRequest, number>, done: sendUnaryData<number>) => {
+        const value = find(call.request.name);
         if (value === undefined) done({ code: status.NOT_FOUND, details: 'there is no such service here' });
         else done(null, value);
       },
       // The state changes once, at the end, and the connection ends with it.
-      watch: (call: ServerWritableStream<string, number>) => {
-        const value = find(call.request);
+      watch: (call: ServerWritableStream<HealthRequest, number>) => {
+        const value = find(call.request.name);
         if (value === undefined)
           call.emit('error', { code: status.NOT_FOUND, details: 'there is no such service here' });
         else call.write(value);
@@ -50,8 +50,12 @@ export function addHealthService(server: Server, service: string, isServing: () 
   );
 }
 
-/** HealthCheckRequest has one field, the name of a service. */
-function readServiceName(bytes: Buffer): string {
+/** HealthCheckRequest. An object, as grpc-js takes an empty text for no message at all. */
+interface HealthRequest {
+  name: string;
+}
+
+function readRequest(bytes: Buffer): HealthRequest {
   const reader = new BinaryReader(bytes);
   let name = '';
   while (reader.pos < reader.len) {
@@ -59,5 +63,5 @@ function readServiceName(bytes: Buffer): string {
     if (field === 1 && type === WireType.LengthDelimited) name = reader.string();
     else reader.skip(type, field);
   }
-  return name;
+  return { name };
 }
