@@ -57,6 +57,7 @@ const SPDX = {
         },
       ],
     },
+    { SPDXID: 'SPDXRef-Application-1', name: 'node-pkg', primaryPackagePurpose: 'APPLICATION' },
     { SPDXID: 'SPDXRef-Package-bare', name: 'bare', versionInfo: 'NOASSERTION' },
   ],
 };

@@ -35,7 +35,10 @@ function readPackage(entry: FieldReader): SbomPackage | undefined {
   if (OTHER_PURPOSES.includes(readPurpose(entry)) || ROOT_ID.test(entry.string('SPDXID', { maxLength: 1024 }))) {
     return undefined;
   }
-  return { purl: readPurl(entry), name, version, paths: readPaths(entry) };
+  const purl = readPurl(entry);
+  // trivy writes a bare application for each kind of manifest that it found.
+  if (purl === null && readPurpose(entry) === 'APPLICATION') return undefined;
+  return { purl, name, version, paths: readPaths(entry) };
 }
 
 function readPurpose(entry: FieldReader): string {
