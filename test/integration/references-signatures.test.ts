@@ -148,7 +148,7 @@ for (const { name, make } of KINDS) {
     };
     const token = await signEar(ear, createKeySigner(privateKey, 'result-key'));
     const verify = (jwt: string): unknown => {
-      const input = `${jwt}\n${publicKey.export({ type: 'spki', format: 'pem' })}`;
+      const input = `${jwt}\n${String(publicKey.export({ type: 'spki', format: 'pem' }))}`;
       return JSON.parse(
         execFileSync('/usr/bin/python3', ['-c', PYTHON], { input, encoding: 'utf8', stdio: ['pipe', 'pipe', 'pipe'] }),
       );

@@ -142,17 +142,17 @@ test('every row is accounted for exactly once, whatever the lists', () => {
 });
 
 test('hostile lists take linear time', () => {
-  const arches = Array.from({ length: 20_000 }, (_, i) => installed(deb('a', '1', `x${i}`)));
-  const wild = Array.from({ length: 20_000 }, () => listed('pkg:deb/debian/a@1'));
-  const versions = Array.from({ length: 20_000 }, (_, i) => installed(deb('b', String(i))));
-  const others = Array.from({ length: 20_000 }, (_, i) => listed(deb('b', `x${i}`)));
-  const foreign = Array.from({ length: 20_000 }, () => listed(deb('c', '1', 'i386')));
-  const native = Array.from({ length: 20_000 }, () => installed(deb('c')));
+  const arches = Array.from({ length: 10_000 }, (_, i) => installed(deb('a', '1', `x${i}`)));
+  const wild = Array.from({ length: 10_000 }, () => listed('pkg:deb/debian/a@1'));
+  const versions = Array.from({ length: 10_000 }, (_, i) => installed(deb('b', String(i))));
+  const others = Array.from({ length: 10_000 }, (_, i) => listed(deb('b', `x${i}`)));
+  const foreign = Array.from({ length: 10_000 }, () => listed(deb('c', '1', 'i386')));
+  const native = Array.from({ length: 10_000 }, () => installed(deb('c')));
   const start = process.cpuUsage().user;
   assert.equal(matchOf(comparePackages(foreign, [...native, installed(deb('d', '1', 'i386'))])), 0);
   const result = comparePackages([...wild, ...others], [...arches, ...versions]);
-  assert.ok(process.cpuUsage().user - start < 4_000_000);
-  assert.deepEqual(result.decided && [result.match, result.changed.length], [20_000, 20_000]);
+  assert.ok(process.cpuUsage().user - start < 1_500_000);
+  assert.deepEqual(result.decided && [result.match, result.changed.length], [10_000, 10_000]);
 });
 
 test('prepared lists of 300 packages are compared at 20,000 a second and more', () => {

@@ -6,9 +6,10 @@ import type { Trust, TrustEnvironment, TrustKey } from '../trust/trust.ts';
 import { decodeEar } from './decode-ear.ts';
 import type { Ear, VerifiedEar } from './ear.ts';
 import { EarRefused } from './ear-refused.ts';
+import { EAR_TYPE } from './sign-ear.ts';
 
 const MAX_LENGTH = 16 * 1024 * 1024;
-const TYPES = ['eat+jwt', 'application/eat+jwt'];
+const TYPES = [EAR_TYPE, `application/${EAR_TYPE}`];
 /** Clocks of verifier and relying party differ by this much without anybody's fault. */
 const MAX_SKEW_S = 60;
 
