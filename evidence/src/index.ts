@@ -20,6 +20,20 @@ export { decodeBase64url, encodeBase64url } from './encoding/base64url.ts';
 export { BinaryReader } from './encoding/binary-reader.ts';
 export { type JsonLimits, type JsonValue, parseStrictJson } from './encoding/strict-json.ts';
 export { computeProof, computeTranscript, type EnrolmentTranscript, verifyProof } from './enrolment/transcript.ts';
+export { type BootFacts, readBootFacts } from './event-log/boot-facts.ts';
+export type { BootFinding, BootFindingCode, BootQuirk, BootQuirkCode } from './event-log/boot-finding.ts';
+export type { MeasuredContent } from './event-log/boot-images.ts';
+export {
+  compareQuotedReplay,
+  compareReplayedPcrs,
+  type PcrComparison,
+  type PcrOutcome,
+  type QuotedReplay,
+} from './event-log/compare-pcrs.ts';
+export { type CommandLineFacts, matchCommandLine } from './event-log/kernel-command-line.ts';
+export { type EventLog, type LogEvent, parseEventLog } from './event-log/parse-event-log.ts';
+export { type ReplayedBank, replayEventLog } from './event-log/replay-event-log.ts';
+export type { MeasuredVariable, SecureBootFacts } from './event-log/secure-boot.ts';
 export * from './evidence-error.ts';
 export * from './inventory/inventory.ts';
 export { encodeInventory, parseInventory } from './inventory/parse-inventory.ts';

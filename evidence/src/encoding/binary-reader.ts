@@ -61,6 +61,11 @@ export class BinaryReader {
     return this.take(length);
   }
 
+  /** Whether nothing but zero bytes is left. */
+  isZeroFilled(): boolean {
+    return this.#bytes[this.#at] === 0 && this.#bytes.subarray(this.#at).every((byte) => byte === 0);
+  }
+
   /** Refuses bytes that are left over. */
   end(): void {
     if (this.remaining !== 0) throw this.malformed(`${this.remaining} bytes left over`);

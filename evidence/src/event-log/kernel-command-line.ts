@@ -1,0 +1,138 @@
+import { hash } from 'node:crypto';
+import type { BootFinding } from './boot-finding.ts';
+import { decodeUtf16, splitLabel } from './event-data.ts';
+import { EVENT_TYPE } from './event-type.ts';
+import type { LogEvent } from './parse-event-log.ts';
+import type { VerifiedEvent } from './verified-event.ts';
+
+/** A kernel command line whose text stands in the log and hashes to its digest. */
+export interface MeasuredCommandLine {
+  readonly source: 'grub' | 'systemdBoot';
+  readonly pcr: number;
+  readonly index: number;
+  /** As measured. GRUB puts the kernel's path in front. */
+  readonly text: string;
+}
+
+/** A command line of which the log has the digest only. */
+export interface HashedCommandLine {
+  /** The kernel's EFI stub over its load options, in UTF-16; systemd-stub over the .cmdline section of a UKI. */
+  readonly source: 'efiStub' | 'ukiSection';
+  readonly pcr: number;
+  readonly index: number;
+  readonly digests: ReadonlyMap<string, Buffer>;
+}
+
+export interface CommandLineFacts {
+  readonly texts: readonly MeasuredCommandLine[];
+  readonly hashed: readonly HashedCommandLine[];
+  readonly findings: readonly BootFinding[];
+}
+
+const GRUB_LABEL = /^(?:grub_)?kernel_cmdline:?$/;
+const GRUB_LINUX = /^linux(?:efi|16)? (.*)$/s;
+const LOAD_OPTIONS_TAG = 0x8f3b22ed;
+const SECTION = '.cmdline';
+
+/**
+ * Reads the kernel command lines that boot loaders measured: GRUB and old systemd-boot in PCR 8, systemd-boot and
+ * systemd-stub in PCR 12, the .cmdline section of a UKI in PCR 11, the kernel's EFI stub in PCR 9. Only text that hashes
+ * to its digest is given. GRUB's labels are hashed by nobody, so a command that reads like a kernel is taken for a
+ * command line whatever its label says.
+ */
+export function readCommandLines(events: readonly VerifiedEvent[]): CommandLineFacts {
+  const measured = events.flatMap((event) => readText(event) ?? []);
+  const texts = measured.map(({ isRelabelled: _, ...line }) => line);
+  const findings: BootFinding[] = measured
+    .filter(({ isRelabelled }) => isRelabelled)
+    .map(({ pcr, index }) => {
+      const message = 'a text that reads like a kernel command line is labelled as another command';
+      return { code: 'COMMAND_LINE_RELABELLED', pcr, index, message };
+    });
+  const loaded = events.flatMap(readLinuxCommand);
+  if (new Set([...texts.map(({ text }) => text), ...loaded]).size > 1) {
+    const message = 'the boot loader measured several different kernel command lines';
+    findings.push({
+      code: 'COMMAND_LINE_AMBIGUOUS',
+      pcr: texts[0]?.pcr ?? null,
+      index: texts[0]?.index ?? null,
+      message,
+    });
+  }
+  return { texts, hashed: listHashed(events), findings };
+}
+
+/**
+ * Compares a command line, such as that of /proc/cmdline, with each that was measured; how many there are and how many
+ * of them are this one. Nothing is proven where none was measured.
+ */
+export function matchCommandLine(facts: CommandLineFacts, commandLine: string): { measured: number; matching: number } {
+  const candidates = [
+    ...facts.texts.map(
+      ({ text, source }) => text === commandLine || (source === 'grub' && `BOOT_IMAGE=${text}` === commandLine),
+    ),
+    ...facts.hashed.map((line) => isHashOf(line, commandLine)),
+  ];
+  return { measured: candidates.length, matching: candidates.filter(Boolean).length };
+}
+
+function isHashOf({ source, digests }: HashedCommandLine, commandLine: string): boolean {
+  const digest = digests.get('sha256');
+  const plain = Buffer.from(commandLine, 'utf8');
+  const bytes = source === 'efiStub' ? Buffer.from(`${commandLine}\0`, 'utf16le') : plain;
+  return digest !== undefined && hash('sha256', bytes, 'buffer').equals(digest);
+}
+
+interface ReadText {
+  readonly line: MeasuredCommandLine;
+  readonly isRelabelled: boolean;
+}
+
+function readText({ event, form }: VerifiedEvent): ReadText | undefined {
+  const { pcr, index, data } = event;
+  if (pcr !== 8 && pcr !== 12) return undefined;
+  if (form === 'utf16Text' || (form === 'whole' && isUtf16(data))) {
+    const body = event.typeId === EVENT_TYPE.EV_EVENT_TAG ? data.subarray(8) : data;
+    return { line: { source: 'systemdBoot', pcr, index, text: decodeUtf16(body) }, isRelabelled: false };
+  }
+  if (form !== 'labelledText' && form !== 'labelledTextZero') return undefined;
+  const { label, text } = readGrub(event);
+  const isLabelled = GRUB_LABEL.test(label);
+  if (!isLabelled && !/^[/(]/.test(text)) return undefined;
+  return { line: { source: 'grub', pcr, index, text }, isRelabelled: !isLabelled };
+}
+
+function readLinuxCommand({ event, form }: VerifiedEvent): string[] {
+  if (event.pcr !== 8 || (form !== 'labelledText' && form !== 'labelledTextZero')) return [];
+  const { label, text } = readGrub(event);
+  const argument = GRUB_LABEL.test(label) ? undefined : GRUB_LINUX.exec(text)?.[1];
+  return argument === undefined ? [] : [argument];
+}
+
+function readGrub({ data }: LogEvent): { label: string; text: string } {
+  const { label, text } = splitLabel(data);
+  return { label, text: text.toString('utf8').replace(/\0$/, '') };
+}
+
+function isUtf16(data: Buffer): boolean {
+  return data.length >= 2 && data.length % 2 === 0 && data[1] === 0 && data.at(-1) === 0 && data.at(-2) === 0;
+}
+
+function listHashed(events: readonly VerifiedEvent[]): HashedCommandLine[] {
+  return events.flatMap(({ event, form }, place): HashedCommandLine[] => {
+    const { pcr, index, digests, data, typeId } = event;
+    if (
+      pcr === 9 &&
+      typeId === EVENT_TYPE.EV_EVENT_TAG &&
+      data.length >= 8 &&
+      data.readUInt32LE() === LOAD_OPTIONS_TAG
+    ) {
+      return [{ source: 'efiStub', pcr, index, digests }];
+    }
+    const content = events.slice(place + 1).find((next) => next.event.pcr === 11)?.event;
+    const isName = pcr === 11 && form === 'sectionName' && decodeUtf16(data) === SECTION;
+    return isName && content !== undefined
+      ? [{ source: 'ukiSection', pcr: 11, index: content.index, digests: content.digests }]
+      : [];
+  });
+}
