@@ -47,7 +47,7 @@ function findAddon(): string {
 }
 
 function isBinding(value: unknown): value is NativeBinding {
-  return typeof value === 'object' && value !== null && 'createContext' in value && 'describe' in value;
+  return typeof value === 'object' && value !== null && 'createContext' in value && 'releaseAll' in value;
 }
 
 function openAddon(file: string): NativeBinding {
@@ -69,7 +69,11 @@ function openAddon(file: string): NativeBinding {
  * @throws TpmError `ERR_TPM_NATIVE` with a sentence that says what to do
  */
 export function loadNative(): NativeBinding {
-  loaded ??= openAddon(findAddon());
+  if (loaded === undefined) {
+    const binding = openAddon(findAddon());
+    process.once('exit', () => binding.releaseAll());
+    loaded = binding;
+  }
   return loaded;
 }
 

@@ -1,9 +1,11 @@
-// The module: createContext() and describe().
+// The module: createContext(), describe() and releaseAll().
 #define NAPI_VERSION 8
 #include <dlfcn.h>
 #include <node_api.h>
 #include <stdlib.h>
 #include <tss2/tss2_esys.h>
+
+#include <set>
 
 #include "values.h"
 #include "worker.h"
@@ -29,17 +31,30 @@ napi_value fail(napi_env env, const char* message) {
   return nullptr;
 }
 
+// The contexts of one environment, for releaseAll().
+using Registry = std::set<Holder*>;
+
+Registry* registryOf(napi_env env) {
+  void* data = nullptr;
+  return napi_get_instance_data(env, &data) == napi_ok ? static_cast<Registry*>(data) : nullptr;
+}
+
+void forget(napi_env env, Holder* holder) {
+  if (Registry* registry = registryOf(env); registry != nullptr) registry->erase(holder);
+}
+
 void onEnvironmentEnd(void* data) {
   auto* holder = static_cast<Holder*>(data);
   holder->ended = true;
-  holder->worker->release(holder->env);
+  holder->worker->release(holder->env, farewell());
 }
 
 void onCollected(napi_env env, void* data, void*) {
   const std::unique_ptr<Holder> holder(static_cast<Holder*>(data));
   if (holder->ended) return;
   napi_remove_env_cleanup_hook(env, onEnvironmentEnd, holder.get());
-  holder->worker->release(env);
+  forget(env, holder.get());
+  holder->worker->release(env, farewell());
 }
 
 Worker* unwrap(napi_env env, napi_value self) {
@@ -91,7 +106,7 @@ napi_value abandon(napi_env env, napi_callback_info info) {
 
 napi_value release(napi_env env, napi_callback_info info) {
   return onContext(env, info, [env](Worker& worker) {
-    worker.release(env);
+    worker.release(env, farewell());
     return toJs(env, tss::Nothing{});
   });
 }
@@ -114,12 +129,24 @@ napi_value createContext(napi_env env, napi_callback_info) {
   holder->worker = std::make_shared<Worker>();
   if (!holder->worker->start(env)) return fail(env, "no thread could be started for the TPM context");
   if (napi_wrap(env, object, holder.get(), onCollected, nullptr, nullptr) != napi_ok) {
-    holder->worker->release(env);
+    holder->worker->release(env, farewell());
     return fail(env, "no context object could be made");
   }
   Holder* owned = holder.release();
   napi_add_env_cleanup_hook(env, onEnvironmentEnd, owned);
+  if (Registry* registry = registryOf(env); registry != nullptr) registry->insert(owned);
   return object;
+}
+
+// process.exit() runs no clean-up hooks: the 'exit' event comes here, so that nothing stays loaded in the TPM and no
+// thread runs while the process takes its libraries down. All contexts together have one farewell.
+napi_value releaseAll(napi_env env, napi_callback_info) {
+  Registry* registry = registryOf(env);
+  if (registry == nullptr) return toJs(env, tss::Nothing{});
+  for (Holder* holder : *registry) holder->worker->requestStop();
+  const timespec until = farewell();
+  for (Holder* holder : *registry) holder->worker->release(env, until);
+  return toJs(env, tss::Nothing{});
 }
 
 std::string fileOf(const void* symbol) {
@@ -139,7 +166,14 @@ napi_value describe(napi_env env, napi_callback_info) {
 napi_value initialise(napi_env env, napi_value exports) {
   // Errors are returned, not printed; who wants the library's log sets the variable.
   setenv("TSS2_LOG", "all+NONE", 0);
-  const napi_property_descriptor functions[] = {method("createContext", createContext), method("describe", describe)};
+  const napi_property_descriptor functions[] = {method("createContext", createContext), method("describe", describe),
+                                                method("releaseAll", releaseAll)};
+  auto registry = std::make_unique<Registry>();
+  const auto deleteRegistry = [](napi_env, void* data, void*) { delete static_cast<Registry*>(data); };
+  if (napi_set_instance_data(env, registry.get(), deleteRegistry, nullptr) != napi_ok) {
+    return fail(env, "the module could not be set up");
+  }
+  registry.release();
   if (napi_define_properties(env, exports, std::size(functions), functions) != napi_ok) {
     return fail(env, "the module could not be set up");
   }

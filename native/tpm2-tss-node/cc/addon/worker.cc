@@ -1,7 +1,6 @@
 #include "worker.h"
 
 #include <csignal>
-#include <ctime>
 
 #include "values.h"
 
@@ -11,15 +10,6 @@ namespace {
 
 // Long enough to flush what is loaded, short enough for an exit that must not hang.
 constexpr long kFarewellMs = 250;
-
-timespec farewell() {
-  timespec until{};
-  clock_gettime(CLOCK_REALTIME, &until);
-  until.tv_nsec += kFarewellMs * 1000000;
-  until.tv_sec += until.tv_nsec / 1000000000;
-  until.tv_nsec %= 1000000000;
-  return until;
-}
 
 // Signals belong to the threads that Node made for them.
 int createThread(pthread_t* thread, void* (*main)(void*), void* argument) {
@@ -33,6 +23,15 @@ int createThread(pthread_t* thread, void* (*main)(void*), void* argument) {
 }
 
 }  // namespace
+
+timespec farewell() {
+  timespec until{};
+  clock_gettime(CLOCK_REALTIME, &until);
+  until.tv_nsec += kFarewellMs * 1000000;
+  until.tv_sec += until.tv_nsec / 1000000000;
+  until.tv_nsec %= 1000000000;
+  return until;
+}
 
 bool Worker::start(napi_env env) {
   napi_value name = nullptr;
@@ -77,11 +76,10 @@ void Worker::requestStop() {
   wake_.notify_one();
 }
 
-void Worker::release(napi_env env) {
+void Worker::release(napi_env env, const timespec& until) {
   if (!attached_) return;
   attached_ = false;
   requestStop();
-  const timespec until = farewell();
   // Joined rather than detached where it can be: nothing of it runs any more while the process takes OpenSSL down.
   if (pthread_timedjoin_np(thread_, nullptr, &until) != 0) {
     abandoned_.store(true);

@@ -5,6 +5,7 @@
 #define NAPI_VERSION 8
 #include <node_api.h>
 #include <pthread.h>
+#include <time.h>
 
 #include <atomic>
 #include <condition_variable>
@@ -14,6 +15,9 @@
 #include "commands.h"
 
 namespace addon {
+
+// The end of the short time for which the last command and the flushing of what is loaded are waited for.
+timespec farewell();
 
 class Worker : public std::enable_shared_from_this<Worker> {
  public:
@@ -26,8 +30,10 @@ class Worker : public std::enable_shared_from_this<Worker> {
   // False where a command is in flight already, or the thread was told to end.
   bool submit(napi_env env, Job job, napi_value onOutcome);
   bool isBusy();
-  // Ends the thread after its last command, waiting for it but shortly; a thread that hangs is given up.
-  void release(napi_env env);
+  // Tells the thread to end after its last command.
+  void requestStop();
+  // Ends the thread so, and waits for it no longer than until then; a thread that hangs is given up.
+  void release(napi_env env, const timespec& until);
   // Gives the thread up at once.
   void abandon(napi_env env);
 
@@ -38,7 +44,6 @@ class Worker : public std::enable_shared_from_this<Worker> {
   void loop();
   void deliver(napi_env env);
   void cutOff(napi_env env);
-  void requestStop();
 
   std::atomic<bool> abandoned_{false};
 
