@@ -9,8 +9,9 @@ export interface ContainerSnapshot {
   /** Inventories and drift documents by their SHA-256 (lower-case hex): exactly those that the claims-sets name. */
   readonly blobs: ReadonlyMap<string, Buffer>;
   /**
-   * What could not be captured since the last call of `collect`: `NOT_CAPTURED:<id>` for a container that ended before
-   * its last state was read, `NOT_OBSERVED:<id>` for one that came and went between two looks. Each is told once.
+   * What could not be captured since the last call of `collect`: `NOT_CAPTURED:<id>` for a container that was removed
+   * before its last state was read, `NOT_OBSERVED:<id>` for one that came and went between two looks. Each is told once
+   * here, and stands among the limits of the index for five minutes.
    */
   readonly lost: readonly string[];
 }
@@ -51,10 +52,14 @@ export interface ContainerCollectorOptions {
   readonly hostRoot?: string;
   /** Changes are gathered for this long before a scan, in milliseconds; default 50. */
   readonly coalesceMs?: number;
-  /** How often every upper directory is walked by stat, in milliseconds; default 1000. */
+  /** How often every upper directory is walked by stat where no events tell of changes, in milliseconds; default 1000. */
   readonly pollMs?: number;
+  /** How often every upper directory is walked by stat where events tell of changes, in milliseconds; default 30000. */
+  readonly sweepMs?: number;
   /** Longest time of one scan of one container, in milliseconds; default 120000. */
   readonly scanTimeoutMs?: number;
-  /** Worker threads that scan; default 1. */
-  readonly workers?: number;
+  /** How often the times of every lower directory are looked at, in milliseconds; default 300000. */
+  readonly lowerCheckMs?: number;
+  /** How often every lower directory is read again byte for byte, in milliseconds; default 24 hours. */
+  readonly scrubMs?: number;
 }

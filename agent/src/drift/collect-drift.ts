@@ -27,6 +27,8 @@ export interface DriftMemory {
   outcomes: Map<BytePath, { readonly signature: string; readonly outcome: EntryOutcome }>;
   /** What the image has at paths that no longer show. */
   removed: Map<BytePath, DriftEntry>;
+  /** purl of the owner by path, undefined where the image's database names none. */
+  owners: Map<BytePath, string | undefined>;
 }
 
 export interface DriftOutcome {
@@ -162,14 +164,16 @@ class DriftBuilder {
   }
 
   #nameOwners(): DriftEntry[] {
-    const paths = [...this.#relevant.keys()].sort((a, b) => (a < b ? -1 : 1));
-    const owners = paths.length === 0 ? undefined : this.#request.owners();
-    return paths.flatMap((path) => {
-      const entry = this.#relevant.get(path);
-      const owner = owners?.ownerOf(path)?.purl;
-      if (entry === undefined) return [];
-      return owner === undefined ? entry : { ...entry, ownedBy: owner };
-    });
+    const { memory, owners } = this.#request;
+    const known = memory.owners;
+    memory.owners = new Map();
+    return [...this.#relevant]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([path, entry]) => {
+        const owner = known.has(path) ? known.get(path) : owners().ownerOf(path)?.purl;
+        memory.owners.set(path, owner);
+        return owner === undefined ? entry : { ...entry, ownedBy: owner };
+      });
   }
 }
 
@@ -180,5 +184,5 @@ function formatSignature({ stat }: UpperEntry): string {
 
 /** An empty memory, for the first scan of a container or after its image or mounts changed. */
 export function createDriftMemory(): DriftMemory {
-  return { outcomes: new Map(), removed: new Map() };
+  return { outcomes: new Map(), removed: new Map(), owners: new Map() };
 }

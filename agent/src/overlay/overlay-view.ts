@@ -17,8 +17,8 @@ import { type OverlayLayer, openDirectoryLayer } from './overlay-layer.ts';
 export interface OverlayLower {
   /** Absolute path, bytes as latin1. */
   readonly directory: string;
-  /** `sha256:…` of the uncompressed tar. */
-  readonly diffId: string;
+  /** `sha256:…` of the uncompressed tar; null where no configuration names it. */
+  readonly diffId: string | null;
 }
 
 export interface OverlayViewOptions {

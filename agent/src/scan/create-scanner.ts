@@ -4,8 +4,8 @@ import { ScanFailure, WorkerLane } from './worker-lane.ts';
 
 /** Scans containers and proves layers, apart from the event loop and from one another. */
 export interface Scanner {
-  /** Rejects with `AgentError` ERR_AGENT_SCAN; `readScanFailure` tells why. */
-  scan(request: Omit<ScanRequest, 'kind'>): Promise<ScanReply>;
+  /** Asks for the request when its turn comes. Rejects with `AgentError` ERR_AGENT_SCAN; `readScanFailure` tells why. */
+  scan(createRequest: () => Omit<ScanRequest, 'kind'>, budgetMs: number): Promise<ScanReply>;
   prove(request: Omit<ProofRequest, 'kind'>): Promise<ProofReply>;
   /** Forgets what is remembered of a container that is gone. */
   forget(key: string): Promise<void>;
@@ -34,9 +34,10 @@ export function createScanner(options: ScannerOptions = {}): Scanner {
   const proofs = new WorkerLane({ module, maxHeapMb, idleMs: IDLE_PROOF_MS });
   const proofTimeoutMs = options.proofTimeoutMs ?? 1_800_000;
   return {
-    scan: async (request) => toScanReply(await scans.run({ ...request, kind: 'scan' }, request.budgetMs + GRACE_MS)),
-    prove: async (request) => toProofReply(await proofs.run({ ...request, kind: 'proof' }, proofTimeoutMs)),
-    forget: async (key) => void (await scans.run({ kind: 'forget', key }, GRACE_MS)),
+    scan: async (createRequest, budgetMs) =>
+      toScanReply(await scans.run(() => ({ ...createRequest(), kind: 'scan' }), budgetMs + GRACE_MS)),
+    prove: async (request) => toProofReply(await proofs.run(() => ({ ...request, kind: 'proof' }), proofTimeoutMs)),
+    forget: async (key) => void (await scans.run(() => ({ kind: 'forget', key }), GRACE_MS)),
     close: async () => void (await Promise.all([scans.close(), proofs.close()])),
   };
 }
@@ -61,5 +62,5 @@ function isScanReply(reply: unknown): reply is ScanReply {
 }
 
 function isProofReply(reply: unknown): reply is ProofReply {
-  return typeof reply === 'object' && reply !== null && 'fingerprint' in reply;
+  return typeof reply === 'object' && reply !== null && 'differing' in reply;
 }

@@ -1,22 +1,23 @@
 import { EvidenceError } from '@holdfast/evidence';
 import { createContainerdClient } from '../containerd/containerd-client.ts';
 import type { LayerBlob } from '../layer/blob/open-blob.ts';
+import { digestDirectory } from '../layer/proof/directory-digest.ts';
 import { fingerprintDirectory } from '../layer/proof/fingerprint-directory.ts';
 import { proveLayer } from '../layer/proof/prove-layer.ts';
-import type { ProofBlob, ProofReply, ProofRequest } from './scan-protocol.ts';
+import type { LayerDigest, ProofBlob, ProofReply, ProofRequest } from './scan-protocol.ts';
 
 const MAX_NAMED = 5;
 
 /**
- * Compares a layer directory with its blob, unless its fingerprint is the known one. A blob that is not what its digest
- * says is a limit, as are its absence and a malformed one; the fingerprint is then of first use. Throws `RootfsError`
- * where the directory cannot be read.
+ * Compares a layer directory with its blob, unless it is what it was at the last proof: by its fingerprint, or for a
+ * scrub by its content. A blob that is not what its digest says is a limit, as are its absence and a malformed one; what
+ * is known of the directory is then of first use. Throws `RootfsError` where the directory cannot be read.
  */
 export async function proveContainerLayer(request: ProofRequest): Promise<ProofReply> {
-  const { directory, diffId, blob, knownFingerprint } = request;
-  const fingerprint = fingerprintDirectory(directory);
-  if (fingerprint === knownFingerprint) return { proof: 'known', fingerprint, differing: [], limit: undefined };
-  if (blob === null) return { proof: 'firstUse', fingerprint, differing: [], limit: undefined };
+  const { directory, diffId, blob } = request;
+  const now = findKnown(request);
+  if (now.isKnown) return { proof: 'known', digest: now.digest, differing: [], limit: undefined };
+  if (blob === null) return { proof: 'firstUse', digest: now.digest, differing: [], limit: undefined };
   const opened = openLayerBlob(blob);
   try {
     const { digest, mediaType } = blob;
@@ -29,15 +30,26 @@ export async function proveContainerLayer(request: ProofRequest): Promise<ProofR
       maxDifferences: MAX_NAMED,
     });
     const differing = result.differences.map((difference) => difference.path);
-    return { proof: result.proof, fingerprint: result.fingerprint, differing, limit: undefined };
+    const { proof, fingerprint, content } = result;
+    return { proof, digest: { fingerprint, content }, differing, limit: undefined };
   } catch (error) {
     const limit =
       error instanceof EvidenceError ? 'layerBlobRefused' : isMissing(error) ? 'layerBlobMissing' : undefined;
     if (limit === undefined) throw error;
-    return { proof: limit === 'layerBlobMissing' ? 'firstUse' : 'none', fingerprint, differing: [], limit };
+    return { proof: limit === 'layerBlobMissing' ? 'firstUse' : 'none', digest: now.digest, differing: [], limit };
   } finally {
     opened.close();
   }
+}
+
+function findKnown({ directory, known, scrub }: ProofRequest): { isKnown: boolean; digest: LayerDigest } {
+  if (scrub && known?.content != null) {
+    const digest = digestDirectory(directory);
+    return { isKnown: digest.content === known.content, digest };
+  }
+  const fingerprint = fingerprintDirectory(directory);
+  if (known !== null && fingerprint === known.fingerprint) return { isKnown: true, digest: known };
+  return { isKnown: false, digest: { fingerprint, content: null } };
 }
 
 function openLayerBlob({ from, digest }: ProofBlob): { blob: LayerBlob; close(): void } {

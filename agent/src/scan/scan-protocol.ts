@@ -54,8 +54,17 @@ export interface ProofRequest {
   readonly diffId: string;
   /** Null where no manifest names the blob or the runtime has it no more. */
   readonly blob: ProofBlob | null;
-  /** Fingerprint at the last proof: when it still holds, nothing is compared. */
-  readonly knownFingerprint: string | null;
+  /** Digests at the last proof: while they hold, nothing is compared. */
+  readonly known: LayerDigest | null;
+  /** Read the content again rather than trust what the kernel says of times. */
+  readonly scrub: boolean;
+}
+
+/** What a layer directory was like. */
+export interface LayerDigest {
+  readonly fingerprint: string;
+  /** Null where no proof read the content. */
+  readonly content: string | null;
 }
 
 export interface ProofBlob {
@@ -66,9 +75,9 @@ export interface ProofBlob {
 }
 
 export interface ProofReply {
-  /** `known`: the fingerprint still holds. */
+  /** `known`: the digests still hold. */
   readonly proof: 'content' | 'none' | 'firstUse' | 'known';
-  readonly fingerprint: string;
+  readonly digest: LayerDigest;
   /** Paths that differ, at most a few. */
   readonly differing: readonly string[];
   /** Why there is no proof, where it is not a difference. */

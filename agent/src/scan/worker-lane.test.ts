@@ -27,7 +27,7 @@ afterEach(async () => {
   for (const lane of lanes.splice(0)) await lane.close();
 });
 
-const forget = (key: string) => ({ kind: 'forget' as const, key });
+const forget = (key: string) => () => ({ kind: 'forget' as const, key });
 const failure = async (promise: Promise<unknown>) => {
   const error = await promise.then(
     () => undefined,

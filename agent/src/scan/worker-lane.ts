@@ -14,7 +14,7 @@ export interface WorkerLaneOptions {
 
 interface Job {
   readonly id: number;
-  readonly request: WorkerRequest;
+  readonly createRequest: () => WorkerRequest;
   readonly timeoutMs: number;
   readonly resolve: (reply: unknown) => void;
   readonly reject: (error: Error) => void;
@@ -34,14 +34,17 @@ export class WorkerLane {
     this.#options = options;
   }
 
-  /** Rejects with `AgentError` ERR_AGENT_SCAN: `cause` is a `ScanFailure` that names what happened. */
-  run(request: WorkerRequest, timeoutMs: number): Promise<unknown> {
+  /**
+   * Asks for the request when its turn comes, so that it says what is known by then. Rejects with `AgentError`
+   * ERR_AGENT_SCAN: `cause` is a `ScanFailure` that names what happened.
+   */
+  run(createRequest: () => WorkerRequest, timeoutMs: number): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.#closed) {
         reject(createFailure('closed', 'the scanner is closed'));
         return;
       }
-      this.#queue.push({ id: this.#nextId, request, timeoutMs, resolve, reject });
+      this.#queue.push({ id: this.#nextId, createRequest, timeoutMs, resolve, reject });
       this.#nextId += 1;
       this.#next();
     });
@@ -68,7 +71,7 @@ export class WorkerLane {
     }, job.timeoutMs);
     this.#worker ??= this.#start();
     this.#worker.ref();
-    this.#worker.postMessage({ id: job.id, request: job.request });
+    this.#worker.postMessage({ id: job.id, request: job.createRequest() });
   }
 
   #rest(): void {

@@ -1,0 +1,83 @@
+import { EvidenceError } from '@holdfast/evidence';
+import type { ContainerdClient } from '../containerd/containerd-client.ts';
+import type { ContainerRecord } from './container-record.ts';
+import { ImageResolver, type ResolvedImage } from './image-resolver.ts';
+import type { MountInfo } from './mountinfo.ts';
+import { findForeignRoots, type ProcessView, type RootFinding } from './process-roots.ts';
+import { isGone } from './process-source.ts';
+import { findRootMount, type Rootfs, resolveRootfs } from './rootfs-resolver.ts';
+
+/** The root file system of a running container as the kernel shows it. */
+export interface InspectedMounts {
+  readonly mounts: readonly MountInfo[];
+  /** Undefined where it is not what the snapshotter tells of. */
+  readonly rootMount: MountInfo | undefined;
+}
+
+export interface InspectorDeps {
+  readonly client: Pick<
+    ContainerdClient,
+    'statSnapshot' | 'listMounts' | 'getImage' | 'listImages' | 'listBlobs' | 'readBlob' | 'listPids'
+  >;
+  readonly processes: ProcessView;
+  /** Waits before a finding is believed. */
+  pause(ms: number): Promise<void>;
+}
+
+/** A process that the runtime puts into a container starts in the host's mount namespace and moves within this time. */
+const SETTLE_MS = 250;
+
+/** Asks runtime and kernel about one container. Every method throws `AgentError` when the runtime does not answer. */
+export class ContainerInspector {
+  readonly #deps: InspectorDeps;
+  readonly #images: ImageResolver;
+
+  constructor(deps: InspectorDeps) {
+    this.#deps = deps;
+    this.#images = new ImageResolver(deps.client);
+  }
+
+  async readRootfs({ namespace, snapshotter, snapshotKey }: ContainerRecord): Promise<Rootfs | undefined> {
+    return await resolveRootfs(this.#deps.client, namespace, snapshotter, snapshotKey);
+  }
+
+  /** An image once found stays the container's, whatever its name leads to later. */
+  async readImage(record: ContainerRecord, rootfs: Rootfs, known?: ResolvedImage): Promise<ResolvedImage> {
+    const { namespace, snapshotter, imageName: name, criImage } = record;
+    const expected = known?.image?.configDigest ?? criImage;
+    const { chainIds } = rootfs;
+    const resolved = await this.#images.resolve({ namespace, snapshotter, name, chainIds, expected });
+    // What was proven by digest does not become unknown because the runtime dropped its documents meanwhile.
+    if (resolved.image !== undefined || known?.image === undefined) return resolved;
+    return { ...known, isRetagged: known.isRetagged || resolved.isRetagged };
+  }
+
+  /** Undefined where the process is gone. A mount table that is not the kernel's form shows no root. */
+  async readMounts(record: ContainerRecord, rootfs: Rootfs): Promise<InspectedMounts | undefined> {
+    if (record.task === undefined) return undefined;
+    try {
+      const mounts = await this.#deps.processes.readMountinfo(record.task.pid);
+      return { mounts, rootMount: findRootMount(mounts, rootfs) };
+    } catch (error) {
+      if (isGone(error)) return undefined;
+      if (error instanceof EvidenceError) return { mounts: [], rootMount: undefined };
+      throw error;
+    }
+  }
+
+  /** Looks twice: what is only seen while a process moves into the container is no finding. */
+  async findForeignRoots(record: ContainerRecord, rootfs: Rootfs, rootMount: MountInfo): Promise<Set<RootFinding>> {
+    const first = await this.#lookAtRoots(record, rootfs, rootMount);
+    if (first.size === 0) return first;
+    await this.#deps.pause(SETTLE_MS);
+    const second = await this.#lookAtRoots(record, rootfs, rootMount);
+    return new Set([...first].filter((finding) => second.has(finding)));
+  }
+
+  async #lookAtRoots(record: ContainerRecord, rootfs: Rootfs, rootMount: MountInfo): Promise<Set<RootFinding>> {
+    if (record.task === undefined) return new Set();
+    const pids = await this.#deps.client.listPids(record.namespace, record.id);
+    const directories = [...rootfs.lowers, ...(rootfs.upper === undefined ? [] : [rootfs.upper])];
+    return await findForeignRoots(this.#deps.processes, { pid: record.task.pid, pids, rootMount, directories });
+  }
+}

@@ -1,0 +1,327 @@
+import type { ContainerdClient } from '../containerd/containerd-client.ts';
+import type { ContainerdEvent } from '../containerd/containerd-events.ts';
+import type { Scanner } from '../scan/create-scanner.ts';
+import type { ContainerCollector, ContainerSnapshot } from './container-collector.ts';
+import type { ContainerInspector } from './container-inspector.ts';
+import { ContainerLook } from './container-look.ts';
+import type { ContainerRecord } from './container-record.ts';
+import type { DirectoryWatch } from './directory-watch.ts';
+import { LayerProofs } from './layer-proofs.ts';
+import { listContainers } from './list-containers.ts';
+import { LossLedger } from './loss-ledger.ts';
+import { ScanJobs } from './scan-jobs.ts';
+import { takeSnapshot } from './take-snapshot.ts';
+import { TrackedContainer } from './tracked-container.ts';
+
+export interface RuntimeCollectorDeps {
+  readonly client: ContainerdClient;
+  readonly scanner: Scanner;
+  readonly inspector: ContainerInspector;
+  createWatch(onChange: (directory: string) => void, onLost: () => void): DirectoryWatch;
+  readonly clock: { monotonicMs(): number };
+  readonly namespaces: readonly string[] | undefined;
+  readonly hostRoot: string;
+  readonly coalesceMs: number;
+  readonly pollMs: number;
+  readonly sweepMs: number;
+  readonly scanTimeoutMs: number;
+  readonly lowerCheckMs: number;
+  readonly scrubMs: number;
+}
+
+/** How often the runtime is asked for its list although no event called for it. */
+const RELIST_MS = 30_000;
+/** Containers looked at side by side. */
+const PARALLEL_LOOKS = 8;
+
+/** The collector over one runtime: lists on events, scans on changes, proves layers beside that. */
+export class RuntimeCollector implements ContainerCollector {
+  readonly #deps: RuntimeCollectorDeps;
+  /** By namespace and id. */
+  readonly #containers = new Map<string, TrackedContainer>();
+  readonly #callbacks: (() => void)[] = [];
+  readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #scheduled = new Set<TrackedContainer>();
+  readonly #losses = new LossLedger();
+  readonly #proofs: LayerProofs;
+  readonly #jobs: ScanJobs;
+  readonly #watch: DirectoryWatch;
+  #look: ContainerLook | undefined;
+  #unsubscribe: (() => void) | undefined;
+  #runtimes: { name: string; version: string }[] = [];
+  #limits: readonly string[] = ['runtime:notStarted'];
+  #listing: Promise<void> | undefined;
+  #listAgain = false;
+  #imagesMoved = false;
+  #closed = false;
+
+  constructor(deps: RuntimeCollectorDeps) {
+    this.#deps = deps;
+    const { scanner, clock, hostRoot, scanTimeoutMs } = deps;
+    const onChange = (directory: string, isMoved: boolean) => this.#onProof(directory, isMoved);
+    this.#proofs = new LayerProofs({ scanner, clock, onChange });
+    this.#jobs = new ScanJobs({ scanner, proofs: this.#proofs, clock, hostRoot, budgetMs: scanTimeoutMs });
+    this.#watch = deps.createWatch(
+      (directory) => this.#onDirectory(directory),
+      () => this.#markAll(),
+    );
+  }
+
+  async start(): Promise<void> {
+    const { client, inspector, clock, lowerCheckMs, scrubMs, pollMs } = this.#deps;
+    const { version } = await client.probe();
+    this.#runtimes = [{ name: 'containerd', version }];
+    const { content } = await client.readRoots();
+    const source = { address: client.address, contentRoot: content };
+    this.#look = new ContainerLook({
+      inspector,
+      proofs: this.#proofs,
+      watch: this.#watch,
+      jobs: this.#jobs,
+      clock,
+      source,
+    });
+    this.#unsubscribe = client.subscribe(
+      (event) => this.#onEvent(event),
+      () => this.#listSoon(),
+    );
+    await this.#list();
+    this.#every(RELIST_MS, () => this.#listSoon());
+    this.#every(pollMs, () => this.#sweep());
+    this.#every(lowerCheckMs, () => this.#proofs.checkAll(scrubMs));
+  }
+
+  async collect(): Promise<ContainerSnapshot> {
+    const limits = [...this.#limits, ...this.#losses.listRecent(this.#deps.clock.monotonicMs())];
+    const layersOf = (container: TrackedContainer) => this.#listLayers(container);
+    return takeSnapshot(this.#containers.values(), layersOf, limits, this.#losses.take());
+  }
+
+  onDirty(callback: () => void): void {
+    this.#callbacks.push(callback);
+  }
+
+  pending(): [string, number][] {
+    const nowMs = this.#deps.clock.monotonicMs();
+    const rows = [...this.#containers.values()].flatMap((container): [string, number][] => {
+      const sinceMs = container.timing.pendingSinceMs;
+      const isPending = sinceMs !== undefined && container.unsupported.length === 0;
+      return isPending ? [[container.record.key, Math.max(0, Math.floor(nowMs - sinceMs))]] : [];
+    });
+    return rows.sort(([a], [b]) => (a < b ? -1 : 1));
+  }
+
+  oldestScanMs(): number {
+    const supported = [...this.#containers.values()].filter((container) => container.unsupported.length === 0);
+    if (supported.length === 0) return 0;
+    const oldest = Math.min(...supported.map((container) => container.timing.finishedMs));
+    return Math.max(0, Math.floor(this.#deps.clock.monotonicMs() - oldest));
+  }
+
+  runtimes(): { name: string; version: string }[] {
+    return this.#runtimes;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#unsubscribe?.();
+    this.#watch.close();
+    await this.#deps.scanner.close();
+    await this.#listing?.catch(() => undefined);
+    this.#deps.client.close();
+  }
+
+  #onEvent({ namespace, topic, containerId, execId }: ContainerdEvent): void {
+    if (this.#deps.namespaces?.includes(namespace) === false) return;
+    const container = containerId === undefined ? undefined : this.#containers.get(`${namespace}/${containerId}`);
+    if (topic === '/containers/delete' && containerId !== undefined && container === undefined) {
+      this.#lose('NOT_OBSERVED', containerId);
+    }
+    if (topic.startsWith('/images/')) this.#imagesMoved = true;
+    if (container !== undefined && topic === '/tasks/exit' && execId === undefined) {
+      container.hasExited = true;
+      this.#mark(container, 0);
+    }
+    if (container !== undefined && topic === '/tasks/start') container.hasExited = false;
+    if (container !== undefined && topic === '/tasks/exec-started') container.rootsSeenMs = Number.NEGATIVE_INFINITY;
+    // Commands run inside come and go: only their start is a reason to look, and only at that container.
+    if (execId === undefined && topic !== '/tasks/exec-added') this.#listSoon();
+  }
+
+  #onDirectory(directory: string): void {
+    for (const container of this.#containers.values()) {
+      const { rootfs } = container;
+      if (rootfs?.upper !== undefined && this.#jobs.toHostPath(rootfs.upper) === directory) this.#mark(container);
+    }
+    this.#proofs.check(directory);
+  }
+
+  #onProof(directory: string, isMoved: boolean): void {
+    let isUsed = false;
+    for (const container of this.#containers.values()) {
+      if (!this.#listLowers(container).includes(directory)) continue;
+      isUsed = true;
+      container.invalidate();
+      if (isMoved) this.#mark(container);
+    }
+    if (isUsed) this.#notify();
+  }
+
+  /** Those that were not scanned for a while are, whatever the events said: an event may be missing. */
+  #sweep(): void {
+    const nowMs = this.#deps.clock.monotonicMs();
+    const ageMs = this.#watch.works ? this.#deps.sweepMs : this.#deps.pollMs / 2;
+    for (const container of this.#containers.values()) {
+      if (nowMs - container.timing.finishedMs >= ageMs) this.#mark(container);
+    }
+  }
+
+  #markAll(): void {
+    for (const container of this.#containers.values()) this.#mark(container);
+  }
+
+  #mark(container: TrackedContainer, pauseMs?: number): void {
+    container.timing.markDirty(this.#deps.clock.monotonicMs());
+    this.#schedule(container, pauseMs);
+  }
+
+  #schedule(container: TrackedContainer, pauseMs = container.timing.pauseMs(this.#deps.coalesceMs)): void {
+    if (this.#scheduled.has(container) || container.timing.isScanning) return;
+    this.#scheduled.add(container);
+    this.#after(pauseMs, () => {
+      this.#scheduled.delete(container);
+      void this.#scan(container);
+    });
+  }
+
+  async #scan(container: TrackedContainer): Promise<void> {
+    const { rootfs, timing } = container;
+    const isReadable = rootfs !== undefined && container.unsupported.length === 0;
+    if (!isReadable || this.#closed || timing.isScanning || !this.#isTracked(container)) return;
+    const outcome = await this.#jobs.run(container, rootfs);
+    if (!this.#isTracked(container)) return;
+    if (outcome !== 'same') container.invalidate();
+    if (outcome === 'changed') this.#notify();
+    if (timing.isDirty) this.#schedule(container);
+  }
+
+  #listSoon(): void {
+    if (this.#listAgain) return;
+    this.#listAgain = true;
+    this.#after(this.#deps.coalesceMs, () => {
+      this.#listAgain = false;
+      void this.#list().catch(() => this.#failList());
+    });
+  }
+
+  /** One list at a time; whoever asks meanwhile gets another one after it. */
+  async #list(): Promise<void> {
+    if (this.#listing !== undefined) {
+      this.#listSoon();
+      return;
+    }
+    this.#listing = this.#listOnce().finally(() => {
+      this.#listing = undefined;
+    });
+    await this.#listing;
+  }
+
+  async #listOnce(): Promise<void> {
+    const imagesMoved = this.#imagesMoved;
+    this.#imagesMoved = false;
+    const records = await listContainers(this.#deps.client, this.#deps.namespaces);
+    const listed = new Set(records.map(formatUid));
+    for (const [uid, container] of this.#containers) if (!listed.has(uid)) this.#drop(uid, container);
+    for (let at = 0; at < records.length && !this.#closed; at += PARALLEL_LOOKS) {
+      const some = records.slice(at, at + PARALLEL_LOOKS);
+      await Promise.all(some.map((record) => this.#update(record, imagesMoved)));
+    }
+    if (this.#limits.length > 0) this.#notify();
+    this.#limits = [];
+    this.#proofs.keepOnly(new Set([...this.#containers.values()].flatMap((each) => this.#listLowers(each))));
+    this.#jobs.keepOnly(this.#containers.values());
+  }
+
+  #failList(): void {
+    if (this.#closed || this.#limits.includes('runtime:unavailable')) return;
+    this.#limits = ['runtime:unavailable'];
+    this.#notify();
+  }
+
+  async #update(record: ContainerRecord, imagesMoved: boolean): Promise<void> {
+    const uid = formatUid(record);
+    const known = this.#containers.get(uid);
+    const container = known ?? new TrackedContainer(record, this.#deps.clock.monotonicMs());
+    this.#containers.set(uid, container);
+    const outcome = await this.#look?.update(container, record, { isNew: known === undefined, imagesMoved });
+    if (this.#closed || !this.#isTracked(container)) return;
+    if (outcome?.isChanged === true || known === undefined) {
+      container.invalidate();
+      this.#notify();
+    }
+    if (outcome?.needsScan === true) this.#mark(container);
+    else if (container.timing.isDirty) this.#schedule(container);
+  }
+
+  #drop(uid: string, container: TrackedContainer): void {
+    this.#containers.delete(uid);
+    if (!container.isCaptured && container.unsupported.length === 0) this.#lose('NOT_CAPTURED', container.record.key);
+    const inUse = new Set([...this.#containers.values()].flatMap((each) => this.#listDirectories(each)));
+    for (const directory of this.#listDirectories(container)) if (!inUse.has(directory)) this.#watch.remove(directory);
+    void this.#deps.scanner.forget(container.record.key).catch(() => undefined);
+    this.#notify();
+  }
+
+  #lose(kind: 'NOT_CAPTURED' | 'NOT_OBSERVED', id: string): void {
+    this.#losses.add(kind, id, this.#deps.clock.monotonicMs());
+    this.#notify();
+  }
+
+  #isTracked(container: TrackedContainer): boolean {
+    return this.#containers.get(formatUid(container.record)) === container;
+  }
+
+  #listLowers({ rootfs }: TrackedContainer): string[] {
+    return (rootfs?.lowers ?? []).map((lower) => this.#jobs.toHostPath(lower));
+  }
+
+  #listDirectories(container: TrackedContainer): string[] {
+    const upper = container.rootfs?.upper;
+    const lowers = this.#listLowers(container);
+    return upper === undefined ? lowers : [...lowers, this.#jobs.toHostPath(upper)];
+  }
+
+  #listLayers(container: TrackedContainer) {
+    const diffIds = container.image?.image?.config.diffIds ?? [];
+    return this.#listLowers(container)
+      .slice(0, diffIds.length)
+      .map((directory) => this.#proofs.read(directory));
+  }
+
+  #notify(): void {
+    if (this.#closed) return;
+    for (const callback of this.#callbacks) callback();
+  }
+
+  #after(ms: number, call: () => void): void {
+    if (this.#closed) return;
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      if (!this.#closed) call();
+    }, ms);
+    this.#timers.add(timer);
+  }
+
+  #every(ms: number, call: () => void): void {
+    const repeat = () => {
+      call();
+      this.#after(ms, repeat);
+    };
+    this.#after(ms, repeat);
+  }
+}
+
+function formatUid({ namespace, id }: ContainerRecord): string {
+  return `${namespace}/${id}`;
+}

@@ -1,0 +1,145 @@
+import { join } from 'node:path';
+import { readScanFailure, type Scanner } from '../scan/create-scanner.ts';
+import type { ScannedDocument, ScanReply, ScanRequest } from '../scan/scan-protocol.ts';
+import { createDocument, type Document, type ScanResult } from './build-claims.ts';
+import type { LayerProofs } from './layer-proofs.ts';
+import type { Rootfs } from './rootfs-resolver.ts';
+import type { TrackedContainer } from './tracked-container.ts';
+
+interface Baseline {
+  readonly document: Document;
+  readonly limits: readonly string[];
+}
+
+export interface ScanJobsDeps {
+  readonly scanner: Pick<Scanner, 'scan'>;
+  readonly proofs: Pick<LayerProofs, 'generationOf'>;
+  readonly clock: { monotonicMs(): number };
+  readonly hostRoot: string;
+  readonly budgetMs: number;
+}
+
+const MAX_LIMITS = 200;
+
+/** Runs scans and keeps what containers of one image share. */
+export class ScanJobs {
+  readonly #deps: ScanJobsDeps;
+  readonly #baselines = new Map<string, Baseline>();
+
+  constructor(deps: ScanJobsDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * Scans a container and puts the result into it: `changed` where a verifier should hear of it at once, `counted` where
+   * only what is not listed moved. After a failure the container has no result but the reason.
+   */
+  async run(container: TrackedContainer, rootfs: Rootfs): Promise<'same' | 'counted' | 'changed'> {
+    const { scanner, clock, budgetMs } = this.#deps;
+    const before = describeResult(container);
+    const driftBefore = container.scan?.drift.sha256;
+    container.timing.start(clock.monotonicMs());
+    let lowerKey = '';
+    try {
+      const createRequest = () => {
+        lowerKey = this.#formatLowerKey(rootfs);
+        return this.#createRequest(container, rootfs, lowerKey);
+      };
+      const reply = await scanner.scan(createRequest, budgetMs);
+      this.#store(container, lowerKey, reply);
+      container.failure = undefined;
+      container.timing.finish(clock.monotonicMs());
+    } catch (error) {
+      // Whatever it was: a container that cannot be scanned says so, and the others go on.
+      container.scan = undefined;
+      container.inventoryOf = undefined;
+      container.failure = `scan:${readScanFailure(error) ?? 'error'}`;
+      container.timing.fail(clock.monotonicMs());
+    }
+    if (describeResult(container) !== before) return 'changed';
+    return container.scan?.drift.sha256 === driftBefore ? 'same' : 'counted';
+  }
+
+  /** Forgets what no container in use needs. */
+  keepOnly(containers: Iterable<TrackedContainer>): void {
+    const inUse = new Set([...containers].map((container) => container.inventoryOf?.lowerKey));
+    for (const lowerKey of this.#baselines.keys()) if (!inUse.has(lowerKey)) this.#baselines.delete(lowerKey);
+  }
+
+  /** Where a directory that the runtime names is seen by this process. */
+  toHostPath(directory: string): string {
+    return this.#deps.hostRoot === '/' ? directory : join(this.#deps.hostRoot, directory);
+  }
+
+  #formatLowerKey({ lowers }: Rootfs): string {
+    return JSON.stringify(lowers.map((lower) => [lower, this.#deps.proofs.generationOf(this.toHostPath(lower))]));
+  }
+
+  #createRequest(container: TrackedContainer, rootfs: Rootfs, lowerKey: string): Omit<ScanRequest, 'kind'> {
+    const diffIds = container.image?.image?.config.diffIds ?? [];
+    const { inventoryOf, record } = container;
+    return {
+      key: record.key,
+      lowerKey,
+      lowers: rootfs.lowers.map((lower, at) => ({ directory: this.toHostPath(lower), diffId: diffIds[at] ?? null })),
+      upper: rootfs.upper === undefined ? null : this.toHostPath(rootfs.upper),
+      mountPoints: listMountPoints(container),
+      wantsBaseline: !this.#baselines.has(lowerKey),
+      inventoryOf: inventoryOf?.lowerKey === lowerKey ? inventoryOf.relevantDigest : null,
+      budgetMs: this.#deps.budgetMs,
+    };
+  }
+
+  #store(container: TrackedContainer, lowerKey: string, reply: ScanReply): void {
+    if (reply.baseline !== undefined) {
+      this.#baselines.set(lowerKey, { document: createDocument(reply.baseline.bytes), limits: reply.baseline.limits });
+    }
+    const baseline = this.#baselines.get(lowerKey);
+    if (baseline === undefined) throw new TypeError('a scan brings the baseline that is not known');
+    const inventory = pickInventory(reply.inventory, baseline, container.scan);
+    const limits = [
+      ...prefix('inventory', inventory.limits),
+      ...prefix('baseline', baseline.limits),
+      ...prefix('drift', reply.drift.limits),
+    ];
+    container.scan = {
+      inventory: inventory.document,
+      inventoryLimits: inventory.limits,
+      baseline: baseline.document,
+      drift: createDocument(reply.drift.bytes),
+      relevantDigest: reply.drift.relevantDigest,
+      counts: reply.drift.counts,
+      limits,
+    };
+    container.covered = new Set(reply.covered);
+    container.inventoryOf = { relevantDigest: reply.drift.relevantDigest, lowerKey };
+  }
+}
+
+function pickInventory(
+  inventory: ScannedDocument | 'baseline' | 'known',
+  baseline: Baseline,
+  before: ScanResult | undefined,
+): Baseline {
+  if (inventory === 'baseline') return baseline;
+  if (inventory !== 'known') return { document: createDocument(inventory.bytes), limits: inventory.limits };
+  if (before === undefined) throw new TypeError('an inventory is known after a scan that made it');
+  return { document: before.inventory, limits: before.inventoryLimits };
+}
+
+/** Names of limits hold paths of the container: they are cut to what a claims-set can hold. */
+function prefix(part: string, limits: readonly string[]): string[] {
+  return limits.slice(0, MAX_LIMITS).map((limit) => `${part}:${limit}`.slice(0, 256));
+}
+
+function listMountPoints({ mounts, record }: TrackedContainer): string[] {
+  const shown = mounts.map((mount) => mount.mountPoint);
+  const asked = (record.spec?.mountPoints ?? []).map((path) => Buffer.from(path).toString('latin1'));
+  return [...new Set([...shown, ...asked])].filter((path) => path !== '/').sort();
+}
+
+/** What a verifier hears of at once: everything but the part of the drift that is only counted. */
+function describeResult({ scan, failure, covered }: TrackedContainer): string {
+  const { inventory, baseline, relevantDigest, limits } = scan ?? {};
+  return JSON.stringify([inventory?.sha256, baseline?.sha256, relevantDigest, limits, failure, [...covered]]);
+}

@@ -1,0 +1,151 @@
+import { type ContainerFacts, type Document, encodeContainerClaims, type ScanResult } from './build-claims.ts';
+import type { ContainerRecord } from './container-record.ts';
+import type { ResolvedImage } from './image-resolver.ts';
+import type { MountInfo } from './mountinfo.ts';
+import type { RootFinding } from './process-roots.ts';
+import type { Rootfs } from './rootfs-resolver.ts';
+
+/** What the collector keeps of one container between two looks. */
+export class TrackedContainer {
+  record: ContainerRecord;
+  rootfs: Rootfs | undefined;
+  image: ResolvedImage | undefined;
+  mounts: readonly MountInfo[] = [];
+  rootMount: MountInfo | undefined;
+  covered: ReadonlySet<string> = new Set();
+  findings: ReadonlySet<RootFinding> = new Set();
+  /** When its processes were last looked at; anything before the start of the clock makes that due. */
+  rootsSeenMs = Number.NEGATIVE_INFINITY;
+  scan: ScanResult | undefined;
+  /** Why the last scan gave nothing; shown until one succeeds. */
+  failure: string | undefined;
+  /** Why the runtime could not be asked about it; shown until it answers. */
+  runtimeFailure: string | undefined;
+  /** Digest of the relevant drift that the inventory at hand belongs to, and the layers that both were read of. */
+  inventoryOf: { readonly relevantDigest: string; readonly lowerKey: string } | undefined;
+  /** The runtime said that its first process ended, and nothing was started since. */
+  hasExited = false;
+  readonly timing: ScanTiming;
+  #claims: Document | undefined;
+
+  constructor(record: ContainerRecord, nowMs: number) {
+    this.record = record;
+    this.timing = new ScanTiming(nowMs);
+  }
+
+  get unsupported(): readonly string[] {
+    const { record, rootfs } = this;
+    const reasons = [...(rootfs?.unsupported ?? [])];
+    if (!KNOWN_RUNTIMES.has(record.runtime)) reasons.push(`runtime:${record.runtime}`);
+    if (record.spec?.hasUserNamespace === true) reasons.push('userNamespace');
+    return reasons;
+  }
+
+  get isRunning(): boolean {
+    return this.record.task !== undefined && this.record.task.status !== 'stopped';
+  }
+
+  /** The kernel shows another root than the snapshotter, or none at all: then the image is not proven to be what runs. */
+  get isRootMismatched(): boolean {
+    return this.isRunning && this.rootfs !== undefined && this.unsupported.length === 0 && this.rootMount === undefined;
+  }
+
+  /** Its claims-set; made anew only after `invalidate`. */
+  encodeClaims(listLayers: () => ContainerFacts['layers']): Document {
+    this.#claims ??= encodeContainerClaims(this.#listFacts(listLayers()));
+    return this.#claims;
+  }
+
+  /** Something changed of which the claims-set tells. */
+  invalidate(): void {
+    this.#claims = undefined;
+  }
+
+  /** Its last state was read: nothing happened after the last scan, and nothing runs that could. */
+  get isCaptured(): boolean {
+    return this.scan !== undefined && this.timing.pendingSinceMs === undefined && (this.hasExited || !this.isRunning);
+  }
+
+  #listFacts(layers: ContainerFacts['layers']): ContainerFacts {
+    const { record, rootfs, mounts, covered, scan, unsupported } = this;
+    const limits: string[] = [...this.findings];
+    if (this.failure !== undefined) limits.push(this.failure);
+    if (this.runtimeFailure !== undefined) limits.push(this.runtimeFailure);
+    if (this.isRootMismatched) limits.push('rootMismatch');
+    const image = this.isRootMismatched ? undefined : this.image;
+    return { record, rootfs, image, layers, mounts, covered, scan, limits, unsupported };
+  }
+}
+
+/** Runtimes whose processes share this machine's kernel and mount what the snapshotter prepared. */
+const KNOWN_RUNTIMES = new Set(['io.containerd.runc.v2', 'io.containerd.runc.v1', 'io.containerd.runtime.v1.linux']);
+const MAX_PAUSE_MS = 2_000;
+const MAX_RETRY_MS = 60_000;
+
+/** When a container was last scanned, since when there are changes that no scan covers, and when the next may start. */
+export class ScanTiming {
+  #dirtySinceMs: number | undefined;
+  #coveredSinceMs: number | undefined;
+  #startedMs: number | undefined;
+  #finishedMs: number;
+  #durationMs = 0;
+  #failures = 0;
+
+  constructor(nowMs: number) {
+    this.#dirtySinceMs = nowMs;
+    this.#finishedMs = nowMs;
+  }
+
+  get isScanning(): boolean {
+    return this.#startedMs !== undefined;
+  }
+
+  get isDirty(): boolean {
+    return this.#dirtySinceMs !== undefined;
+  }
+
+  /** End of the last finished scan; before the first one, when the container was first seen. */
+  get finishedMs(): number {
+    return this.#finishedMs;
+  }
+
+  /** Since when there is a change that no finished scan covers. */
+  get pendingSinceMs(): number | undefined {
+    return this.#coveredSinceMs ?? this.#dirtySinceMs;
+  }
+
+  markDirty(nowMs: number): void {
+    this.#dirtySinceMs ??= nowMs;
+  }
+
+  start(nowMs: number): void {
+    this.#startedMs = nowMs;
+    this.#coveredSinceMs = this.#dirtySinceMs ?? nowMs;
+    this.#dirtySinceMs = undefined;
+  }
+
+  finish(nowMs: number): void {
+    this.#durationMs = nowMs - (this.#startedMs ?? nowMs);
+    this.#startedMs = undefined;
+    this.#coveredSinceMs = undefined;
+    this.#finishedMs = nowMs;
+    this.#failures = 0;
+  }
+
+  /** What the failed scan should have covered is still to be scanned. */
+  fail(nowMs: number): void {
+    this.#dirtySinceMs = this.#coveredSinceMs ?? this.#dirtySinceMs ?? nowMs;
+    this.#coveredSinceMs = undefined;
+    this.#startedMs = undefined;
+    this.#failures += 1;
+  }
+
+  /**
+   * Milliseconds from a change to the scan that looks for it: long enough to gather what comes together, longer for
+   * a container whose scans take long, so that a busy one cannot keep the scanner for itself, and after failures.
+   */
+  pauseMs(coalesceMs: number): number {
+    if (this.#failures > 0) return Math.min(1_000 * 2 ** (this.#failures - 1), MAX_RETRY_MS);
+    return Math.max(coalesceMs, Math.min(this.#durationMs * 4, MAX_PAUSE_MS));
+  }
+}
