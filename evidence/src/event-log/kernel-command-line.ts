@@ -42,24 +42,29 @@ const SECTION = '.cmdline';
  */
 export function readCommandLines(events: readonly VerifiedEvent[]): CommandLineFacts {
   const measured = events.flatMap((event) => readText(event) ?? []);
-  const texts = measured.map(({ isRelabelled: _, ...line }) => line);
-  const findings: BootFinding[] = measured
-    .filter(({ isRelabelled }) => isRelabelled)
-    .map(({ pcr, index }) => {
+  const texts = measured.map(({ line }) => line);
+  const relabelled = measured.filter(({ isRelabelled }) => isRelabelled);
+  const loaded = events.flatMap(readLinuxCommand);
+  const distinct = new Set([...texts.map(({ text }) => text), ...loaded].map(stripQuotes));
+  const findings = [
+    ...relabelled.map(({ line: { pcr, index } }): BootFinding => {
       const message = 'a text that reads like a kernel command line is labelled as another command';
       return { code: 'COMMAND_LINE_RELABELLED', pcr, index, message };
-    });
-  const loaded = events.flatMap(readLinuxCommand);
-  if (new Set([...texts.map(({ text }) => text), ...loaded]).size > 1) {
-    const message = 'the boot loader measured several different kernel command lines';
-    findings.push({
-      code: 'COMMAND_LINE_AMBIGUOUS',
-      pcr: texts[0]?.pcr ?? null,
-      index: texts[0]?.index ?? null,
-      message,
-    });
-  }
+    }),
+    ...(distinct.size > 1 ? [nameAmbiguity(texts)] : []),
+  ];
   return { texts, hashed: listHashed(events), findings };
+}
+
+function nameAmbiguity(texts: readonly MeasuredCommandLine[]): BootFinding {
+  const { pcr, index } = texts[0] ?? { pcr: 8, index: null };
+  const message = 'the boot loader measured several different kernel command lines';
+  return { code: 'COMMAND_LINE_AMBIGUOUS', pcr, index, message };
+}
+
+/** GRUB quotes words with spaces in the kernel's command line and not in the command that set it. */
+function stripQuotes(text: string): string {
+  return text.replace(/["'\\]/g, '').trim();
 }
 
 /**
