@@ -9,7 +9,7 @@ import { selectManifest } from '../oci/select-manifest.ts';
 import { DEFAULT_TAR_LIMITS, TarParser } from '../tar/tar-parser.ts';
 import { LayerTree } from '../tree/layer-tree.ts';
 import { hashContent, readContent } from './file-content.ts';
-import { createMergedRoot, type MergedNode, mergeLayer } from './merged-tree.ts';
+import { MergedTree } from './merged-tree.ts';
 import { SpoolFile } from './spool-file.ts';
 
 export interface ImageViewOptions {
@@ -86,7 +86,7 @@ export async function openImageView(layout: string, options: ImageViewOptions = 
 }
 
 async function loadLayers(source: LayoutSource, facts: ImageFacts, options: ImageViewOptions): Promise<OciImageView> {
-  const root = createMergedRoot();
+  const merged = new MergedTree();
   const spools: SpoolFile[] = [];
   let bytesLeft = options.maxBytes ?? DEFAULT_TAR_LIMITS.maxFileBytes;
   let entriesLeft = options.maxEntries ?? DEFAULT_TAR_LIMITS.maxEntries;
@@ -103,13 +103,13 @@ async function loadLayers(source: LayoutSource, facts: ImageFacts, options: Imag
       });
       parser.end();
       entriesLeft -= handler.entries;
-      mergeLayer(root, tree.root, index);
+      merged.merge(tree.root, index);
     }
   } catch (error) {
     for (const spool of spools) spool.close();
     throw error;
   }
-  return new MergedImageView(facts, root, spools);
+  return new MergedImageView(facts, merged, spools);
 }
 
 function createTreeHandler(tree: LayerTree) {
@@ -131,27 +131,26 @@ class MergedImageView implements OciImageView {
   readonly configDigest: string;
   readonly reference: string | null;
   readonly platform: ImagePlatform;
-  readonly #root: MergedNode;
+  readonly #tree: MergedTree;
   readonly #spools: readonly SpoolFile[];
 
-  constructor(facts: ImageFacts, root: MergedNode, spools: readonly SpoolFile[]) {
+  constructor(facts: ImageFacts, tree: MergedTree, spools: readonly SpoolFile[]) {
     this.layers = facts.layers;
     this.indexDigests = facts.indexDigests;
     this.manifestDigest = facts.manifestDigest;
     this.configDigest = facts.configDigest;
     this.reference = facts.reference;
     this.platform = facts.platform;
-    this.#root = root;
+    this.#tree = tree;
     this.#spools = spools;
   }
 
   lstat(path: BytePath): ViewEntry | undefined {
-    const node = this.#find(path);
-    return node === undefined ? undefined : toEntry(node);
+    return this.#tree.lstat(path);
   }
 
   list(path: BytePath): string[] {
-    return [...(this.#find(path)?.children?.keys() ?? [])].sort((a, b) => (a < b ? -1 : 1));
+    return [...(this.#tree.find(path)?.children?.keys() ?? [])].sort((a, b) => (a < b ? -1 : 1));
   }
 
   readFile(path: BytePath, maxBytes: number): Buffer | undefined {
@@ -183,34 +182,10 @@ class MergedImageView implements OciImageView {
     this.close();
   }
 
-  #find(path: BytePath): MergedNode | undefined {
-    let node: MergedNode | undefined = this.#root;
-    if (path === '/') return node;
-    for (const name of path.slice(1).split('/')) node = node?.children?.get(name);
-    return node;
-  }
-
   #findFile(path: BytePath) {
-    const found = this.#find(path);
+    const found = this.#tree.find(path);
     const spool = found === undefined ? undefined : this.#spools[found.layer];
     if (found?.source.type !== 'file' || spool === undefined) return undefined;
     return { node: found.source, spool };
   }
-}
-
-function toEntry({ source, layer }: MergedNode): ViewEntry {
-  const { type, mode, uid, gid, size, rdevMajor, rdevMinor, target } = source;
-  const capability = source.xattrs?.get('security.capability');
-  return {
-    type,
-    mode,
-    uid,
-    gid,
-    size,
-    rdevMajor,
-    rdevMinor,
-    layer,
-    ...(type === 'symlink' ? { target } : {}),
-    ...(capability === undefined || type !== 'file' ? {} : { capability: capability.toString('hex') }),
-  };
 }

@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { toBytePath } from '@holdfast/evidence';
 import { archive, member } from '../tar/tar-bytes.test-support.ts';
 import { TarParser } from '../tar/tar-parser.ts';
 import { LayerTree } from '../tree/layer-tree.ts';
-import { createMergedRoot, type MergedNode, mergeLayer } from './merged-tree.ts';
+import { MergedTree } from './merged-tree.ts';
+
+type MergedNode = NonNullable<ReturnType<MergedTree['find']>>;
 
 type Member = Parameters<typeof member>[0];
 
 function merge(...layers: Member[][]): MergedNode {
-  const root = createMergedRoot();
+  const merged = new MergedTree();
   for (const [index, members] of layers.entries()) {
     const tree = new LayerTree();
     const parser = new TarParser({
@@ -20,8 +23,10 @@ function merge(...layers: Member[][]): MergedNode {
     });
     parser.push(archive(...members.map(member)));
     parser.end();
-    mergeLayer(root, tree.root, index);
+    merged.merge(tree.root, index);
   }
+  const root = merged.find(toBytePath('/'));
+  assert.ok(root);
   return root;
 }
 
@@ -56,10 +61,11 @@ describe('merged tree', () => {
 
   it('puts a real directory over a link instead of following it', () => {
     const root = merge(
-      [directory('usr/lib'), { name: 'usr/lib/a' }, { name: 'lib', flag: '2', link: 'usr/lib' }],
+      [directory('usr/lib', 0o751), { name: 'usr/lib/a' }, { name: 'lib', flag: '2', link: 'usr/lib' }],
       [{ name: 'lib/b' }],
     );
     assert.deepEqual(list(root), ['lib/b@1', 'lib@1', 'usr/lib/a@0', 'usr/lib@0', 'usr@0']);
+    assert.equal(root.children?.get('lib')?.source.mode, 0o751, "with the attributes of the link's target");
   });
 
   it('takes the attributes of a directory that is described again', () => {

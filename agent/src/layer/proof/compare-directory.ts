@@ -19,7 +19,7 @@ export function compareDirectory(root: RootHandle, tree: LayerNode, differences:
       comparison.compare(entry);
     }
   });
-  comparison.reportMissing('', tree);
+  comparison.finish();
   return digester.finish();
 }
 
@@ -50,14 +50,19 @@ class DirectoryComparison {
       if (node.type === 'file') this.#compareContent(path, node, entry);
       return;
     }
-    this.reportMissing(path, node);
+    this.#reportMissing(path, node);
   }
 
-  reportMissing(path: string, node: LayerNode): void {
+  /** What no entry of the walk took out of its directory is not there. */
+  finish(): void {
+    for (const [path, node] of this.#directories) this.#reportMissing(path, node);
+  }
+
+  #reportMissing(path: string, node: LayerNode): void {
     for (const [name, child] of node.children ?? []) {
       const childPath = path === '' ? name : `${path}/${name}`;
       this.#differences.add(childPath, 'missing', isWhiteout(child) ? 'whiteout' : child.type, null);
-      this.reportMissing(childPath, child);
+      this.#reportMissing(childPath, child);
     }
   }
 
