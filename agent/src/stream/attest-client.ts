@@ -37,7 +37,7 @@ export interface AttestClientDeps {
 }
 
 const FIRST_BACKOFF_MS = 500;
-const MAX_BACKOFF_MS = 60_000;
+const MAX_BACKOFF_MS = 20_000;
 const RENEWAL_RETRY_MS = 60_000;
 const ENROL_DEADLINE_MS = 180_000;
 const MAX_TIMER_MS = 86_400_000;

@@ -1,18 +1,18 @@
 import { status } from '@grpc/grpc-js';
 
-const MAX_DETAILS = 300;
+const MAX_DETAIL = 300;
 
 /** What a broken call says, fit for a log line. */
 export interface GrpcFailure {
   readonly status: string;
-  readonly details: string;
+  readonly detail: string;
 }
 
 /** Reads status and details out of grpc-js's errors; anything else is UNKNOWN with its message. */
 export function describeFailure(error: unknown): GrpcFailure {
-  if (!(error instanceof Error)) return { status: 'UNKNOWN', details: 'unknown failure' };
+  if (!(error instanceof Error)) return { status: 'UNKNOWN', detail: 'unknown failure' };
   const code = 'code' in error ? error.code : undefined;
-  const details = 'details' in error && typeof error.details === 'string' ? error.details : error.message;
+  const text = 'details' in error && typeof error.details === 'string' ? error.details : error.message;
   const name = typeof code === 'number' ? (status[code] ?? 'UNKNOWN') : typeof code === 'string' ? code : 'UNKNOWN';
-  return { status: name, details: details.slice(0, MAX_DETAILS) };
+  return { status: name, detail: text.slice(0, MAX_DETAIL) };
 }
