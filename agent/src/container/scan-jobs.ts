@@ -48,7 +48,7 @@ export class ScanJobs {
       const reply = await scanner.scan(createRequest, budgetMs);
       this.#store(container, lowerKey, reply);
       container.failure = undefined;
-      container.timing.finish(clock.monotonicMs());
+      container.timing.finish(clock.monotonicMs(), reply.drift.tookMs);
     } catch (error) {
       // Whatever it was: a container that cannot be scanned says so, and the others go on.
       container.scan = undefined;

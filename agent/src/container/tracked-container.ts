@@ -79,16 +79,16 @@ export class TrackedContainer {
 
 /** Runtimes whose processes share this machine's kernel and mount what the snapshotter prepared. */
 const KNOWN_RUNTIMES = new Set(['io.containerd.runc.v2', 'io.containerd.runc.v1', 'io.containerd.runtime.v1.linux']);
-const MAX_PAUSE_MS = 2_000;
+const MAX_PAUSE_MS = 1_000;
 const MAX_RETRY_MS = 60_000;
 
 /** When a container was last scanned, since when there are changes that no scan covers, and when the next may start. */
 export class ScanTiming {
   #dirtySinceMs: number | undefined;
   #coveredSinceMs: number | undefined;
-  #startedMs: number | undefined;
+  #isScanning = false;
   #finishedMs: number;
-  #durationMs = 0;
+  #walkMs = 0;
   #failures = 0;
 
   constructor(nowMs: number) {
@@ -97,7 +97,7 @@ export class ScanTiming {
   }
 
   get isScanning(): boolean {
-    return this.#startedMs !== undefined;
+    return this.#isScanning;
   }
 
   get isDirty(): boolean {
@@ -119,14 +119,15 @@ export class ScanTiming {
   }
 
   start(nowMs: number): void {
-    this.#startedMs = nowMs;
+    this.#isScanning = true;
     this.#coveredSinceMs = this.#dirtySinceMs ?? nowMs;
     this.#dirtySinceMs = undefined;
   }
 
-  finish(nowMs: number): void {
-    this.#durationMs = nowMs - (this.#startedMs ?? nowMs);
-    this.#startedMs = undefined;
+  /** `walkMs`: what the walk of the upper directory took, without the wait for its turn. */
+  finish(nowMs: number, walkMs: number): void {
+    this.#walkMs = walkMs;
+    this.#isScanning = false;
     this.#coveredSinceMs = undefined;
     this.#finishedMs = nowMs;
     this.#failures = 0;
@@ -136,16 +137,16 @@ export class ScanTiming {
   fail(nowMs: number): void {
     this.#dirtySinceMs = this.#coveredSinceMs ?? this.#dirtySinceMs ?? nowMs;
     this.#coveredSinceMs = undefined;
-    this.#startedMs = undefined;
+    this.#isScanning = false;
     this.#failures += 1;
   }
 
   /**
    * Milliseconds from a change to the scan that looks for it: long enough to gather what comes together, longer for
-   * a container whose scans take long, so that a busy one cannot keep the scanner for itself, and after failures.
+   * a container whose walks take long, so that a busy one cannot keep the scanner for itself, and after failures.
    */
   pauseMs(coalesceMs: number): number {
     if (this.#failures > 0) return Math.min(1_000 * 2 ** (this.#failures - 1), MAX_RETRY_MS);
-    return Math.max(coalesceMs, Math.min(this.#durationMs * 4, MAX_PAUSE_MS));
+    return Math.max(coalesceMs, Math.min(this.#walkMs * 4, MAX_PAUSE_MS));
   }
 }

@@ -62,6 +62,7 @@ export class ContainerScans {
   }
 
   #scanDrift(request: ScanRequest, image: OpenImage, deadlineMs: number): ScannedDrift {
+    const startMs = performance.now();
     const source = request.upper === null ? NO_UPPER : openUpperSource(request.upper, UPPER_LIMITS);
     try {
       const outcome = collectDrift({
@@ -76,7 +77,7 @@ export class ContainerScans {
         memory: this.#recall(request),
       });
       const { document, relevantDigest, counts, limits } = outcome;
-      return { bytes: document, relevantDigest, counts, limits };
+      return { bytes: document, relevantDigest, counts, limits, tookMs: performance.now() - startMs };
     } finally {
       source.close();
     }

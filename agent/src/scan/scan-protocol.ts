@@ -29,6 +29,8 @@ export interface ScannedDocument {
 export interface ScannedDrift extends ScannedDocument {
   readonly relevantDigest: string;
   readonly counts: { readonly relevant: number; readonly other: number };
+  /** Time that the walk took, in milliseconds. */
+  readonly tookMs: number;
 }
 
 export interface ScanReply {
