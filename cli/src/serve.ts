@@ -1,4 +1,3 @@
-import { undecided } from './cli-error.ts';
 import type { Invocation } from './command.ts';
 
 export interface Service {
@@ -34,16 +33,4 @@ export function overrideSetting(settings: Record<string, unknown>, path: readonl
   const next = typeof inner === 'object' && inner !== null ? { ...inner } : {};
   settings[name] = next;
   overrideSetting(next, rest, value);
-}
-
-/** Port trouble as a sentence; anything else is left to the caller. */
-export function explainListenError(error: unknown, address: string): Error | undefined {
-  const text = error instanceof Error ? error.message : String(error);
-  if (/EADDRINUSE|address already in use/i.test(text)) {
-    return undecided(`${address} is in use by another process; choose another port, or 0 for a free one`, error);
-  }
-  if (/EACCES|permission denied/i.test(text)) {
-    return undecided(`no permission to listen on ${address}; ports below 1024 need root`, error);
-  }
-  return undefined;
 }
