@@ -35,6 +35,20 @@ export { type EventLog, type LogEvent, parseEventLog } from './event-log/parse-e
 export { type ReplayedBank, replayEventLog } from './event-log/replay-event-log.ts';
 export type { MeasuredVariable, SecureBootFacts } from './event-log/secure-boot.ts';
 export * from './evidence-error.ts';
+export { type ImaEntry, type ImaFileMeasurement, isImaViolation } from './ima/ima-entry.ts';
+export { type ImaSummary, matchBootAggregate, summariseIma } from './ima/ima-summary.ts';
+export { readImaMeasurement } from './ima/ima-template.ts';
+export { parseImaList } from './ima/parse-ima-list.ts';
+export {
+  type ImaBankForm,
+  type ImaPrefix,
+  type ImaReplayState,
+  judgeImaHistory,
+  matchImaPrefix,
+  matchQuotedIma,
+  replayIma,
+  startImaReplay,
+} from './ima/replay-ima.ts';
 export * from './inventory/inventory.ts';
 export { encodeInventory, parseInventory } from './inventory/parse-inventory.ts';
 export { parseBytePath } from './path-text.ts';
