@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { ContainerClaims } from '@holdfast/evidence';
 import type { PackageComparison } from '../conformity/comparison.ts';
 import type { ContainerEvidence, SbomComparison } from './appraisal-input.ts';
@@ -32,17 +33,30 @@ export function appraiseImage(claims: ContainerClaims, evidence: ContainerEviden
   return { findings: [...findings, ...appraiseSbom(chosen, evidence)], sbom: chosen.digest };
 }
 
-/** Every link is there, and was found by content and not by a name. */
+/**
+ * Every link is there, the running snapshot was where it began, and the layers give the chain that the snapshot has. A name
+ * may have shown where to look for the configuration; it counts because its layers are those that run.
+ */
 function isChained({ image }: ContainerClaims): boolean {
-  const byName = ['name', 'cri'];
   return (
     DIGEST.test(image.manifest ?? '') &&
     DIGEST.test(image.config ?? '') &&
-    DIGEST.test(image.chainId ?? '') &&
-    image.layers.length > 0 &&
-    image.layers.at(-1)?.chainId === image.chainId &&
-    !['manifest', 'config', 'chainId'].some((link) => byName.includes(image.via[link] ?? ''))
+    image.via['chainId'] === 'snapshot' &&
+    image.chainId !== null &&
+    image.chainId === computeChainId(image.layers)
   );
+}
+
+/** The chainID of layers, bottom first (OCI image specification, "Layer ChainID"); null where a link is not as stated. */
+function computeChainId(layers: ContainerClaims['image']['layers']): string | null {
+  let chainId: string | null = null;
+  for (const layer of layers) {
+    if (!DIGEST.test(layer.diffId)) return null;
+    const text: string = `${chainId} ${layer.diffId}`;
+    chainId = chainId === null ? layer.diffId : `sha256:${createHash('sha256').update(text).digest('hex')}`;
+    if (layer.chainId !== chainId) return null;
+  }
+  return chainId;
 }
 
 function isMatch(comparison: SbomComparison['comparison']): boolean {
