@@ -5,6 +5,8 @@ import type { InventoryBuilder } from './inventory-builder.ts';
 import type { OsDatabase, OwnerSink, PathOwner } from './os-package.ts';
 
 const ROOT = toBytePath('/');
+/** PATH_MAX: no package can hold a longer one. */
+const MAX_PATH_BYTES = 4096;
 
 /** An owned path: its owner, and the path as the owner's database writes it where that differs. */
 interface Claim {
@@ -39,7 +41,7 @@ export class PathOwners implements OwnerSink {
   own(path: string, owner: PathOwner): void {
     const slash = path.lastIndexOf('/');
     const name = path.slice(slash + 1);
-    if (name === '' || name === '.' || name === '..' || name.includes('\0')) return;
+    if (path.length > MAX_PATH_BYTES || !isName(name)) return;
     const directory = this.#realDirectory(path.slice(0, slash));
     if (directory === undefined) return;
     const real = joinBytePath(directory, name);
@@ -48,21 +50,30 @@ export class PathOwners implements OwnerSink {
 
   /** Most paths share their directory with the one before, so each is looked up once. */
   #realDirectory(path: string): BytePath | undefined {
-    if (this.#directories.has(path)) return this.#directories.get(path);
-    const real = this.#builder.attempt(() => this.#resolveDirectory(path));
-    this.#directories.set(path, real);
+    let known = path;
+    while (!this.#directories.has(known)) known = known.slice(0, Math.max(known.lastIndexOf('/'), 0));
+    let real = this.#directories.get(known);
+    while (known.length < path.length) {
+      const next = path.indexOf('/', known.length + 1);
+      const name = path.slice(known.length + 1, next === -1 ? path.length : next);
+      const parent = real;
+      real = this.#builder.attempt(() => this.#resolveChild(parent, name));
+      known = path.slice(0, known.length + 1 + name.length);
+      this.#directories.set(known, real);
+    }
     return real;
   }
 
   /** A directory that is not there (cleaned images) keeps its listed name. */
-  #resolveDirectory(path: string): BytePath | undefined {
-    const slash = path.lastIndexOf('/');
-    const parent = this.#realDirectory(path.slice(0, slash));
-    const name = path.slice(slash + 1);
-    if (parent === undefined || name === '' || name === '.' || name === '..') return undefined;
+  #resolveChild(parent: BytePath | undefined, name: string): BytePath | undefined {
+    if (parent === undefined || !isName(name)) return undefined;
     const here = joinBytePath(parent, name);
     return this.#view.lstat(here)?.type === 'symlink' ? this.#view.resolve(here) : here;
   }
+}
+
+function isName(name: string): boolean {
+  return name !== '' && name !== '.' && name !== '..' && !name.includes('\0');
 }
 
 /** The path with every link above its last part resolved. Undefined where a parent is missing. */

@@ -40,7 +40,7 @@ export function parentPath(path: BytePath): BytePath {
 }
 
 /** Parts of a path or link target, last one first, ready to be popped. */
-function splitPath(path: string): string[] {
+export function splitPath(path: string): string[] {
   return path
     .split('/')
     .filter((part) => part !== '' && part !== '.')

@@ -74,6 +74,18 @@ describe('merged tree', () => {
     assert.deepEqual(list(root), ['d/x@0', 'd@1']);
   });
 
+  it('merges trees as deep as a path can be', () => {
+    const longName = (name: string): Member => ({ name: '././@LongLink', flag: 'L', content: `${name}\0` });
+    const deep = 'a/'.repeat(2040);
+    let node = merge([longName(`${deep}x`), {}], [longName(`${deep}y`), {}]);
+    for (let depth = 0; depth < 2040; depth += 1) {
+      const child = node.children?.get('a');
+      assert.ok(child, `depth ${depth}`);
+      node = child;
+    }
+    assert.deepEqual(list(node), ['x@0', 'y@1']);
+  });
+
   it('replaces a directory by a file and a file by a directory', () => {
     const root = merge([{ name: 'd/x' }, { name: 'f' }], [{ name: 'd' }, { name: 'f/y' }]);
     assert.deepEqual(list(root), ['d@1', 'f/y@1', 'f@1']);

@@ -1,4 +1,5 @@
 import { EvidenceError } from '@holdfast/evidence';
+import { splitPath } from '../../root-view/resolve-path.ts';
 import type { TarEntry } from '../tar/tar-entry.ts';
 import { createImplicitDirectory, type LayerNode } from './layer-node.ts';
 import { splitTarPath } from './split-tar-path.ts';
@@ -112,7 +113,7 @@ export class LayerTree {
         done.length = 0;
         nodes.length = 1;
       }
-      todo.push(...splitTarget(node.target));
+      todo.push(...splitPath(node.target));
     }
     if (done.length > MAX_LINKS * 8) throw malformed('a path that is too deep');
     return done;
@@ -138,13 +139,6 @@ export class LayerTree {
     for (const name of names) node = node?.children?.get(name);
     return node;
   }
-}
-
-function splitTarget(target: string): string[] {
-  return target
-    .split('/')
-    .filter((part) => part !== '' && part !== '.')
-    .reverse();
 }
 
 function childrenOf(node: LayerNode): Map<string, LayerNode> {
