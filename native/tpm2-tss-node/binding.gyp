@@ -1,5 +1,5 @@
 {
-  "variables": { "asan%": 0, "plant_bug%": 0 },
+  "variables": { "asan%": 0 },
   "targets": [
     {
       "target_name": "tpm2_tss",
@@ -35,12 +35,18 @@
         [
           "asan==1",
           {
-            "cflags_cc": ["-fsanitize=address,undefined", "-fno-omit-frame-pointer", "-g", "-O1"],
+            "cflags_cc": [
+              "-fsanitize=address,undefined",
+              "-fno-sanitize=vptr",
+              "-fno-sanitize-recover=all",
+              "-fno-omit-frame-pointer",
+              "-g",
+              "-O1"
+            ],
             "ldflags": ["-fsanitize=address,undefined"]
           },
           { "defines": ["_FORTIFY_SOURCE=2"] }
-        ],
-        ["plant_bug==1", { "defines": ["TPM2_TSS_NODE_PLANTED_BUG"] }]
+        ]
       ]
     }
   ]

@@ -185,6 +185,8 @@ describe('commands against a software TPM', { skip: missingSwtpm() ?? false }, (
     const request = { key: owner.object, qualifyingData: randomBytes(8), selection: SELECTION };
     for (const authValue of [randomBytes(32), Buffer.alloc(0)]) {
       await assert.rejects(tpm.quote({ ...request, authValue }), { name: 'TPM_RC_BAD_AUTH', target: 'session' });
+      const asPassword = { ...request, authValue, authorization: 'password' } as const;
+      await assert.rejects(tpm.quote(asPassword), { name: 'TPM_RC_BAD_AUTH', target: 'session' });
     }
     await tpm.flush(owner.object);
     await expectNothingLoaded();
@@ -209,6 +211,10 @@ describe('commands against a software TPM', { skip: missingSwtpm() ?? false }, (
     const digest = createHash('sha256').update('signed').digest();
     const signed = await tpm.sign({ key: object, authValue: objectAuth, digest });
     assert.ok(verifies(made.public, Buffer.from('signed'), signed.signature));
+    const quick = await tpm.certify({ ...request, authorization: 'password' });
+    assert.ok(verifies(signerPublic, quick.attest, quick.signature));
+    const again = await tpm.sign({ key: object, authValue: objectAuth, authorization: 'password', digest });
+    assert.ok(verifies(made.public, Buffer.from('signed'), again.signature));
     for (const loaded of [object, parent.object, signer]) await tpm.flush(loaded);
     await expectNothingLoaded();
   });

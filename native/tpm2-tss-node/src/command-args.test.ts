@@ -15,6 +15,7 @@ test('quote arguments carry the handle and an empty authorization by default', (
     authValue: Buffer.alloc(0),
     qualifyingData: BYTES,
     selection: BYTES,
+    password: false,
   });
 });
 
@@ -55,6 +56,14 @@ const WRONG: [what: string, call: () => unknown][] = [
   [
     'quote with empty selection',
     () => prepare.quoteArgs(OWNER, { key, qualifyingData: BYTES, selection: Buffer.of() }),
+  ],
+  [
+    'quote with an unknown authorization',
+    () =>
+      Reflect.apply(prepare.quoteArgs, undefined, [
+        OWNER,
+        { key, qualifyingData: BYTES, selection: BYTES, authorization: 'pasword' },
+      ]),
   ],
   ['sign with a short digest', () => prepare.signArgs(OWNER, { key, digest: Buffer.alloc(19) })],
   [

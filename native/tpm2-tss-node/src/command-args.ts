@@ -29,6 +29,11 @@ function nonce(value: Buffer, name: string): Buffer {
   return value;
 }
 
+function isPassword(value: types.AuthorizationMode | undefined): boolean {
+  if (value !== undefined) checkWord(value, 'authorization', ['hmac', 'password']);
+  return value === 'password';
+}
+
 function policyNumber(owner: object, value: types.KeyPolicy | undefined, name: string): number {
   if (value === undefined) return NO_HANDLE;
   if (value === 'endorsement') return ENDORSEMENT_POLICY;
@@ -95,28 +100,32 @@ export function evictControlArgs(owner: object, options: types.EvictControlOptio
 }
 
 export function quoteArgs(owner: object, options: types.QuoteOptions): Args<'quote'> {
-  checkOptions(options, ['key', 'authValue', 'qualifyingData', 'selection'], 'quote');
+  checkOptions(options, ['key', 'authValue', 'authorization', 'qualifyingData', 'selection'], 'quote');
   return {
     key: resolveReference(owner, options.key, 'object', 'key'),
     authValue: auth(options.authValue, 'authValue'),
     qualifyingData: nonce(options.qualifyingData, 'qualifyingData'),
     selection: structure(options.selection, 'selection'),
+    password: isPassword(options.authorization),
   };
 }
 
+const CERTIFY_OPTIONS = ['object', 'objectAuth', 'signer', 'signerAuth', 'authorization', 'qualifyingData'];
+
 export function certifyArgs(owner: object, options: types.CertifyOptions): Args<'certify'> {
-  checkOptions(options, ['object', 'objectAuth', 'signer', 'signerAuth', 'qualifyingData'], 'certify');
+  checkOptions(options, CERTIFY_OPTIONS, 'certify');
   return {
     object: resolveReference(owner, options.object, 'object', 'object'),
     objectAuth: auth(options.objectAuth, 'objectAuth'),
     signer: resolveReference(owner, options.signer, 'object', 'signer'),
     signerAuth: auth(options.signerAuth, 'signerAuth'),
     qualifyingData: nonce(options.qualifyingData, 'qualifyingData'),
+    password: isPassword(options.authorization),
   };
 }
 
 export function signArgs(owner: object, options: types.SignOptions): Args<'sign'> {
-  checkOptions(options, ['key', 'authValue', 'digest', 'ticket'], 'sign');
+  checkOptions(options, ['key', 'authValue', 'authorization', 'digest', 'ticket'], 'sign');
   checkBytes(options.digest, 'digest', { min: 20, max: 64 });
   if (options.ticket !== undefined) structure(options.ticket, 'ticket');
   return {
@@ -124,6 +133,7 @@ export function signArgs(owner: object, options: types.SignOptions): Args<'sign'
     authValue: auth(options.authValue, 'authValue'),
     digest: options.digest,
     ticket: options.ticket ?? EMPTY,
+    password: isPassword(options.authorization),
   };
 }
 

@@ -6,6 +6,7 @@ import type { NativeBinding, NativeDescription } from './native-binding.ts';
 import { TpmError } from './tpm-error.ts';
 
 const PACKAGE_NAME = 'tpm2-tss-node';
+const SANITIZER_MARK = '.sanitizer';
 const ADDON = join('build', 'Release', 'tpm2_tss.node');
 
 let loaded: NativeBinding | undefined;
@@ -52,8 +53,10 @@ function isBinding(value: unknown): value is NativeBinding {
 
 function openAddon(file: string): NativeBinding {
   const module: { exports: unknown } = { exports: {} };
-  // Deep binding: libtss2-esys must call its own libcrypto, not the OpenSSL that the node executable exports.
-  const deepBind = process.env.TPM2_TSS_NODE_SANITIZER === '1' ? 0 : (constants.dlopen.RTLD_DEEPBIND ?? 0);
+  // Deep binding: libtss2-esys must call its own libcrypto, not the OpenSSL that the node executable exports. Sanitizers
+  // cannot live with it; musl does not have it.
+  const sanitized = existsSync(join(dirname(file), SANITIZER_MARK));
+  const deepBind = sanitized ? 0 : (constants.dlopen.RTLD_DEEPBIND ?? 0);
   try {
     process.dlopen(module, file, constants.dlopen.RTLD_LAZY | deepBind);
   } catch (cause) {

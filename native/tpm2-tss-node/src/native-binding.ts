@@ -41,12 +41,25 @@ export interface NativeCommands {
   readPublic: Command<{ object: number }, ObjectPublic>;
   fromPersistent: Command<{ handle: number }, LoadedObject>;
   evictControl: Command<{ hierarchy: number; hierarchyAuth: Buffer; object: number; handle: number }, LoadedObject>;
-  quote: Command<{ key: number; authValue: Buffer; qualifyingData: Buffer; selection: Buffer }, Attestation>;
-  certify: Command<
-    { object: number; objectAuth: Buffer; signer: number; signerAuth: Buffer; qualifyingData: Buffer },
+  quote: Command<
+    { key: number; authValue: Buffer; qualifyingData: Buffer; selection: Buffer; password: boolean },
     Attestation
   >;
-  sign: Command<{ key: number; authValue: Buffer; digest: Buffer; ticket: Buffer }, { signature: Buffer }>;
+  certify: Command<
+    {
+      object: number;
+      objectAuth: Buffer;
+      signer: number;
+      signerAuth: Buffer;
+      qualifyingData: Buffer;
+      password: boolean;
+    },
+    Attestation
+  >;
+  sign: Command<
+    { key: number; authValue: Buffer; digest: Buffer; ticket: Buffer; password: boolean },
+    { signature: Buffer }
+  >;
   activateCredential: Command<
     {
       key: number;

@@ -95,10 +95,17 @@ export interface EvictControlOptions {
   handle: number;
 }
 
+/**
+ * How an authorization value is shown to the TPM. `hmac` (default): proven over a session of its own, never sent; two more
+ * commands and about 3 ms of computing in libtss2. `password`: sent as it is, readable by who listens on the TPM's bus; for
+ * commands in quick succession on a TPM whose bus is trusted.
+ */
+export type AuthorizationMode = 'hmac' | 'password';
+
 export interface QuoteOptions {
   key: TpmObject;
-  /** Proven by HMAC over an own session: it never travels. */
   authValue?: Buffer | undefined;
+  authorization?: AuthorizationMode | undefined;
   /** At most 64 bytes. */
   qualifyingData: Buffer;
   /** TPML_PCR_SELECTION. */
@@ -110,6 +117,8 @@ export interface CertifyOptions {
   objectAuth?: Buffer | undefined;
   signer: TpmObject;
   signerAuth?: Buffer | undefined;
+  /** Of both values. */
+  authorization?: AuthorizationMode | undefined;
   qualifyingData: Buffer;
 }
 
@@ -123,6 +132,7 @@ export interface Attestation {
 export interface SignOptions {
   key: TpmObject;
   authValue?: Buffer | undefined;
+  authorization?: AuthorizationMode | undefined;
   /** Digest of the key's own hash algorithm. */
   digest: Buffer;
   /** TPMT_TK_HASHCHECK of `hash`: a restricted key demands it. */

@@ -86,17 +86,18 @@ Job prepareEvictControl(Args& a) {
 
 Job prepareQuote(Args& a) {
   return makeJob(tss::quote, tss::QuoteRequest{a.number("key"), a.bytes("authValue"), a.bytes("qualifyingData"),
-                                               a.bytes("selection")});
+                                               a.bytes("selection"), a.flag("password")});
 }
 
 Job prepareCertify(Args& a) {
-  return makeJob(tss::certify, tss::CertifyRequest{a.number("object"), a.bytes("objectAuth"), a.number("signer"),
-                                                   a.bytes("signerAuth"), a.bytes("qualifyingData")});
+  return makeJob(tss::certify,
+                 tss::CertifyRequest{a.number("object"), a.bytes("objectAuth"), a.number("signer"),
+                                     a.bytes("signerAuth"), a.bytes("qualifyingData"), a.flag("password")});
 }
 
 Job prepareSign(Args& a) {
-  return makeJob(tss::sign,
-                 tss::SignRequest{a.number("key"), a.bytes("authValue"), a.bytes("digest"), a.bytes("ticket")});
+  return makeJob(tss::sign, tss::SignRequest{a.number("key"), a.bytes("authValue"), a.bytes("digest"),
+                                             a.bytes("ticket"), a.flag("password")});
 }
 
 Job prepareActivateCredential(Args& a) {

@@ -41,7 +41,8 @@ Result<Attestation> quote(Context& context, const QuoteRequest& request) {
   TPML_PCR_SELECTION selection{};
   const TSS2_RC rc = unpack(Tss2_MU_TPML_PCR_SELECTION_Unmarshal, request.selection, selection);
   if (rc != TSS2_RC_SUCCESS) return Status{rc, "PCR selection"};
-  const Authorization authorization(context, {request.key, request.authValue});
+  const Authorization authorization(context,
+                                    {request.key, request.authValue, ESYS_TR_NONE, ESYS_TR_NONE, request.password});
   if (!authorization.ok()) return authorization.status();
   const TPMT_SIG_SCHEME scheme = ownScheme();
   TPM2B_ATTEST* rawAttest = nullptr;
@@ -61,9 +62,11 @@ Result<Attestation> certify(Context& context, const CertifyRequest& request) {
   if (!fill(qualifying, qualifying.buffer, request.qualifyingData)) {
     return Status{TSS2_ESYS_RC_BAD_SIZE, "TPM2_Certify"};
   }
-  const Authorization object(context, {request.object, request.objectAuth});
+  const Authorization object(context,
+                             {request.object, request.objectAuth, ESYS_TR_NONE, ESYS_TR_NONE, request.password});
   if (!object.ok()) return object.status();
-  const Authorization signer(context, {request.signer, request.signerAuth});
+  const Authorization signer(context,
+                             {request.signer, request.signerAuth, ESYS_TR_NONE, ESYS_TR_NONE, request.password});
   if (!signer.ok()) return signer.status();
   const TPMT_SIG_SCHEME scheme = ownScheme();
   TPM2B_ATTEST* rawAttest = nullptr;
@@ -87,7 +90,8 @@ Result<SignReply> sign(Context& context, const SignRequest& request) {
     const TSS2_RC rc = unpack(Tss2_MU_TPMT_TK_HASHCHECK_Unmarshal, request.ticket, ticket);
     if (rc != TSS2_RC_SUCCESS) return Status{rc, "ticket"};
   }
-  const Authorization authorization(context, {request.key, request.authValue});
+  const Authorization authorization(context,
+                                    {request.key, request.authValue, ESYS_TR_NONE, ESYS_TR_NONE, request.password});
   if (!authorization.ok()) return authorization.status();
   const TPMT_SIG_SCHEME scheme = ownScheme();
   TPMT_SIGNATURE* raw = nullptr;

@@ -16,6 +16,7 @@ struct QuoteRequest {
   Bytes authValue;
   Bytes qualifyingData;
   Bytes selection;
+  bool password;
 };
 Result<Attestation> quote(Context& context, const QuoteRequest& request);
 
@@ -25,6 +26,7 @@ struct CertifyRequest {
   ESYS_TR signer;
   Bytes signerAuth;
   Bytes qualifyingData;
+  bool password;
 };
 Result<Attestation> certify(Context& context, const CertifyRequest& request);
 
@@ -34,6 +36,7 @@ struct SignRequest {
   Bytes digest;
   // TPMT_TK_HASHCHECK; empty for a key that is not restricted.
   Bytes ticket;
+  bool password;
 };
 struct SignReply {
   Bytes signature;

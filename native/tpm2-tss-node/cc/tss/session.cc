@@ -77,7 +77,7 @@ Status Authorization::begin(const Grant& grant) {
     return {};
   }
   const bool encryption = grant.saltKey != ESYS_TR_NONE;
-  if (grant.authValue.empty() && !encryption) return {};
+  if (!encryption && (grant.password || grant.authValue.empty())) return {};
   return startOwn({TPM2_SE_HMAC, TPM2_ALG_SHA256, grant.saltKey, encryption});
 }
 

@@ -26,10 +26,14 @@ struct Grant {
   ESYS_TR policy = ESYS_TR_NONE;
   // Key for the salt of an encrypted session, or ESYS_TR_NONE: no encryption.
   ESYS_TR saltKey = ESYS_TR_NONE;
+  // Send the authorization value itself instead of proving it by HMAC: one command in place of three, readable on the
+  // bus.
+  bool password = false;
 };
 
-// Makes a Grant usable for one command: password for an empty authorization value, else a fresh HMAC session (the value
-// never travels), or a policy session. At its end the session is flushed and the value forgotten, on every path.
+// Makes a Grant usable for one command: password for an empty authorization value or on demand, else a fresh HMAC
+// session (the value never travels), or a policy session. At its end the session is flushed and the value forgotten, on
+// every path.
 class Authorization {
  public:
   Authorization(Context& context, const Grant& grant);
