@@ -9,8 +9,8 @@ const STATUS_COLOURS: Record<StatusText, Colour> = {
   none: 'dim',
 };
 
-/** Findings a container shows in a table; the rest is counted and stands in --json. */
-const SHOWN_FINDINGS = 12;
+/** Findings of one code that a table shows; the rest is counted and stands in --json. */
+const SHOWN_OF_A_CODE = 4;
 
 const CONTAINER_COLUMNS: Column<ContainerView>[] = [
   { title: 'CONTAINER', cell: (row) => (row.name === '' ? row.id : row.name).slice(0, 40) },
@@ -58,17 +58,34 @@ export function formatResult(result: ResultView, terminal: Terminal): string {
   return lines.join('\n');
 }
 
+/** By severity and code; of each code the first ones, and how many more there are. */
 function formatFindings(findings: readonly FindingView[], terminal: Terminal): string[] {
   const order = { contraindicated: 0, warning: 1, info: 2 } as const;
-  const sorted = findings.toSorted((a, b) => order[a.severity] - order[b.severity]);
-  const lines = sorted.slice(0, SHOWN_FINDINGS).map((finding) => formatFinding(finding, terminal));
-  const rest = sorted.length - lines.length;
-  return rest > 0 ? [...lines, `  … and ${rest} more (--json shows all)`] : lines;
+  const codes = Map.groupBy(
+    findings.toSorted((a, b) => order[a.severity] - order[b.severity]),
+    (finding) => finding.code,
+  );
+  return [...codes.values()].flatMap((group) => {
+    const lines = group.slice(0, SHOWN_OF_A_CODE).map((finding) => formatFinding(finding, terminal));
+    const rest = group.length - lines.length;
+    return rest > 0 ? [...lines, `    … and ${rest} more of ${group[0]?.code ?? ''} (--json shows all)`] : lines;
+  });
 }
 
 function formatFinding(finding: FindingView, terminal: Terminal): string {
   const colour = finding.severity === 'info' ? 'dim' : finding.severity === 'warning' ? 'yellow' : 'red';
-  return `  ${terminal.paint(colour, printable(finding.code))}  ${printable(finding.message)}`;
+  const place = [finding.path, finding.purl].filter((text) => text !== undefined).map(printable);
+  const change = [finding.expected, finding.actual]
+    .filter((text) => text !== undefined)
+    .map((text) => shorten(printable(text)));
+  const details = [...place, ...(change.length > 0 ? [`(${change.join(' -> ')})`] : [])];
+  const words = details.length > 0 ? details.join(' ') : printable(finding.message);
+  return `  ${terminal.paint(colour, printable(finding.code))}  ${words}`;
+}
+
+/** Digests are for comparing by machine; their first digits are enough to tell two apart on a screen. */
+function shorten(text: string): string {
+  return text.replaceAll(/\b(sha256:)?([0-9a-f]{12})[0-9a-f]{52}\b/g, '$1$2…');
 }
 
 function shortDigest(digest: string): string {

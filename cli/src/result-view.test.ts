@@ -59,7 +59,7 @@ suite('results for people and programs', () => {
   test('a table says what it leaves out, and keeps foreign names on their line', () => {
     const text = formatResult(viewResult(result), terminal);
     assert.match(text, /kube node worker\\u\{a\}1: warning \(fresh, rests on tpm, seq 7\)/);
-    assert.match(text, /… and 8 more \(--json shows all\)/);
+    assert.match(text, /… and 16 more of EXECUTABLE_ADDED \(--json shows all\)/);
     assert.match(text, /web\s+contraindicated\s+sha256:aaaaaaaaaaaa…\s+-\s+-/);
   });
 });
