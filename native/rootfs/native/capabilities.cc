@@ -21,12 +21,14 @@ std::string Failed(const char* call) { return std::string(call) + ": " + std::st
 
 Capability ProbeOpenAt2() {
   bool works = HasOpenAt2();
-  return {"openat2", works, works ? "paths are opened by openat2" : "refused by the kernel: paths are opened part by part"};
+  return {"openat2", works,
+          works ? "paths are opened by openat2" : "refused by the kernel: paths are opened part by part"};
 }
 
 Capability ProbeMountIds(const std::string& path) {
   UniqueFd fd(open(path.c_str(), O_PATH | O_CLOEXEC));
-  Result<EntryStat> stat = fd.valid() ? StatFd(fd.get()) : Result<EntryStat>(Status::Fail(Code::kSystem, errno, "open"));
+  Result<EntryStat> stat =
+      fd.valid() ? StatFd(fd.get()) : Result<EntryStat>(Status::Fail(Code::kSystem, errno, "open"));
   if (!stat.ok()) return {"mountIds", false, std::string(stat.status.call) + ": " + std::strerror(stat.status.error)};
   bool works = stat.value.identity.has_mount_id;
   return {"mountIds", works, works ? "statx tells mounts apart" : "statx has no mount ids: mounts are told by device"};

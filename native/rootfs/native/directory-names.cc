@@ -66,7 +66,8 @@ Result<DirectoryNames> ReadNames(int directory, uint64_t max_entries) {
       at += record;
       if (name == "." || name == "..") continue;
       // A file system in user space could put a path where a name belongs.
-      if (name.empty() || name.find('/') != std::string_view::npos) return Status::Fail(Code::kSystem, EIO, "getdents64");
+      if (name.empty() || name.find('/') != std::string_view::npos)
+        return Status::Fail(Code::kSystem, EIO, "getdents64");
       if (names.size() >= max_entries || names.bytes() > kMaxBytes) return Status::Fail(Code::kLimit, 0, "getdents64");
       names.Add(name);
     }

@@ -18,6 +18,7 @@ namespace rootfs {
 namespace {
 
 constexpr size_t kBlockBytes = 256 * 1024;
+constexpr size_t kSmallAnswer = 512;
 
 // Per thread and kept: an OpenSSL context and a block cost more to make than a small file costs to hash.
 struct HashTools {
@@ -48,6 +49,13 @@ Status ReadError(ssize_t got) {
   return got == 0 ? Status::Fail(Code::kChanged, 0, "pread") : Status::Fail(Code::kSystem, errno, "pread");
 }
 
+// The kernel allocates as much as it is offered: offering little first is a third of the cost of a walk.
+template <typename Call>
+ssize_t Grow(Call call, size_t most) {
+  ssize_t bytes = call(kSmallAnswer);
+  return bytes < 0 && errno == ERANGE ? call(most) : bytes;
+}
+
 }  // namespace
 
 Result<Hashed> HashEntry(const Entry& entry, uint64_t max_bytes) {
@@ -55,20 +63,24 @@ Result<Hashed> HashEntry(const Entry& entry, uint64_t max_bytes) {
   if (entry.stat.size > max_bytes) return Status::Fail(Code::kLimit, 0, "statx");
   Result<UniqueFd> fd = ReopenFile(entry.fd.get());
   if (!fd.ok()) return fd.status;
+  return HashOpened(fd.value.get(), entry.stat);
+}
+
+Result<Hashed> HashOpened(int fd, const EntryStat& stat) {
   HashTools& tools = ThreadTools();
   if (!tools.sha256.Begin()) return Status::Fail(Code::kUnsupported, 0, "EVP_DigestInit_ex");
-  for (uint64_t at = 0; at < entry.stat.size;) {
-    size_t want = static_cast<size_t>(std::min<uint64_t>(kBlockBytes, entry.stat.size - at));
-    ssize_t got = ReadAt(fd.value.get(), tools.block.get(), want, at);
+  for (uint64_t at = 0; at < stat.size;) {
+    size_t want = static_cast<size_t>(std::min<uint64_t>(kBlockBytes, stat.size - at));
+    ssize_t got = ReadAt(fd, tools.block.get(), want, at);
     if (got <= 0) return ReadError(got);
     if (!tools.sha256.Update(tools.block.get(), static_cast<size_t>(got))) {
       return Status::Fail(Code::kUnsupported, 0, "EVP_DigestUpdate");
     }
     at += static_cast<uint64_t>(got);
   }
-  Hashed hashed = {{}, entry.stat};
+  Hashed hashed = {{}, stat};
   if (!tools.sha256.Finish(&hashed.sha256)) return Status::Fail(Code::kUnsupported, 0, "EVP_DigestFinal_ex");
-  Status unmoved = CheckUnmoved(fd.value.get(), entry.stat);
+  Status unmoved = CheckUnmoved(fd, stat);
   if (!unmoved.ok) return unmoved;
   return hashed;
 }
@@ -99,18 +111,27 @@ Result<std::string> ReadLinkFd(int link) {
   return std::string(target, static_cast<size_t>(bytes));
 }
 
-Result<std::string> GetXattr(int path_fd, const std::string& name) {
+Result<std::string> GetXattr(XattrSource source, const std::string& name) {
   if (name.rfind("trusted.", 0) == 0 && !HasTrustedXattrs()) return Status::Fail(Code::kUnsupported, EPERM, "getxattr");
   thread_local char value[XATTR_SIZE_MAX];
-  ssize_t bytes = getxattr(ProcPath(path_fd).c_str(), name.c_str(), value, sizeof(value));
+  const std::string path = source.is_path_only ? ProcPath(source.fd) : "";
+  auto get = [&](size_t size) {
+    return source.is_path_only ? getxattr(path.c_str(), name.c_str(), value, size)
+                               : fgetxattr(source.fd, name.c_str(), value, size);
+  };
+  ssize_t bytes = Grow(get, sizeof(value));
   if (bytes >= 0) return std::string(value, static_cast<size_t>(bytes));
   bool unset = errno == ENODATA || errno == EOPNOTSUPP;
   return Status::Fail(unset ? Code::kNotFound : Code::kSystem, errno, "getxattr");
 }
 
-Result<std::vector<std::string>> ListXattrs(int path_fd) {
+Result<std::vector<std::string>> ListXattrs(XattrSource source) {
   thread_local char list[XATTR_LIST_MAX];
-  ssize_t bytes = listxattr(ProcPath(path_fd).c_str(), list, sizeof(list));
+  const std::string path = source.is_path_only ? ProcPath(source.fd) : "";
+  auto get = [&](size_t size) {
+    return source.is_path_only ? listxattr(path.c_str(), list, size) : flistxattr(source.fd, list, size);
+  };
+  ssize_t bytes = Grow(get, sizeof(list));
   if (bytes < 0 && errno != EOPNOTSUPP) return Status::Fail(Code::kSystem, errno, "listxattr");
   std::vector<std::string> names;
   for (ssize_t at = 0; at < bytes;) {

@@ -30,6 +30,9 @@ struct Verity {
 // Hashes a regular file: kLimit above max_bytes before a byte is read, kChanged where stat moved or the file was short.
 Result<Hashed> HashEntry(const Entry& entry, uint64_t max_bytes);
 
+// The same for a file that is open for reading, with the stat that was taken before it was opened.
+Result<Hashed> HashOpened(int fd, const EntryStat& stat);
+
 // Opens a regular file and says how much of it is to be read; `length` below 0 means to its end. kType, kLimit.
 Result<ReadPlan> PlanRead(const Entry& entry, uint64_t max_bytes, uint64_t offset, int64_t length);
 
@@ -39,11 +42,17 @@ Status ReadPlanned(const ReadPlan& plan, void* into);
 // Target of a symbolic link.
 Result<std::string> ReadLinkFd(int link);
 
+// A descriptor whose attributes are read: an O_PATH one only by its name in /proc, which is slower.
+struct XattrSource {
+  int fd;
+  bool is_path_only;
+};
+
 // Value of one attribute of the entry itself; kNotFound where it is not set, kUnsupported for trusted.* unseen.
-Result<std::string> GetXattr(int path_fd, const std::string& name);
+Result<std::string> GetXattr(XattrSource source, const std::string& name);
 
 // Names of all attributes of the entry itself.
-Result<std::vector<std::string>> ListXattrs(int path_fd);
+Result<std::vector<std::string>> ListXattrs(XattrSource source);
 
 // Digest that fs-verity holds; kNotFound where it does not protect the file or is not there.
 Result<Verity> MeasureVerity(const Entry& entry);

@@ -26,8 +26,8 @@ constexpr int kMaxReads = 64;
 constexpr size_t kMaxPlaces = 8192;
 
 Status MarkError(int error) {
-  bool unsupported = error == EPERM || error == EINVAL || error == ENOSYS || error == EOPNOTSUPP || error == ENODEV ||
-                     error == EXDEV;
+  bool unsupported =
+      error == EPERM || error == EINVAL || error == ENOSYS || error == EOPNOTSUPP || error == ENODEV || error == EXDEV;
   return Status::Fail(unsupported ? Code::kUnsupported : Code::kSystem, error, "fanotify_mark");
 }
 
@@ -176,8 +176,8 @@ void FanotifyWatcher::TakeEvent(uint64_t mask, const char* info, size_t bytes, E
   constexpr size_t kHandleAt = offsetof(fanotify_event_info_fid, handle);
   if (bytes < kHandleAt + sizeof(file_handle)) return;
   std::memcpy(&head, info, kHandleAt);
-  if (head.hdr.len > bytes || (head.hdr.info_type != FAN_EVENT_INFO_TYPE_DFID_NAME &&
-                               head.hdr.info_type != FAN_EVENT_INFO_TYPE_DFID)) {
+  if (head.hdr.len > bytes ||
+      (head.hdr.info_type != FAN_EVENT_INFO_TYPE_DFID_NAME && head.hdr.info_type != FAN_EVENT_INFO_TYPE_DFID)) {
     return;
   }
   file_handle handle;

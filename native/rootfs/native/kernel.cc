@@ -49,7 +49,8 @@ int OpenAt2(int directory, const char* path, uint64_t flags, uint64_t resolve) {
 
 bool HasOpenAt2() {
   static const bool works = [] {
-    UniqueFd fd(OpenAt2(AT_FDCWD, "/", O_PATH | O_DIRECTORY, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV));
+    UniqueFd fd(
+        OpenAt2(AT_FDCWD, "/", O_PATH | O_DIRECTORY, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV));
     return fd.valid();
   }();
   return works;

@@ -83,7 +83,7 @@ Result<Root> Root::Open(const std::string& path, bool follow_parents) {
 
 Result<Entry> Root::Find(std::string_view path) const {
   std::vector<std::string_view> parts = SplitPath(path);
-  Result<UniqueFd> fd = !HasOpenAt2()                ? OpenByParts(fd_.get(), identity_, parts, follow_parents_)
+  Result<UniqueFd> fd = !HasOpenAt2()               ? OpenByParts(fd_.get(), identity_, parts, follow_parents_)
                         : path.size() < kChunkBytes ? OpenWhole(parts)
                                                     : OpenInChunks(parts);
   if (!fd.ok()) return fd.status;

@@ -6,7 +6,6 @@
 #include <cerrno>
 #include <chrono>
 
-#include "entry-content.h"
 #include "kernel.h"
 
 namespace rootfs {
@@ -77,7 +76,8 @@ Status Walker::Visit(const std::string& name, std::string* batch) {
     record = WalkRecord();
     directory = UniqueFd();
     bool closely = options_.hash_files || !options_.xattrs.empty();
-    Status seen = closely ? LookClosely(name, &record, &directory, &settled) : Look(name, &record, &directory, &settled);
+    Status seen =
+        closely ? LookClosely(name, &record, &directory, &settled) : Look(name, &record, &directory, &settled);
     if (!seen.ok && seen.code == Code::kNotFound) return {};
     if (!seen.ok) return seen;
   }
@@ -129,48 +129,69 @@ Status Walker::LookClosely(const std::string& name, WalkRecord* record, UniqueFd
     record->problem = Problem::kMount;
     return {};
   }
-  Status examined = Examine(entry, record, settled);
-  if (!examined.ok || entry.stat.type != EntryType::kDirectory) return examined;
-  Result<UniqueFd> opened = ReopenDirectory(entry.fd.get());
-  if (opened.ok()) {
-    *directory = std::move(opened.value);
-  } else if (opened.status.code == Code::kNotFound) {
-    return opened.status;
+  if (stat.value.type == EntryType::kSymlink) {
+    Result<std::string> target = ReadLinkFd(entry.fd.get());
+    if (!target.ok()) return target.status;
+    record->target = std::move(target.value);
+    record->has_target = true;
+  }
+  UniqueFd opened;
+  Status opening = OpenContent(entry, record, &opened, settled);
+  if (!opening.ok) return opening;
+  // All is read from descriptors of this one object: parts of two files never meet in one record.
+  if (!options_.xattrs.empty()) {
+    ReadXattrs(opened.valid() ? XattrSource{opened.get(), false} : XattrSource{entry.fd.get(), true}, record);
+  }
+  if (stat.value.type == EntryType::kDirectory) {
+    *directory = std::move(opened);
+    return {};
+  }
+  return opened.valid() ? HashContent(opened.get(), record, settled) : Status{};
+}
+
+// Opens a directory, which is to be listed, or a file that is to be hashed. What cannot be opened is a problem of the
+// entry and not of the walk.
+Status Walker::OpenContent(const Entry& entry, WalkRecord* record, UniqueFd* opened, bool* settled) const {
+  bool is_directory = entry.stat.type == EntryType::kDirectory;
+  if (!is_directory && (!options_.hash_files || entry.stat.type != EntryType::kFile)) return {};
+  if (!is_directory && entry.stat.size > options_.max_file_bytes) {
+    record->problem = Problem::kLimit;
+    return {};
+  }
+  Result<UniqueFd> fd = is_directory ? ReopenDirectory(entry.fd.get()) : ReopenFile(entry.fd.get());
+  if (fd.ok()) {
+    *opened = std::move(fd.value);
+  } else if (fd.status.code == Code::kNotFound || fd.status.code == Code::kUnsupported) {
+    return fd.status;
+  } else if (fd.status.code == Code::kChanged) {
+    *settled = false;
   } else {
     record->problem = Problem::kUnreadable;
   }
   return {};
 }
 
-// All that is read here is of the entry's own descriptor: parts of two files never meet in one record.
-Status Walker::Examine(const Entry& entry, WalkRecord* record, bool* settled) {
-  if (entry.stat.type == EntryType::kSymlink) {
-    Result<std::string> target = ReadLinkFd(entry.fd.get());
-    if (!target.ok()) return target.status;
-    record->target = std::move(target.value);
-    record->has_target = true;
-  }
-  if (!options_.xattrs.empty()) ReadXattrs(entry.fd.get(), record);
-  if (!options_.hash_files || entry.stat.type != EntryType::kFile) return {};
-  Result<Hashed> hashed = HashEntry(entry, options_.max_file_bytes);
+Status Walker::HashContent(int fd, WalkRecord* record, bool* settled) const {
+  Result<Hashed> hashed = HashOpened(fd, record->stat);
   if (hashed.ok()) {
     record->sha256 = hashed.value.sha256;
     record->has_sha256 = true;
-    return {};
+  } else if (hashed.status.code == Code::kUnsupported) {
+    return hashed.status;
+  } else if (hashed.status.code == Code::kChanged) {
+    *settled = false;
+  } else {
+    record->problem = Problem::kUnreadable;
   }
-  if (hashed.status.code == Code::kUnsupported) return hashed.status;
-  *settled = hashed.status.code != Code::kChanged;
-  if (!*settled || record->problem != Problem::kNone) return {};
-  record->problem = hashed.status.code == Code::kLimit ? Problem::kLimit : Problem::kUnreadable;
   return {};
 }
 
-void Walker::ReadXattrs(int path_fd, WalkRecord* record) const {
-  Result<std::vector<std::string>> names = ListXattrs(path_fd);
+void Walker::ReadXattrs(XattrSource source, WalkRecord* record) const {
+  Result<std::vector<std::string>> names = ListXattrs(source);
   record->has_xattrs = names.ok();
   for (const std::string& name : names.value) {
     if (!Wanted(name)) continue;
-    Result<std::string> value = GetXattr(path_fd, name);
+    Result<std::string> value = GetXattr(source, name);
     if (value.ok()) {
       record->xattrs.emplace_back(name, std::move(value.value));
     } else if (value.status.code != Code::kNotFound) {
@@ -185,7 +206,8 @@ void Walker::ReadXattrs(int path_fd, WalkRecord* record) const {
 bool Walker::Wanted(const std::string& xattr) const {
   for (const std::string& pattern : options_.xattrs) {
     bool prefix = pattern.back() == '*';
-    if (prefix ? xattr.compare(0, pattern.size() - 1, pattern, 0, pattern.size() - 1) == 0 : xattr == pattern) return true;
+    if (prefix ? xattr.compare(0, pattern.size() - 1, pattern, 0, pattern.size() - 1) == 0 : xattr == pattern)
+      return true;
   }
   return false;
 }

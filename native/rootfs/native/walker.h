@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "directory-names.h"
+#include "entry-content.h"
 #include "root.h"
 #include "walk-record.h"
 
@@ -38,14 +39,16 @@ class Walker {
     size_t path_bytes = 0;  // of the directory's own path within path_
   };
 
-  Walker(std::shared_ptr<const Root> root, WalkOptions options) : root_(std::move(root)), options_(std::move(options)) {}
+  Walker(std::shared_ptr<const Root> root, WalkOptions options)
+      : root_(std::move(root)), options_(std::move(options)) {}
 
   Status Visit(const std::string& name, std::string* batch);
   // One look at an entry. `settled` is false where it changed under the look and another may see it whole.
   Status Look(const std::string& name, WalkRecord* record, UniqueFd* directory, bool* settled);
   Status LookClosely(const std::string& name, WalkRecord* record, UniqueFd* directory, bool* settled);
-  Status Examine(const Entry& entry, WalkRecord* record, bool* settled);
-  void ReadXattrs(int path_fd, WalkRecord* record) const;
+  Status OpenContent(const Entry& entry, WalkRecord* record, UniqueFd* opened, bool* settled) const;
+  Status HashContent(int fd, WalkRecord* record, bool* settled) const;
+  void ReadXattrs(XattrSource source, WalkRecord* record) const;
   bool Wanted(const std::string& xattr) const;
   Status Descend(UniqueFd directory, const Identity& identity, size_t path_bytes);
   Status Ascend();

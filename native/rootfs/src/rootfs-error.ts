@@ -36,8 +36,8 @@ export class RootfsError extends Error {
   override readonly name = 'RootfsError';
   readonly code: RootfsErrorCode;
   /** Positive errno of the system call, where one failed. */
-  readonly errno?: number;
-  readonly syscall?: string;
+  declare readonly errno?: number;
+  declare readonly syscall?: string;
 
   constructor(
     code: RootfsErrorCode,

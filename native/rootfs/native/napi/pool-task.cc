@@ -50,10 +50,11 @@ void RunOne(const std::shared_ptr<Shared>& shared) {
   if (shared->running.fetch_sub(1) != 1) return;
   shared->outcome = Collect(*shared);
   auto* kept = new std::shared_ptr<Shared>(shared);
-  napi_status status = shared->settle.NonBlockingCall(kept, [](Napi::Env env, Napi::Function, std::shared_ptr<Shared>* it) {
-    std::unique_ptr<std::shared_ptr<Shared>> owned(it);
-    Settle(env, *owned);
-  });
+  napi_status status =
+      shared->settle.NonBlockingCall(kept, [](Napi::Env env, Napi::Function, std::shared_ptr<Shared>* it) {
+        std::unique_ptr<std::shared_ptr<Shared>> owned(it);
+        Settle(env, *owned);
+      });
   // When the environment is ending, the call has given our hold on it back already.
   if (status == napi_ok) {
     shared->settle.Release();
@@ -64,7 +65,8 @@ void RunOne(const std::shared_ptr<Shared>& shared) {
 
 }  // namespace
 
-Napi::Promise PoolTask::Run(Napi::Env env, size_t threads, std::function<void()> work, std::function<Outcome()> collect, Convert convert) {
+Napi::Promise PoolTask::Run(Napi::Env env, size_t threads, std::function<void()> work, std::function<Outcome()> collect,
+                            Convert convert) {
   auto shared = std::make_shared<Shared>(env);
   shared->work = std::move(work);
   shared->collect = std::move(collect);

@@ -18,8 +18,8 @@ class PoolTask {
   using Convert = std::function<Napi::Value(Napi::Env, const std::string&)>;
 
   // Runs `work` on up to `threads` pool threads at once, then `collect` once on the last of them.
-  static Napi::Promise Run(Napi::Env env, size_t threads, std::function<void()> work,
-                           std::function<Outcome()> collect, Convert convert);
+  static Napi::Promise Run(Napi::Env env, size_t threads, std::function<void()> work, std::function<Outcome()> collect,
+                           Convert convert);
 };
 
 }  // namespace rootfs

@@ -103,7 +103,7 @@ Napi::Value RootObject::HashFilesAsync(const Napi::CallbackInfo& info) {
 Napi::Value RootObject::GetXattr(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   Entry entry = Find(info);
-  Result<std::string> value = rootfs::GetXattr(entry.fd.get(), info[1].ToString().Utf8Value());
+  Result<std::string> value = rootfs::GetXattr({entry.fd.get(), true}, info[1].ToString().Utf8Value());
   if (!value.ok() && value.status.code == Code::kNotFound) return env.Undefined();
   return ToBuffer(env, OrThrow(env, std::move(value)));
 }
@@ -111,7 +111,7 @@ Napi::Value RootObject::GetXattr(const Napi::CallbackInfo& info) {
 Napi::Value RootObject::ListXattrs(const Napi::CallbackInfo& info) {
   Entry entry = Find(info);
   DirectoryNames packed;
-  for (const std::string& name : OrThrow(info.Env(), rootfs::ListXattrs(entry.fd.get()))) packed.Add(name);
+  for (const std::string& name : OrThrow(info.Env(), rootfs::ListXattrs({entry.fd.get(), true}))) packed.Add(name);
   return ToBuffer(info.Env(), packed.Pack());
 }
 

@@ -52,7 +52,8 @@ Napi::Value WalkerObject::NextAsync(const Napi::CallbackInfo& info) {
     shared->busy = false;
     return batch;
   };
-  return PoolTask::Run(info.Env(), 1, [] {}, work, ToBatch);
+  return PoolTask::Run(
+      info.Env(), 1, [] {}, work, ToBatch);
 }
 
 }  // namespace rootfs

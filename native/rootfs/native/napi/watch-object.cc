@@ -47,17 +47,16 @@ void WatchObject::StopAtExit(void* shared) { static_cast<Shared*>(shared)->Stop(
 void WatchObject::Send(const std::shared_ptr<Shared>& shared, EventBatch batch) {
   using Message = std::pair<std::weak_ptr<Shared>, EventBatch>;
   auto* message = new Message(shared, std::move(batch));
-  napi_status status =
-      shared->send.NonBlockingCall(message, [](Napi::Env env, Napi::Function onBatch, Message* given) {
-        std::unique_ptr<Message> owned(given);
-        std::shared_ptr<Shared> alive = owned->first.lock();
-        if (alive == nullptr) return;
-        // Before the call: what the callback throws must not hold up the batches after it.
-        alive->watcher->Acknowledge();
-        const EventBatch& events = owned->second;
-        onBatch.Call({ToBuffer(env, events.Pack()), Napi::Boolean::New(env, events.overflow()),
-                      Napi::Number::New(env, events.error()), Napi::String::New(env, events.call())});
-      });
+  napi_status status = shared->send.NonBlockingCall(message, [](Napi::Env env, Napi::Function onBatch, Message* given) {
+    std::unique_ptr<Message> owned(given);
+    std::shared_ptr<Shared> alive = owned->first.lock();
+    if (alive == nullptr) return;
+    // Before the call: what the callback throws must not hold up the batches after it.
+    alive->watcher->Acknowledge();
+    const EventBatch& events = owned->second;
+    onBatch.Call({ToBuffer(env, events.Pack()), Napi::Boolean::New(env, events.overflow()),
+                  Napi::Number::New(env, events.error()), Napi::String::New(env, events.call())});
+  });
   if (status != napi_ok) delete message;
 }
 

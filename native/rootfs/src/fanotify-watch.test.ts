@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { decodeEvents } from './fanotify-watch.ts';
+
+function packEvent(id: number, mask: number, path: string): Buffer {
+  const head = Buffer.alloc(16);
+  head.writeUInt32LE(16 + path.length, 0);
+  head.writeUInt32LE(id, 4);
+  head.writeUInt32LE(mask, 8);
+  return Buffer.concat([head, Buffer.from(path, 'latin1')]);
+}
+
+test('events are named by their directory as given, and those of removed directories are left out', () => {
+  const packed = Buffer.concat([
+    packEvent(1, 0x100 | 0x2 | 0x8, 'new\xff'),
+    packEvent(2, 0x40, 'gone'),
+    packEvent(1, 0x40000000 | 0x80 | 0x40, 'dir'),
+    packEvent(1, 0x4 | 0x200, ''),
+  ]);
+  assert.deepEqual(decodeEvents(packed, new Map([[1, '/upper']])), [
+    {
+      directory: '/upper',
+      path: Buffer.from('new\xff', 'latin1'),
+      kinds: ['create', 'modify', 'closeWrite'],
+      isDirectory: false,
+    },
+    { directory: '/upper', path: Buffer.from('dir'), kinds: ['movedFrom', 'movedTo'], isDirectory: true },
+    { directory: '/upper', path: Buffer.alloc(0), kinds: ['delete', 'attributes'], isDirectory: false },
+  ]);
+  assert.deepEqual(decodeEvents(Buffer.alloc(0), new Map()), []);
+});
+
+test('a record with a wrong length is refused', () => {
+  const event = packEvent(1, 2, 'x');
+  assert.throws(() => decodeEvents(event.subarray(0, -1), new Map()), TypeError);
+  event.writeUInt32LE(15, 0);
+  assert.throws(() => decodeEvents(event, new Map()), TypeError);
+});

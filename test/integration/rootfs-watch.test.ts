@@ -1,0 +1,257 @@
+import assert from 'node:assert/strict';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { type FanotifyEventKind, type FanotifyWatch, RootfsError, watchFilesystem } from '@holdfast/rootfs';
+import { makeTree } from '../support/hostile-tree.ts';
+
+const skip = process.getuid?.() === 0 ? false : 'needs root';
+const failsWith = (code: string) => (error: unknown) => error instanceof RootfsError && error.code === code;
+
+/** What a watch told so far: the kinds by directory and path, merged. */
+class Log {
+  readonly kinds = new Map<string, Set<FanotifyEventKind>>();
+  overflows = 0;
+  batches = 0;
+
+  watch(paths: string[], batchMs = 5): FanotifyWatch {
+    return watchFilesystem({ paths, batchMs }, ({ events, overflow, error }) => {
+      if (error !== undefined) throw error;
+      this.batches += 1;
+      if (overflow) this.overflows += 1;
+      for (const event of events) {
+        const key = join(event.directory, event.path.toString('latin1'));
+        const known = this.kinds.get(key) ?? new Set();
+        for (const kind of event.kinds) known.add(kind);
+        this.kinds.set(key, known);
+      }
+    });
+  }
+
+  /** Waits until something was told of a path. */
+  async until(path: string, ...kinds: FanotifyEventKind[]): Promise<void> {
+    const end = performance.now() + 10_000;
+    const isThere = (): boolean => kinds.every((kind) => this.kinds.get(path)?.has(kind));
+    while (!this.kinds.has(path) || !isThere()) {
+      if (performance.now() > end)
+        assert.fail(`nothing of ${path} (${kinds.join()}) among ${[...this.kinds.keys()].join()}`);
+      await sleep(2);
+    }
+  }
+}
+
+/** Runs shell lines as another process: what this one does itself is never told. */
+function run(script: string): void {
+  execFileSync('sh', ['-ec', script]);
+}
+
+interface Overlay {
+  readonly lower: string;
+  readonly upper: string;
+  readonly merged: string;
+}
+
+function mountOverlay(t: TestContext): Overlay {
+  const base = realpathSync(mkdtempSync(join(tmpdir(), 'holdfast-overlay-')));
+  const [lower, upper, work, merged] = ['lower', 'upper', 'work', 'merged'].map((name) => join(base, name));
+  assert.ok(lower !== undefined && upper !== undefined && work !== undefined && merged !== undefined);
+  for (const directory of [lower, upper, work, merged]) mkdirSync(directory);
+  mkdirSync(join(lower, 'etc'));
+  writeFileSync(join(lower, 'etc/passwd'), 'root');
+  writeFileSync(join(lower, 'etc/shadow'), 'root');
+  const options = `lowerdir=${lower},upperdir=${upper},workdir=${work}`;
+  execFileSync('mount', ['-t', 'overlay', 'overlay', '-o', options, merged]);
+  t.after(() => {
+    execFileSync('umount', [merged]);
+    rmSync(base, { recursive: true, force: true });
+  });
+  return { lower, upper, merged };
+}
+
+function watchThreads(): number {
+  const tasks = readdirSync('/proc/self/task');
+  return tasks.filter((task) => readFileSync(`/proc/self/task/${task}/comm`, 'utf8').trim() === 'rootfs-watch').length;
+}
+
+/** A thread that was joined may stay in /proc for a moment. */
+async function allThreadsGone(): Promise<void> {
+  for (let tries = 0; tries < 20 && watchThreads() > 0; tries += 1) await sleep(5);
+  assert.equal(watchThreads(), 0);
+}
+
+test('changes made through an overlay mount are told with the path in its upper directory', { skip }, async (t) => {
+  const { upper, merged } = mountOverlay(t);
+  const log = new Log();
+  using _watch = log.watch([upper]);
+  run(`mkdir ${merged}/new && echo 1 > ${merged}/new/file`);
+  await log.until(`${upper}/new`, 'create');
+  await log.until(`${upper}/new/file`, 'create', 'modify', 'closeWrite');
+  run(`mv ${merged}/new/file ${merged}/new/renamed`);
+  await log.until(`${upper}/new/file`, 'movedFrom');
+  await log.until(`${upper}/new/renamed`, 'movedTo');
+  run(`chmod 4755 ${merged}/new/renamed`);
+  await log.until(`${upper}/new/renamed`, 'attributes');
+  run(`rm ${merged}/new/renamed`);
+  await log.until(`${upper}/new/renamed`, 'delete');
+  run(`echo more >> ${merged}/etc/passwd`);
+  await log.until(`${upper}/etc/passwd`);
+  run(`rm ${merged}/etc/shadow`);
+  await log.until(`${upper}/etc/shadow`);
+  assert.equal(log.overflows, 0);
+  for (const path of log.kinds.keys()) assert.ok(path.startsWith(upper), path);
+});
+
+test('after a directory is renamed what is below it has the new path', { skip }, async (t) => {
+  const upper = realpathSync(makeTree(t));
+  const log = new Log();
+  using _watch = log.watch([upper]);
+  run(`mkdir -p ${upper}/one/deep && echo 1 > ${upper}/one/deep/a`);
+  await log.until(`${upper}/one/deep/a`);
+  run(`mv ${upper}/one ${upper}/two && echo 1 > ${upper}/two/deep/b`);
+  await log.until(`${upper}/two/deep/b`);
+  assert.ok(!log.kinds.has(`${upper}/one/deep/b`));
+  run(`echo 1 > "${upper}/two/x (deleted)"`);
+  await log.until(`${upper}/two/x (deleted)`);
+});
+
+test('only watched directories are told about, and not what this process does', { skip }, async (t) => {
+  const base = realpathSync(makeTree(t));
+  for (const name of ['a', 'ab', 'c', 'a/inner']) mkdirSync(join(base, name));
+  const log = new Log();
+  using watch = log.watch([join(base, 'a'), join(base, 'a/inner')]);
+  writeFileSync(join(base, 'a/own'), 'x');
+  run(`echo 1 > ${base}/ab/no; echo 1 > ${base}/c/no; echo 1 > ${base}/a/yes; echo 1 > ${base}/a/inner/yes`);
+  await log.until(`${base}/a/inner/yes`);
+  assert.deepEqual([...log.kinds.keys()].toSorted(), [`${base}/a/inner/yes`, `${base}/a/yes`]);
+  watch.add(join(base, 'c'));
+  watch.add(join(base, 'c'));
+  watch.remove(join(base, 'a'));
+  watch.remove(join(base, 'never'));
+  log.kinds.clear();
+  run(`echo 1 > ${base}/a/gone; chmod 700 ${base}/c; echo 1 > ${base}/c/now`);
+  await log.until(`${base}/c/now`);
+  await log.until(`${base}/c`, 'attributes');
+  assert.ok(!log.kinds.has(`${base}/a/gone`));
+  watch.remove(join(base, 'c'));
+  watch.remove(join(base, 'a/inner'));
+  watch.add(join(base, 'a'));
+  run(`echo 1 > ${base}/a/again`);
+  await log.until(`${base}/a/again`);
+});
+
+test('names are bytes, and a directory too deep to be named is told by an ancestor', { skip }, async (t) => {
+  const base = realpathSync(makeTree(t));
+  const log = new Log();
+  using _watch = log.watch([base]);
+  const program = `import os,sys
+os.chdir(os.fsencode(sys.argv[1])); open(b'\\xff\\n' + b'x' * 200, 'w').close()
+n = b'n' * 250
+for i in range(40): os.mkdir(n); os.chdir(n)
+open('bottom', 'w').close()`;
+  execFileSync('/usr/bin/python3', ['-c', program, base]);
+  t.after(() => execFileSync('rm', ['-rf', join(base, 'n'.repeat(250))]));
+  await log.until(join(base, `\u00ff\n${'x'.repeat(200)}`), 'create');
+  await sleep(50);
+  assert.ok(![...log.kinds.keys()].some((path) => path.endsWith('bottom')));
+  const ancestors = [...log.kinds.keys()].filter((path) => path.length > 2000 && path.length < 4096);
+  assert.ok(ancestors.length > 0);
+});
+
+test('when more happens than the kernel queues, an overflow is told and the watch goes on', { skip }, async (t) => {
+  const base = realpathSync(makeTree(t));
+  const log = new Log();
+  using _watch = log.watch([base], 6000);
+  run(`echo 1 > ${base}/first`);
+  await log.until(`${base}/first`);
+  const program = `import os,sys
+for i in range(17000): os.mknod(sys.argv[1] + '/%d' % i)`;
+  execFileSync('/usr/bin/python3', ['-c', program, base]);
+  const end = performance.now() + 15_000;
+  while (log.overflows === 0 && performance.now() < end) await sleep(20);
+  assert.equal(log.overflows, 1);
+  run(`echo 1 > ${base}/after`);
+  await log.until(`${base}/after`);
+});
+
+test('a slow consumer loses no event', { skip }, async (t) => {
+  const base = realpathSync(makeTree(t));
+  const seen = new Set<string>();
+  using _watch = watchFilesystem({ paths: [base], batchMs: 0 }, ({ events }) => {
+    for (const event of events) seen.add(event.path.toString());
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+  });
+  const program = `import os,sys,time
+for i in range(300): os.mknod(sys.argv[1] + '/%d' % i); time.sleep(0.001)`;
+  await promisify(execFile)('/usr/bin/python3', ['-c', program, base]);
+  const end = performance.now() + 5000;
+  while (seen.size < 300 && performance.now() < end) await sleep(5);
+  assert.equal(seen.size, 300);
+});
+
+test('close ends the thread at once, and a watch works again after it', { skip }, async (t) => {
+  const base = realpathSync(makeTree(t));
+  const before = readdirSync('/proc/self/fd').length;
+  for (let i = 0; i < 20; i += 1) {
+    const log = new Log();
+    using watch = log.watch([base], 10_000);
+    run(`echo 1 > ${base}/file`);
+    await log.until(`${base}/file`);
+    assert.equal(watchThreads(), 1);
+    const start = performance.now();
+    watch.close();
+    assert.ok(performance.now() - start < 200);
+    watch.close();
+    await allThreadsGone();
+    const told = log.batches;
+    run(`echo 1 > ${base}/late`);
+    await sleep(1);
+    assert.equal(log.batches, told);
+    assert.throws(() => watch.add('/tmp/none'), failsWith('ERR_ROOTFS_CLOSED'));
+  }
+  assert.equal(readdirSync('/proc/self/fd').length, before);
+});
+
+test('what cannot be watched is refused by name and leaves no thread', { skip }, async (t) => {
+  const { merged, upper } = mountOverlay(t);
+  const watch = (paths: string[]): unknown => watchFilesystem({ paths }, () => {});
+  assert.throws(() => watch([upper, '/nonexistent']), failsWith('ERR_ROOTFS_NOT_FOUND'));
+  assert.throws(() => watch(['/proc/self']), RootfsError);
+  assert.throws(() => watch(['relative']), TypeError);
+  assert.throws(() => watchFilesystem(Object.assign({ paths: [] }, { path: [] }), () => {}), /unknown option path;/);
+  assert.throws(() => watch([merged]), failsWith('ERR_ROOTFS_UNSUPPORTED'));
+  await allThreadsGone();
+});
+
+test('a process and a worker thread end with a watch, a walk and hashes under way', { skip }, (t) => {
+  const base = realpathSync(makeTree(t));
+  writeFileSync(join(base, 'big'), Buffer.alloc(64 * 1024 * 1024));
+  const busy = `
+    import { openRoot, watchFilesystem } from '@holdfast/rootfs';
+    const directory = ${JSON.stringify(base)};
+    watchFilesystem({ paths: [directory] }, () => {});
+    const root = openRoot(directory);
+    root.hashFilesAsync(Array(20).fill(Buffer.from('big')), { maxBytes: 2 ** 30 }).catch(() => {});
+    root.walkAsync(Buffer.alloc(0), { maxEntries: 100, maxDepth: 1, hashFiles: true, maxFileBytes: 2 ** 30 }).next();`;
+  const inWorker = `
+    import { Worker } from 'node:worker_threads';
+    for (let i = 0; i < 5; i += 1) {
+      const worker = new Worker(new URL('data:text/javascript,' + encodeURIComponent(${JSON.stringify(
+        busy.replaceAll("'@holdfast/rootfs'", `'${import.meta.resolve('@holdfast/rootfs')}'`),
+      )} + "\\nimport { parentPort } from 'node:worker_threads'; parentPort.postMessage(1);")));
+      await new Promise((resolve, reject) => { worker.on('message', resolve); worker.on('error', reject); });
+      await worker.terminate();
+    }
+    console.log('done');`;
+  for (const program of [`${busy}\nconsole.log('done'); process.exit(0);`, inWorker]) {
+    const ended = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+      cwd: import.meta.dirname,
+      encoding: 'utf8',
+      timeout: 20_000,
+    });
+    assert.deepEqual([ended.status, ended.signal, ended.stdout], [0, null, 'done\n'], ended.stderr);
+  }
+});
