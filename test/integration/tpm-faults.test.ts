@@ -65,9 +65,19 @@ describe('a TPM that fails', { skip: missingSwtpm() ?? false }, () => {
     assert.ok(codes.slice(firstFailure + 1).every((code) => code === 'ERR_TPM_DEAD'));
     assert.equal(tpm.state, 'dead');
     await assert.rejects(tpm.getRandom(1), { code: 'ERR_TPM_DEAD' });
-    await assert.rejects(openTpm({ tcti: swtpm.tcti }), { code: 'ERR_TPM_TCTI', layer: 'tcti' });
+    await assert.rejects(openTpm({ tcti: swtpm.tcti }), {
+      code: 'ERR_TPM_TCTI',
+      layer: 'tcti',
+      message: `no TPM can be reached at ${swtpm.tcti} (TSS2_RC_IO_ERROR)`,
+    });
     await swtpm.restart();
     await expectUsable();
+  });
+
+  test('no device, and a TCTI whose library is missing, are named', async () => {
+    await assert.rejects(openTpm({ tcti: 'device:/nonexistent' }), { message: /at device:\/nonexistent/ });
+    // No simulator and, in Debian's tpm2-tss, no resource manager daemon: either way the sentence names what was tried.
+    await assert.rejects(openTpm({ tcti: 'tabrmd:' }), { code: 'ERR_TPM_TCTI', message: /at tabrmd:/ });
   });
 
   test('stopped: commands are rejected at their deadline while file reads and timers go on', async () => {

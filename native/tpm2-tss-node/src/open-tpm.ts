@@ -2,6 +2,7 @@ import { checkFlag, checkInteger, checkOptions } from './check-options.ts';
 import { CommandQueue } from './command-queue.ts';
 import { loadNative } from './load-native.ts';
 import { Tpm } from './tpm.ts';
+import { TpmError } from './tpm-error.ts';
 
 /** How to reach the TPM, and how long to wait for it. */
 export interface OpenTpmOptions {
@@ -36,6 +37,16 @@ function checkTcti(tcti: unknown): asserts tcti is string {
   }
 }
 
+/** A connection that fails has no more to say than "IO failure": name what was tried. */
+function describeFailure(error: unknown, tcti: string): unknown {
+  if (!(error instanceof TpmError) || error.command !== 'connect') return error;
+  const { code, command, rc, name } = error;
+  const [tctiName = ''] = tcti.split(':', 1);
+  const hint = name === 'TSS2_RC_NOT_SUPPORTED' ? `: is the library libtss2-tcti-${tctiName} installed?` : '';
+  const message = `no TPM can be reached at ${tcti} (${name})${hint}`;
+  return new TpmError({ code, command, rc, message, cause: error });
+}
+
 /**
  * Connects to a TPM: checks the options, loads the native part (only now), starts the thread of the context, opens the
  * TCTI and, once in a process, runs a cryptographic self-test through an encrypted session of this TPM.
@@ -55,7 +66,7 @@ export async function openTpm(options: OpenTpmOptions): Promise<Tpm> {
     await queue.run('open', { tcti, exclusive }, deadlineMs);
   } catch (error) {
     await queue.close(deadlineMs);
-    throw error;
+    throw describeFailure(error, tcti);
   }
   return new Tpm(queue, { deadlineMs, keyDeadlineMs });
 }
