@@ -21,6 +21,8 @@ export interface SecureBootFacts {
   readonly variables: readonly MeasuredVariable[];
   /** What vouched for each image that was started, in order, and what shim adds. */
   readonly authorities: readonly MeasuredVariable[];
+  /** What firmware says that it did before the separator: `UEFI Debug Mode` voids Secure Boot. */
+  readonly actions: readonly string[];
   readonly findings: readonly BootFinding[];
   /** Whether the firmware has no SecureBoot variable with a value. */
   readonly isVariableEmpty: boolean;
@@ -29,6 +31,7 @@ export interface SecureBootFacts {
 const PCR = 7;
 const GLOBAL = '8be4df61-93ca-11d2-aa0d-00e098032b8c';
 const IMAGE_SECURITY = 'd719b2cb-3d3a-4596-a3bc-dad00e67656f';
+const ACTION = /^[\x20-\x7e]+\0?$/;
 const SEQUENCE: readonly (readonly [string, string])[] = [
   ['SecureBoot', GLOBAL],
   ['PK', GLOBAL],
@@ -56,9 +59,14 @@ export function readSecureBoot(events: readonly VerifiedEvent[], separator: LogE
     enabled: state === undefined ? null : state.equals(Buffer.of(1)),
     variables: isProven ? variables.map(describeVariable) : [],
     authorities: isProven ? listVariables(own, EVENT_TYPE.EV_EFI_VARIABLE_AUTHORITY).map(describeVariable) : [],
+    actions: before.filter(isAction).map(({ event }) => event.data.toString('latin1').replace(/\0$/, '')),
     findings: [...findings, ...sequence],
     isVariableEmpty: state?.length === 0,
   };
+}
+
+function isAction({ event, dataVerified }: VerifiedEvent): boolean {
+  return event.typeId === EVENT_TYPE.EV_EFI_ACTION && dataVerified && isAllowedBefore(event);
 }
 
 function listVariables(events: readonly VerifiedEvent[], typeId: number): UefiVariable[] {
@@ -67,14 +75,17 @@ function listVariables(events: readonly VerifiedEvent[], typeId: number): UefiVa
 }
 
 function judgeBefore({ event, dataVerified }: VerifiedEvent): BootFinding[] {
-  const isAllowed =
-    event.typeId === EVENT_TYPE.EV_EFI_VARIABLE_DRIVER_CONFIG ||
-    event.typeId === EVENT_TYPE.EV_EFI_VARIABLE_AUTHORITY ||
-    event.typeId === EVENT_TYPE.EV_EFI_ACTION;
-  if (isAllowed && dataVerified) return [];
+  if (isAllowedBefore(event) && dataVerified) return [];
   const { pcr, index, type } = event;
   const message = `${type} before the separator of PCR 7 is no verified Secure Boot variable`;
   return [{ code: 'SECURE_BOOT_EVENT_UNEXPECTED', pcr, index, message }];
+}
+
+/** Variables, what vouched for a driver of firmware, and actions in plain words: `UEFI Debug Mode` is one. */
+function isAllowedBefore(event: LogEvent): boolean {
+  if (event.typeId === EVENT_TYPE.EV_EFI_ACTION) return ACTION.test(event.data.toString('latin1'));
+  const isConfig = event.typeId === EVENT_TYPE.EV_EFI_VARIABLE_DRIVER_CONFIG;
+  return isConfig || event.typeId === EVENT_TYPE.EV_EFI_VARIABLE_AUTHORITY;
 }
 
 function judgeAfter({ event }: VerifiedEvent): BootFinding[] {
