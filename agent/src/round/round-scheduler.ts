@@ -34,7 +34,7 @@ export class RoundScheduler {
   #cancelTimer: (() => void) | undefined;
   #running: Promise<void> | undefined;
   #failures = 0;
-  #heartbeatAtMs = 0;
+  #heartbeatAtMs = Number.POSITIVE_INFINITY;
   #closed = false;
 
   constructor(deps: RoundSchedulerDeps) {
