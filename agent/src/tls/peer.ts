@@ -19,11 +19,12 @@ const PREFIX = 'URI:urn:holdfast:role:';
  */
 export function readPeer(certificate: X509Certificate): Peer {
   const spki = certificate.publicKey.export({ type: 'spki', format: 'der' });
-  return { spkiSha256: createHash('sha256').update(spki).digest('hex'), roles: readRoles(certificate) };
+  return { spkiSha256: createHash('sha256').update(spki).digest('hex'), roles: parseRoles(certificate.subjectAltName) };
 }
 
-function readRoles(certificate: X509Certificate): Set<PeerRole> {
-  const names = certificate.subjectAltName ?? '';
+/** Roles among subject alternative names as Node writes them. */
+export function parseRoles(subjectAltName: string | undefined): Set<PeerRole> {
+  const names = subjectAltName ?? '';
   if (names.includes('"')) return new Set();
   const entries = names.split(', ');
   return new Set(ROLES.filter((role) => entries.includes(`${PREFIX}${role}`)));

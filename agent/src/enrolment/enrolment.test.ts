@@ -1,0 +1,199 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { test } from 'node:test';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { computeProof, computeTranscript } from '@holdfast/evidence';
+import { type EnrollRequest, type EnrollResponse, EnrollResponseSchema } from '@holdfast/proto';
+import { AgentError } from '../agent-error.ts';
+import { FakeClock } from '../fake-clock.test-support.ts';
+import { FakeStateDirectory } from '../state/fake-state-directory.test-support.ts';
+import { FakeTpm } from '../tpm/fake-tpm-device.test-support.ts';
+import { TpmKeyRing } from '../tpm/tpm-key-ring.ts';
+import { TpmQueue } from '../tpm/tpm-queue.ts';
+import { readEkCertificates } from './ek-certificates.ts';
+import { type EnrolmentPort, enrol } from './enrol.ts';
+import { Enroller } from './enroller.ts';
+import { chooseRenewalTime, type Enrolment, encodeEnrolment, parseEnrolment } from './enrolment-file.ts';
+
+const TLS = 'cd'.repeat(32);
+const NONCE = Buffer.alloc(32, 1);
+const CREDENTIAL = { idObject: Buffer.from('id object'), encryptedSecret: Buffer.from('secret') };
+type Step = NonNullable<MessageInitShape<typeof EnrollResponseSchema>['step']>;
+
+function createKeys(tpm = new FakeTpm(), state = new FakeStateDirectory()) {
+  const clock = new FakeClock();
+  const queue = new TpmQueue({ clock, open: async () => tpm.open(), onLost: () => undefined });
+  const ekTemplate = { name: 'L-1' as const, public: Buffer.from('template') };
+  return {
+    tpm,
+    state,
+    clock,
+    keys: new TpmKeyRing({ queue, state, ekTemplate, randomBytes, onReplaced: () => undefined }),
+  };
+}
+
+/** Answers the steps in their order. */
+function createPort(answers: Step[]) {
+  const sent: EnrollRequest['step'][] = [];
+  const rest = [...answers];
+  const port: EnrolmentPort & { isClosed: boolean } = {
+    isClosed: false,
+    send: async ({ step }) => void sent.push(step),
+    receive: async (): Promise<EnrollResponse> => {
+      const step = rest.shift();
+      if (step === undefined) throw new Error('the stream ended');
+      return create(EnrollResponseSchema, { step });
+    },
+    close: () => {
+      port.isClosed = true;
+    },
+  };
+  return { port, sent };
+}
+
+const inOrder = (kid: string, certificates: Buffer[] = []): Step[] => [
+  { case: 'nonce', value: { nonce: NONCE } },
+  { case: 'challenge', value: CREDENTIAL },
+  { case: 'enrolled', value: { kid, certificates } },
+];
+
+test('an enrolment tells the keys and proves the whole exchange with the activated secret', async () => {
+  const { keys, tpm } = createKeys();
+  const certificate = Buffer.concat([Buffer.of(0x30, 0x82, 0, 3), Buffer.from('DER'), Buffer.alloc(20, 0xff)]);
+  tpm.nv.set(0x01c00002, certificate);
+  const { identity } = await keys.use((loaded) => Promise.resolve(loaded));
+  const { port, sent } = createPort(inOrder(identity.kid, [Buffer.from('AK'), Buffer.from('key')]));
+  const result = await enrol(port, { keys, kubeNode: 'worker-1', tlsSpkiSha256: TLS });
+  assert.deepEqual(result, { kid: identity.kid, certificates: [Buffer.from('AK'), Buffer.from('key')] });
+  const [begin, offered, proof] = sent;
+  assert.ok(begin?.case === 'begin' && offered?.case === 'keys' && proof?.case === 'proof');
+  assert.deepEqual(begin.value.ekCertificates, [certificate.subarray(0, 7)]);
+  assert.deepEqual(offered.value.akPublic, identity.akPublic);
+  const transcript = computeTranscript({ ...begin.value, nonce: NONCE, ...offered.value, ...CREDENTIAL });
+  // The fake TPM activates to the reversed id object.
+  const secret = Buffer.from(CREDENTIAL.idObject).reverse();
+  assert.deepEqual(Buffer.from(proof.value.hmac), computeProof(secret, transcript));
+  assert.equal(tpm.objects.size, 2, 'the EK is flushed');
+});
+
+const disorders: [string, Step[]][] = [
+  ['a challenge before the nonce', [{ case: 'challenge', value: CREDENTIAL }]],
+  ['a short nonce', [{ case: 'nonce', value: { nonce: Buffer.alloc(8) } }]],
+  [
+    'the end before the challenge',
+    [
+      { case: 'nonce', value: { nonce: NONCE } },
+      { case: 'enrolled', value: { kid: 'x' } },
+    ],
+  ],
+  ['another key', inOrder('another kid')],
+];
+
+for (const [name, answers] of disorders) {
+  test(`a verifier that answers with ${name} enrols nothing`, async () => {
+    const { port } = createPort(answers);
+    await assert.rejects(enrol(port, { keys: createKeys().keys, kubeNode: 'worker-1', tlsSpkiSha256: TLS }), {
+      code: 'ERR_AGENT_ENROLMENT',
+    });
+  });
+}
+
+test('EK certificates are found in NV, cut to their length, and what is none is passed over', async () => {
+  const tpm = new FakeTpm();
+  const certificate = (fill: number) => Buffer.concat([Buffer.of(0x30, 0x82, 0, 2), Buffer.alloc(2, fill)]);
+  tpm.nv.set(0x01c00100, certificate(3));
+  tpm.nv.set(0x01c00016, Buffer.concat([certificate(2), Buffer.alloc(9)]));
+  tpm.nv.set(0x01c00002, certificate(1));
+  tpm.nv.set(0x01c00003, Buffer.from('a template'));
+  tpm.nv.set(0x01c00004, Buffer.of(0x30, 0x82, 0xff, 0xff));
+  tpm.nv.set(0x01800001, certificate(9));
+  assert.deepEqual(await readEkCertificates(tpm.open()), [certificate(1), certificate(2), certificate(3)]);
+  for (let index = 0x01c00010; index < 0x01c00030; index += 1) tpm.nv.set(index, certificate(5));
+  assert.equal((await readEkCertificates(tpm.open())).length, 8);
+});
+
+async function createEnroller(state: FakeStateDirectory, keys: TpmKeyRing, clock: FakeClock, verifier = 'verifier:1') {
+  const enrolled: Enrolment[] = [];
+  const onEnrolled = (enrolment: Enrolment) => enrolled.push(enrolment);
+  const deps = { state, keys, clock, kubeNode: 'worker-1', tlsSpkiSha256: TLS, verifier, onEnrolled };
+  return { enroller: await Enroller.open(deps), enrolled };
+}
+
+test('an agent enrols once, and another run of it not again', async () => {
+  const { keys, state, clock } = createKeys();
+  const { identity } = await keys.use((loaded) => Promise.resolve(loaded));
+  const first = await createEnroller(state, keys, clock);
+  const { port } = createPort(inOrder(identity.kid));
+  await first.enroller.ensure(() => port);
+  await first.enroller.ensure(() => assert.fail('no second enrolment'));
+  assert.equal(port.isClosed, true);
+  assert.equal(first.enrolled.length, 1);
+  const second = await createEnroller(state, keys, clock);
+  await second.enroller.ensure(() => assert.fail('no enrolment'));
+  await clock.advance(12 * 3_600_000);
+  assert.equal(second.enroller.renewalInMs, 0);
+  const { port: renewal } = createPort(inOrder(identity.kid));
+  await second.enroller.ensure(() => renewal);
+  assert.equal(second.enrolled.length, 1);
+});
+
+test('another verifier, a damaged file and a verifier that forgot need a new enrolment', async () => {
+  const { keys, state, clock } = createKeys();
+  const { identity } = await keys.use((loaded) => Promise.resolve(loaded));
+  const enrolOnce = async (enroller: Enroller) => {
+    const { port, sent } = createPort(inOrder(identity.kid));
+    await enroller.ensure(() => port);
+    return sent.length === 3;
+  };
+  const { enroller } = await createEnroller(state, keys, clock);
+  assert.equal(await enrolOnce(enroller), true);
+  assert.equal(await enrolOnce(enroller), false);
+  enroller.forget();
+  assert.equal(await enrolOnce(enroller), true);
+  assert.equal(await enrolOnce((await createEnroller(state, keys, clock, 'other:2')).enroller), true);
+  state.files.set('enrolment.json', Buffer.from('{'));
+  assert.equal(await enrolOnce((await createEnroller(state, keys, clock, 'other:2')).enroller), true);
+});
+
+test('an enrolment that fails leaves none behind and closes its stream', async () => {
+  const { keys, state, clock } = createKeys();
+  const { enroller } = await createEnroller(state, keys, clock);
+  const { port } = createPort([]);
+  await assert.rejects(
+    enroller.ensure(() => port),
+    /stream ended/,
+  );
+  assert.equal(port.isClosed, true);
+  assert.deepEqual(enroller.certificates, []);
+  assert.equal(state.files.has('enrolment.json'), false);
+});
+
+const enrolment: Enrolment = {
+  verifier: 'verifier:1',
+  kid: 'kid',
+  tlsSpkiSha256: TLS,
+  enrolledAtMs: 1_000,
+  certificates: [Buffer.from('AK'), Buffer.from('key'), Buffer.from('issuer')],
+};
+
+test('an enrolment file says the same after it was written and read, and damage is the own error', () => {
+  const file = encodeEnrolment(enrolment);
+  assert.deepEqual(parseEnrolment(file), enrolment);
+  for (let size = 0; size < file.length - 1; size += 1) {
+    assert.throws(() => parseEnrolment(file.subarray(0, size)), { code: 'ERR_AGENT_STATE' });
+  }
+  for (let bit = 0; bit < file.length * 8; bit += 1) {
+    const flipped = Buffer.from(file);
+    flipped.writeUInt8(flipped.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3);
+    try {
+      parseEnrolment(flipped);
+    } catch (error) {
+      assert.ok(error instanceof AgentError && error.code === 'ERR_AGENT_STATE');
+    }
+  }
+});
+
+test('certificates that do not parse are renewed at once, none at all after half a day', () => {
+  assert.equal(chooseRenewalTime(enrolment), 0);
+  assert.equal(chooseRenewalTime({ ...enrolment, certificates: [] }), 1_000 + 12 * 3_600_000);
+});

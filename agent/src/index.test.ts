@@ -1,0 +1,17 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { AGENT_VERSION } from './version.ts';
+
+test('importing the package loads no native code', async () => {
+  await import('./index.ts');
+  const report = process.report.getReport();
+  assert.ok('sharedObjects' in report && Array.isArray(report.sharedObjects));
+  const addons = report.sharedObjects.filter((path) => String(path).endsWith('.node'));
+  assert.deepEqual(addons, []);
+});
+
+test('the version is that of the package', () => {
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+  assert.equal(AGENT_VERSION, version);
+});
