@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { after, before, suite, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { assertCheckquoteAccepts, assertPythonVerifies } from '../support/token-interop.ts';
 
@@ -68,7 +71,7 @@ suite('quickstart, end to end on a real runtime and a TPM simulator', () => {
     assert.deepEqual(findLeftovers(), []);
   });
 
-  test('a run that is kept can be looked at, and its snapshot verifies elsewhere', () => {
+  test('a run that is kept can be looked at, and its snapshot verifies elsewhere', async () => {
     const kept = quickstart('--keep');
     assert.equal(kept.status, 0, kept.stderr);
     assert.match(kept.stdout, /BEFORE[\s\S]*AFTER/);
@@ -76,6 +79,7 @@ suite('quickstart, end to end on a real runtime and a TPM simulator', () => {
     assert.equal(again.status, 3, 'a second run beside a kept one is refused');
     checkCommands(directory);
     checkSnapshot(directory);
+    await checkSubscriber(directory);
     const stopped = quickstart('--stop');
     assert.equal(stopped.status, 0, stopped.stderr);
     assert.deepEqual(findLeftovers(), []);
@@ -187,4 +191,54 @@ function checkInterop(directory: string, file: string): void {
   const { akPublic } = JSON.parse(holdfast(['inspect', 'snapshot', file, '--json'], directory).stdout);
   assertPythonVerifies(token, directory);
   assertCheckquoteAccepts(token, Buffer.from(akPublic, 'hex'), directory);
+}
+
+/** A verifier service of somebody else dials the agent, and comes to the same verdicts on evidence of its own. */
+async function checkSubscriber(directory: string): Promise<void> {
+  const settings = JSON.parse(readFileSync(join(CHECKOUT, '.holdfast/config.json'), 'utf8'));
+  const config = join(dirname(settings.trust), 'subscriber.json');
+  const { NODE_V8_COVERAGE: _, NODE_TEST_CONTEXT: __, NODE_OPTIONS: ___, ...env } = process.env;
+  const child = spawn(join(CHECKOUT, 'scripts/holdfast'), ['verifier', '--json', '--config', config], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    env,
+  });
+  try {
+    const [line] = await once(createInterface({ input: child.stdout }), 'line', {
+      signal: AbortSignal.timeout(30_000),
+    });
+    const { listenAddress } = JSON.parse(line);
+    const first = JSON.parse(holdfast(['results', '--json']).stdout)[0];
+    const second = await pollResult(listenAddress);
+    assert.deepEqual(summarise(second), summarise(first));
+    assert.equal(second.kubeNode.ueid, first.kubeNode.ueid);
+    writeFileSync(join(directory, 'second.json'), JSON.stringify(second));
+  } finally {
+    const ended = once(child, 'exit');
+    child.kill('SIGTERM');
+    await ended;
+  }
+}
+
+async function pollResult(address: string) {
+  for (let attempt = 0; attempt < 60; attempt += 1) {
+    const found = JSON.parse(holdfast(['results', '--json', '--verifier', address]).stdout || '[]');
+    if (found.length === 1 && found[0].containers.length === 3) return found[0];
+    await delay(500);
+  }
+  return assert.fail('the second verifier got no evidence');
+}
+
+function summarise(result: { kubeNode: { name: string; status: string }; containers: Moment['containers'] }) {
+  return {
+    name: result.kubeNode.name,
+    status: result.kubeNode.status,
+    containers: result.containers.map(({ id, status, manifestDigest, packages, sbomDigest, findings }) => ({
+      id,
+      status,
+      manifestDigest,
+      packages,
+      sbomDigest,
+      findings: findings.map(({ code, path, purl }) => ({ code, path, purl })),
+    })),
+  };
 }

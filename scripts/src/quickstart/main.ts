@@ -176,6 +176,9 @@ function explainKept(services: Services): void {
   note('  scripts/holdfast results --watch');
   note('  scripts/holdfast nodes');
   note('  scripts/holdfast snapshot --out node.snapshot && scripts/holdfast verify node.snapshot');
+  note(
+    `  scripts/holdfast verifier --config ${services.subscriber}   # a second verifier service that subscribes to the agent`,
+  );
   note('scripts/quickstart --stop takes it down');
 }
 

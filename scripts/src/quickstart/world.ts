@@ -61,6 +61,8 @@ async function readEkName(state: QuickstartState, tcti: string): Promise<string>
 export interface Services {
   readonly verifier: string;
   readonly agent: string;
+  /** Settings of a second verifier service that subscribes to the agent; nobody started it. */
+  readonly subscriber: string;
   /** Settings for the command line, to be written to a file. */
   readonly config: object;
 }
@@ -87,14 +89,16 @@ export async function startServices(inputs: ServiceInputs): Promise<Services> {
     commonName: 'quickstart person',
     roles: ['responder', 'operator', 'auditor', 'builder'],
   });
+  const personTrust = await writePersonTrust(state, trust);
   return {
     verifier: verifier.listenAddress,
     agent: agent.listenAddress,
+    subscriber: await describeSubscriber(inputs, ca, personTrust, agent.listenAddress),
     config: {
       agent: { address: agent.listenAddress },
       verifier: { address: verifier.listenAddress },
       tls: person,
-      trust: await writePersonTrust(state, trust),
+      trust: personTrust,
       references: inputs.references,
     },
   };
@@ -149,6 +153,26 @@ async function startVerifier(inputs: ServiceInputs, ca: DevCa, trust: string) {
   return await startHoldfast(['verifier', '--config', config], join(directory, 'verifier.log'));
 }
 
+/** Settings of a verifier service of somebody else, who trusts what the first one certified and dials the agent. */
+async function describeSubscriber(inputs: ServiceInputs, ca: DevCa, trust: string, agent: string): Promise<string> {
+  const { directory } = inputs.state;
+  const tls = await ca.issueFiles(join(directory, 'tls'), 'subscriber', {
+    commonName: 'quickstart subscriber',
+    roles: ['verifier', 'responder'],
+    hosts: ['127.0.0.1', 'localhost'],
+  });
+  const settings = {
+    listen: '127.0.0.1:0',
+    stateDir: join(directory, 'subscriber'),
+    tls,
+    trustFile: trust,
+    referencesDir: inputs.references,
+    verifierId: 'subscriber',
+    subscriptions: [{ address: agent }],
+  };
+  return await writeSettings(directory, 'verifier', settings, 'subscriber.json');
+}
+
 async function startAgent(inputs: ServiceInputs, ca: DevCa, verifier: string) {
   const { directory } = inputs.state;
   const tls = await ca.issueFiles(join(directory, 'tls'), 'agent', {
@@ -170,8 +194,13 @@ async function startAgent(inputs: ServiceInputs, ca: DevCa, verifier: string) {
   return await startHoldfast(['agent', '--config', config], join(directory, 'agent.log'));
 }
 
-async function writeSettings(directory: string, name: 'agent' | 'verifier', settings: object): Promise<string> {
-  const file = join(directory, `${name}.json`);
+async function writeSettings(
+  directory: string,
+  name: 'agent' | 'verifier',
+  settings: object,
+  fileName = `${name}.json`,
+): Promise<string> {
+  const file = join(directory, fileName);
   await writeFile(file, JSON.stringify({ serve: { [name]: settings } }, null, 2), { mode: 0o600 });
   return file;
 }
