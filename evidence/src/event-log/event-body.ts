@@ -56,6 +56,7 @@ export function parseUefiVariable(data: Buffer): UefiVariable {
   const dataBytes = readLength(reader);
   if (nameChars * 2 > reader.remaining) throw reader.malformed('name is longer than the event');
   const name = reader.take(nameChars * 2).toString('utf16le');
+  if (!name.isWellFormed()) throw reader.malformed('name is not UTF-16');
   return { guid, name, data: reader.take(dataBytes) };
 }
 

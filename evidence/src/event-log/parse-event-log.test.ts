@@ -146,10 +146,11 @@ test('an EV_NO_ACTION of no PCR is kept, any other event of none is refused', ()
   assert.throws(() => parseEventLog(encodeEventLog([separatorEvent(32)])), evidenceError('ERR_EVIDENCE_MALFORMED'));
 });
 
-test('bodies too short for their type are refused', () => {
+test('bodies that are too short or not of the form of their type are refused', () => {
   const short = [
     { pcr: 7, type: EVENT_TYPE.EV_EFI_VARIABLE_DRIVER_CONFIG, data: Buffer.alloc(31) },
     { pcr: 7, type: EVENT_TYPE.EV_EFI_VARIABLE_AUTHORITY, data: encodeVariable('db', Buffer.alloc(9)).subarray(0, -1) },
+    { pcr: 7, type: EVENT_TYPE.EV_EFI_VARIABLE_BOOT, data: encodeVariable('\ud800', Buffer.alloc(0)) },
     { pcr: 4, type: EVENT_TYPE.EV_EFI_BOOT_SERVICES_APPLICATION, data: Buffer.alloc(31) },
     { pcr: 0, type: EVENT_TYPE.EV_S_CRTM_CONTENTS, data: Buffer.alloc(15) },
     { pcr: 0, type: EVENT_TYPE.EV_EFI_HCRTM_EVENT, data: Buffer.from('hcrtm') },
