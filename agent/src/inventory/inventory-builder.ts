@@ -124,12 +124,14 @@ export class InventoryBuilder {
 
   /** Databases hold many packages, so the last answers are kept. */
   #layerOf(path: BytePath): string | undefined {
+    const { layers } = this.view;
+    if (layers.length === 1) return layers[0]?.diffId ?? undefined;
     if (this.#layers.has(path)) return this.#layers.get(path);
     const layer = this.attempt(() => {
-      const real = this.view.resolve(path);
+      const real = this.view.lstat(path)?.type === 'file' ? path : this.view.resolve(path);
       return real === undefined ? undefined : this.view.lstat(real)?.layer;
     });
-    const diffId = layer === undefined ? undefined : (this.view.layers[layer]?.diffId ?? undefined);
+    const diffId = layer === undefined ? undefined : (layers[layer]?.diffId ?? undefined);
     if (this.#layers.size > 64) this.#layers.clear();
     this.#layers.set(path, diffId);
     return diffId;

@@ -18,8 +18,12 @@ const BY_NAME: Readonly<Record<string, (path: string) => ManifestReader | undefi
   'installed.json': (path) => (path.endsWith('/composer/installed.json') ? parseComposerInstalled : undefined),
 };
 
+/** Last letters of all names below: most files of a tree are told by this alone. */
+const LAST_LETTERS = /[acno]$/i;
+
 /** Says what reads a file, by its path alone. Undefined for files that are no manifest. */
 export function findManifestReader(path: BytePath): ManifestReader | undefined {
+  if (!LAST_LETTERS.test(path.slice(-1))) return undefined;
   const slash = path.lastIndexOf('/');
   const name = path.slice(slash + 1).toLowerCase();
   if (Object.hasOwn(BY_NAME, name)) return BY_NAME[name]?.(path);
