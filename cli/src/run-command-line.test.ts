@@ -47,9 +47,10 @@ suite('the command line', () => {
     }
   });
 
-  for (const { name, load } of COMMANDS) {
+  for (const entry of COMMANDS) {
+    const { name } = entry;
     test(`${name} has a name, a summary and help for every flag, and refuses an unknown one`, async () => {
-      const command = await load();
+      const command = await entry.load();
       assert.equal(command.name, name);
       assert.notEqual(command.summary, '');
       const help = await run(...name.split(' '), '--help');

@@ -111,7 +111,10 @@ interface TrustFile {
 
 async function describeTrust(inputs: ServiceInputs): Promise<TrustFile> {
   return {
-    ...{ format: 'holdfast-trust-v1', version: 1, environment: 'development', ekRoots: [] },
+    format: 'holdfast-trust-v1',
+    version: 1,
+    environment: 'development',
+    ekRoots: [],
     expires: new Date(Date.now() + 30 * DAY_MS).toISOString(),
     keys: inputs.trustKeys,
     eks: [{ kubeNode: KUBE_NODE, ekName: await readEkName(inputs.state, inputs.tcti) }],
