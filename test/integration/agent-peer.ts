@@ -12,6 +12,7 @@ import {
   exportSigningJwk,
   makeCredential,
   parseBundle,
+  parseClaimsSet,
   parsePublic,
   parseToken,
   publicToKeyObject,
@@ -64,6 +65,10 @@ export class AgentPeer {
   refuseNext: string[] = [];
   /** Digests (hex) that this peer asks for in every round where they did not come along. */
   needs: string[] = [];
+  /** Whether this peer asks for every container's claims-set and what that names. */
+  isCurious = false;
+  /** Everything that was ever sent or supplied, by digest. */
+  readonly contents = new Map<string, Buffer>();
   #server: Server | undefined;
   #address = '127.0.0.1:0';
   readonly #waiting: (() => void)[] = [];
@@ -191,6 +196,13 @@ export class AgentPeer {
       for (const resolve of this.#waiting.splice(0)) resolve();
     }
   }
+  #listNamed(id: string, digest: string): string[] {
+    const set = this.contents.get(digest);
+    if (set === undefined) return [];
+    const { inventory, baseline, drift } = parseClaimsSet(set, 'container', id);
+    return [inventory, baseline, drift].flatMap((ref) => ref?.sha256 ?? []);
+  }
+
   async #take(
     evidence: Evidence,
     nonce: string,
@@ -204,13 +216,26 @@ export class AgentPeer {
     const sets = new Map(this.rounds.at(-1)?.sets ?? []);
     for (const [name, bytes] of bundle?.sets ?? []) sets.set(name, bytes);
     const blobs = new Map(evidence.blobs.map(({ content }) => [sha256(content), Buffer.from(content)]));
-    const missing = this.needs.filter((digest) => !blobs.has(digest));
-    if (missing.length > 0) {
-      const evidenceId = Buffer.from(token.evidenceId, 'hex');
+    const evidenceId = Buffer.from(token.evidenceId, 'hex');
+    const ask = async (wanted: readonly string[]): Promise<void> => {
+      for (const [digest, bytes] of blobs) this.contents.set(digest, bytes);
+      const missing = wanted.filter((digest) => !blobs.has(digest));
+      if (missing.length === 0) return;
       say({ message: { case: 'need', value: { evidenceId, digests: missing.map((hex) => Buffer.from(hex, 'hex')) } } });
       const supply = await next();
       if (supply.case !== 'supply') throw new Error('no supply');
-      for (const { content } of supply.value.blobs) blobs.set(sha256(content), Buffer.from(content));
+      for (const { content } of supply.value.blobs) {
+        blobs.set(sha256(content), Buffer.from(content));
+        this.contents.set(sha256(content), Buffer.from(content));
+      }
+    };
+    await ask(this.needs);
+    if (this.isCurious) {
+      const { containers } = parseClaimsSet(sets.get('containers') ?? Buffer.alloc(0), 'containers');
+      const isNew = (digest: string) => !this.contents.has(digest);
+      await ask(Object.values(containers).filter(isNew));
+      const named = Object.entries(containers).flatMap(([id, digest]) => this.#listNamed(id, digest));
+      await ask(named.filter(isNew));
     }
     return { token, sets, blobs, logs: evidence.logs, nonce };
   }
