@@ -22,6 +22,7 @@ export interface VerifierWorld {
   verifier: RunningVerifier;
   /** Private key whose public half the trust file has for SBOMs. */
   readonly sbomKey: KeyObject;
+  readonly sbomPublicKey: KeyObject;
   /** A client with a certificate of its own; closed with the world. */
   dial(name: string, roles: TlsRole[]): Promise<DialledClient>;
   /** Writes the trust file anew, one version up. */
@@ -90,6 +91,7 @@ export async function createVerifierWorld(settings: Record<string, unknown> = {}
     tpm,
     verifier: await startVerifier(config),
     sbomKey: sbomKeys.privateKey,
+    sbomPublicKey: sbomKeys.publicKey,
     dial: async (name, roles) => {
       const issued = await ca.issue({ commonName: name, roles, hosts: HOSTS });
       const channel = credentials.createSsl(

@@ -10,6 +10,11 @@ import {
 /** ServingStatus of grpc.health.v1. */
 type ServingStatus = 'SERVING' | 'NOT_SERVING';
 
+/** An object even for the empty name: grpc-js takes an empty text for a message that never came. */
+interface HealthRequest {
+  readonly service: string;
+}
+
 const NUMBERS: Record<ServingStatus, number> = { SERVING: 1, NOT_SERVING: 2 };
 const WIRE_LENGTH_DELIMITED = 2;
 
@@ -27,7 +32,7 @@ export function addHealthService(server: Server, services: readonly string[], is
   const path = '/grpc.health.v1.Health/';
   const codecs = {
     requestStream: false,
-    requestSerialize: (name: string) => encodeRequest(name),
+    requestSerialize: encodeRequest,
     requestDeserialize: decodeRequest,
     responseSerialize: encodeResponse,
     responseDeserialize: () => 'SERVING' as const,
@@ -38,13 +43,13 @@ export function addHealthService(server: Server, services: readonly string[], is
       watch: { path: `${path}Watch`, responseStream: true, ...codecs },
     },
     {
-      check: (call: ServerUnaryCall<string, ServingStatus>, done: sendUnaryData<ServingStatus>) => {
-        const serving = find(call.request);
+      check: (call: ServerUnaryCall<HealthRequest, ServingStatus>, done: sendUnaryData<ServingStatus>) => {
+        const serving = find(call.request.service);
         if (serving === undefined) done({ code: status.NOT_FOUND, details: 'there is no such service here' });
         else done(null, serving);
       },
-      watch: (call: ServerWritableStream<string, ServingStatus>) => {
-        const serving = find(call.request);
+      watch: (call: ServerWritableStream<HealthRequest, ServingStatus>) => {
+        const serving = find(call.request.service);
         if (serving !== undefined) call.write(serving);
         // The state changes once, at the end, and then the connection ends with it.
       },
@@ -52,19 +57,19 @@ export function addHealthService(server: Server, services: readonly string[], is
   );
 }
 
-function decodeRequest(bytes: Buffer): string {
+function decodeRequest(bytes: Buffer): HealthRequest {
   const reader = new BinaryReader(bytes);
-  let name = '';
+  let service = '';
   while (reader.pos < reader.len) {
     const [field, wireType] = reader.tag();
-    if (field === 1 && Number(wireType) === WIRE_LENGTH_DELIMITED) name = reader.string();
+    if (field === 1 && Number(wireType) === WIRE_LENGTH_DELIMITED) service = reader.string();
     else reader.skip(wireType, field);
   }
-  return name;
+  return { service };
 }
 
-function encodeRequest(name: string): Buffer {
-  return Buffer.from(new BinaryWriter().tag(1, WIRE_LENGTH_DELIMITED).string(name).finish());
+function encodeRequest({ service }: HealthRequest): Buffer {
+  return Buffer.from(new BinaryWriter().tag(1, WIRE_LENGTH_DELIMITED).string(service).finish());
 }
 
 function encodeResponse(serving: ServingStatus): Buffer {
