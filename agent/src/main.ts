@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { destination, type Logger, pino } from 'pino';
+import { AgentError } from './agent-error.ts';
 import { type AgentLog, createAgentLog } from './agent-log.ts';
 import { ImaReader } from './boot/ima-claims.ts';
 import type { Clock } from './clock.ts';
@@ -75,6 +76,12 @@ interface Rounds {
   loop: RoundLoop;
 }
 
+const PEER_MESSAGES = {
+  subscribed: 'peer subscribed',
+  unsubscribed: 'peer unsubscribed',
+  snapshot: 'peer pulls snapshot',
+  refused: 'peer refused',
+} as const;
 const RANDOM_RANGE = 2 ** 32;
 
 /**
@@ -123,6 +130,9 @@ async function openBase(config: AgentConfig, deps: AgentDeps, closers: Closers):
 
 async function openClaims({ config, log, clock, closers }: Base, deps: AgentDeps): Promise<Claims> {
   const files = createHostFiles(config.hostRoot);
+  if (files.read('/proc/version', 4_096) === undefined) {
+    throw new AgentError('ERR_AGENT_CONFIG', `hostRoot ${config.hostRoot} is not the root of a host: it has no /proc`);
+  }
   const containers = deps.containers ?? (await createCollector(config));
   if (containers !== undefined) {
     closers.push(() => containers.close());
@@ -260,7 +270,7 @@ async function openServer(
     subscribersConfirm: config.verifier === undefined,
     makeSnapshot: (nonce) => makeSnapshotFile(source, nonce),
     onFailure: (method, error) => log.error('call failed', { method, ...describeError(error) }),
-    onPeer: (event, peer) => log.info(`peer ${event}`, { peer }),
+    onPeer: (event, peer) => log.info(PEER_MESSAGES[event], { peer }),
   });
   closers.push(() => {
     hub.close();

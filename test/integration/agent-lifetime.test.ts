@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -174,4 +174,24 @@ test('without a TPM tokens carry no quotes, and never under the state of an agen
   const hardware = await startAgent(world.configure({ tpm: { tcti: swtpm.tcti } }));
   await hardware.close();
   await assert.rejects(startAgent(world.configure({ tpm: 'none' })), /belongs to an agent with a TPM/);
+});
+
+test('a start that cannot succeed is refused with a sentence that names the cause', options, async () => {
+  const open = join(world.directory, 'open');
+  await mkdir(open);
+  await chmod(open, 0o777);
+  const tpm = { tcti: swtpm.tcti };
+  const refused = (settings: Record<string, unknown>, code: string, sentence: RegExp) =>
+    assert.rejects(
+      startAgent(world.configure({ tpm, ...settings })),
+      (error) => error instanceof AgentError && error.code === code && sentence.test(error.message),
+    );
+  await refused({ stateDir: open }, 'ERR_AGENT_STATE', /writable by nobody else/);
+  await refused({ hostRoot: open }, 'ERR_AGENT_CONFIG', /has no \/proc/);
+  await refused({ tpm: { tcti: 'swtpm:path=/nowhere/tpm.sock' } }, 'ERR_AGENT_TPM', /cannot be opened/);
+  await refused({ tls: { ...world.agentTls, key: '/nowhere/key' } }, 'ERR_AGENT_TLS', /nowhere\/key/);
+  await refused({ tls: { ...world.agentTls, cert: world.agentTls.ca } }, 'ERR_AGENT_TLS', /is not the key of/);
+  const { port } = new URL(`tcp://${world.peer.address}`);
+  await refused({ listen: `127.0.0.1:${port}` }, 'ERR_AGENT_LISTEN', /another program uses it/);
+  await refused({ runtime: { containerd: '/nowhere/containerd.sock' } }, 'ERR_AGENT_RUNTIME_ADDRESS', /no containerd at/);
 });

@@ -15,7 +15,7 @@ export function encodeChainState(state: ChainState): Buffer {
   const head = first === undefined ? (state.head ?? null) : null;
   return Buffer.concat([
     encodeChainEvent({ event: 'chain', chain, owner, head }),
-    ...unsent.map(({ seq, kind, token }) => encodeChainEvent({ event: 'token', seq, kind, token })),
+    ...unsent.map(({ seq, kind, kid, token }) => encodeChainEvent({ event: 'token', seq, kind, kid, token })),
     ...lost.map((loss) => encodeChainEvent({ event: 'lost', ...loss })),
   ]);
 }
@@ -39,8 +39,8 @@ function applyEvent(state: ChainState | undefined, event: ChainEvent): ChainStat
   switch (event.event) {
     case 'token': {
       if (state.head !== undefined && event.seq <= state.head.seq) throw damaged();
-      const { seq, kind, token } = event;
-      return addRecord(state, { seq, kind, token, evidenceId: computeEvidenceId(token) });
+      const { seq, kind, kid, token } = event;
+      return addRecord(state, { seq, kind, kid, token, evidenceId: computeEvidenceId(token) });
     }
     case 'received':
       return confirmRecord(state, event.seq);
@@ -73,7 +73,13 @@ function toEvent(fields: Record<string, unknown>): ChainEvent {
         head: takeHead(fields.head),
       };
     case 'token':
-      return { event: 'token', seq: takeSeq(fields.seq), kind: takeKind(fields.kind), token: takeText(fields.token) };
+      return {
+        event: 'token',
+        seq: takeSeq(fields.seq),
+        kind: takeKind(fields.kind),
+        kid: takeText(fields.kid),
+        token: takeText(fields.token),
+      };
     case 'received':
       return { event: 'received', seq: takeSeq(fields.seq) };
     case 'lost':

@@ -32,7 +32,7 @@ const MAX_LOSSES = 64;
 /** One line of the journal. */
 export type ChainEvent =
   | { event: 'chain'; chain: string; owner: string; head: { seq: number; evidenceId: string } | null }
-  | { event: 'token'; seq: number; kind: RoundKind; token: string }
+  | { event: 'token'; seq: number; kind: RoundKind; kid: string; token: string }
   | { event: 'received'; seq: number }
   | { event: 'lost'; from: number; to: number; kind: RoundKind; declaredIn: number };
 

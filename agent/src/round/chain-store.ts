@@ -10,7 +10,7 @@ import {
   dropRecords,
   type SpoolLimits,
 } from './chain-state.ts';
-import { type RoundRecord, readKid } from './round-record.ts';
+import type { RoundRecord } from './round-record.ts';
 
 const FILE = 'chain.journal';
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
@@ -68,11 +68,11 @@ export class ChainStore {
 
   /** Appends a token to the chain, dropping the least important where the spool is full. */
   async add(record: RoundRecord): Promise<void> {
-    const { seq, kind, token } = record;
+    const { seq, kind, kid, token } = record;
     const before = this.#chain;
     this.#chain = addRecord(before, record);
     try {
-      await this.#write({ event: 'token', seq, kind, token });
+      await this.#write({ event: 'token', seq, kind, kid, token });
     } catch (error) {
       this.#chain = before;
       throw error;
@@ -82,7 +82,7 @@ export class ChainStore {
 
   /** Gives up tokens that another key signed: keys that were replaced are dead at every Verifier. They are declared lost. */
   async retireOthers(kid: string): Promise<void> {
-    const dead = this.#chain.unsent.filter(({ token }) => readKid(token) !== kid);
+    const dead = this.#chain.unsent.filter((record) => record.kid !== kid);
     for (const record of dead) await this.#drop(record);
   }
 

@@ -12,7 +12,7 @@ const OWNER = '000b'.padEnd(68, 'a');
 
 function record(seq: number, kind: RoundKind = 'change'): RoundRecord {
   const token = `h${seq}.p${seq}.s`;
-  return { seq, kind, token, evidenceId: computeEvidenceId(token) };
+  return { seq, kind, kid: 'kid', token, evidenceId: computeEvidenceId(token) };
 }
 
 function openStore(state: FakeStateDirectory, owner = OWNER) {
@@ -57,7 +57,7 @@ test('a token whose write did not end is not part of the chain', async () => {
   const { chain } = await openStore(state);
   await chain.add(record(0));
   const whole = state.files.get('chain.journal') ?? Buffer.alloc(0);
-  const torn = encodeChainEvent({ event: 'token', seq: 1, kind: 'change', token: record(1).token });
+  const torn = encodeChainEvent({ event: 'token', seq: 1, kind: 'change', kid: 'kid', token: record(1).token });
   for (let size = 0; size < torn.length; size += 1) {
     const head = parseChainJournal(Buffer.concat([whole, torn.subarray(0, size)]))?.head;
     assert.equal(head?.seq, 0);
@@ -184,7 +184,8 @@ test('a journal with any bit flipped parses or is refused with the own error', (
 });
 
 test('a journal that goes back, or begins without a chain, is refused', () => {
-  const token = (seq: number) => encodeChainEvent({ event: 'token', seq, kind: 'change', token: record(seq).token });
+  const token = (seq: number) =>
+    encodeChainEvent({ event: 'token', seq, kind: 'change', kid: 'kid', token: record(seq).token });
   const chain = encodeChainState(createChain('c', OWNER));
   assert.throws(() => parseChainJournal(Buffer.concat([chain, token(3), token(3)])), { code: 'ERR_AGENT_STATE' });
   assert.throws(() => parseChainJournal(token(0)), { code: 'ERR_AGENT_STATE' });

@@ -45,6 +45,6 @@ export function fakeClaims(content: RoundContent): CollectedClaims {
 /** A round with a token that is none. */
 export function fakeRound(seq: number, options: { nonces?: string[]; content?: RoundContent } = {}): Round {
   const token = `header${seq}.payload${seq}.signature`;
-  const record = { seq, kind: 'change' as const, token, evidenceId: computeEvidenceId(token) };
+  const record = { seq, kind: 'change' as const, kid: 'kid', token, evidenceId: computeEvidenceId(token) };
   return { record, nonces: options.nonces ?? [], content: options.content };
 }

@@ -52,20 +52,16 @@ export class RoundEngine {
   async makeRound(reason: RoundReason): Promise<Round> {
     const { chain, sealer } = this.#deps;
     const claims = await this.#deps.collector.collect();
-    const { owner, kid } = await sealer.readFacts();
-    await chain.adopt(owner);
-    await chain.retireOthers(kid);
+    const facts = await sealer.readFacts();
+    await chain.adopt(facts.owner);
+    await chain.retireOthers(facts.kid);
     const nonces = [...new Set(this.#deps.listNonces())].slice(0, MAX_NONCES);
     const { head } = chain.chain;
     const seq = head === undefined ? 0 : head.seq + 1;
     const place = { chain: chain.chain.chain, seq, prev: head?.evidenceId ?? null };
-    const { token } = await this.#seal(claims, nonces, place, chain.chain.lost);
-    const record: RoundRecord = {
-      seq,
-      kind: this.#chooseKind(claims, reason),
-      token,
-      evidenceId: computeEvidenceId(token),
-    };
+    const { token, kid } = await this.#seal(claims, nonces, place, chain.chain.lost);
+    const kind = this.#chooseKind(claims, reason);
+    const record: RoundRecord = { seq, kind, kid, token, evidenceId: computeEvidenceId(token) };
     await chain.add(record);
     this.#lastContent = claims.content;
     return { record, nonces, content: claims.content };
@@ -85,16 +81,18 @@ export class RoundEngine {
     nonces: readonly string[],
     place: { chain: string; seq: number | null; prev: string | null },
     lost: readonly DeclaredLoss[],
-  ): Promise<{ token: string; keys: KeyIdentity | undefined }> {
+  ): Promise<{ token: string; kid: string; keys: KeyIdentity | undefined }> {
     const { sealer, clock, kubeNode, image, tlsSpkiSha256, randomBytes } = this.#deps;
+    let kid = '';
     let keys: KeyIdentity | undefined;
     const token = await sealer.seal((facts) => {
       this.#checkOwner(facts);
+      kid = facts.kid;
       keys = facts.keys;
       const fixed = { nowMs: clock.nowMs(), tokenId: randomBytes(TOKEN_ID_BYTES), kubeNode, image, tlsSpkiSha256 };
       return encodePayload(createTokenClaims({ facts, claims, nonces, place, lost, ...fixed }));
     });
-    return { token, keys };
+    return { token, kid, keys };
   }
 
   /** The TPM may be another one since the chain was chosen. */

@@ -4,7 +4,6 @@ import type { ImaSegment } from '../boot/ima-claims.ts';
 import type { Clock } from '../clock.ts';
 import type { ChainStore } from '../round/chain-store.ts';
 import type { Round } from '../round/round.ts';
-import { readKid } from '../round/round-record.ts';
 import { AGENT_VERSION } from '../version.ts';
 import { Conversation } from './conversation.ts';
 import { findContent } from './evidence-message.ts';
@@ -61,7 +60,8 @@ export class ConversationHub {
   publish(round: Round): void {
     this.#newest = round;
     this.#rounds.set(round.record.evidenceId, round);
-    for (const id of [...this.#rounds.keys()].slice(0, -MAX_KEPT_ROUNDS)) this.#rounds.delete(id);
+    const unsent = new Set(this.#deps.chain.chain.unsent.slice(-MAX_KEPT_ROUNDS).map(({ evidenceId }) => evidenceId));
+    for (const id of this.#rounds.keys()) if (!unsent.has(id)) this.#rounds.delete(id);
     for (const conversation of this.#conversations) conversation.offer(round);
   }
 
@@ -102,7 +102,7 @@ export class ConversationHub {
   /** Tokens of a key that was replaced are of no use to anybody. */
   #listBacklog(kid: string): Round[] {
     return this.#deps.chain.chain.unsent
-      .filter(({ token }) => readKid(token) === kid)
+      .filter((record) => record.kid === kid)
       .map((record) => this.#rounds.get(record.evidenceId) ?? { record, nonces: [], content: undefined });
   }
 
