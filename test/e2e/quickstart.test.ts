@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -72,7 +73,7 @@ suite('quickstart, end to end on a real runtime and a TPM simulator', () => {
   });
 
   test('a run that is kept can be looked at, and its snapshot verifies elsewhere', async () => {
-    const kept = quickstart('--keep');
+    const kept = quickstart('--keep', ...bringImage(directory));
     assert.equal(kept.status, 0, kept.stderr);
     assert.match(kept.stdout, /BEFORE[\s\S]*AFTER/);
     const again = quickstart();
@@ -137,12 +138,27 @@ function checkAfter(before: Moment, moment: Moment): void {
   assert.equal(find(moment, 'busybox').manifestDigest, find(before, 'busybox').manifestDigest);
 }
 
+/** An image of one's own with a plain SBOM and the private key to sign it with: the layout that the first run left. */
+function bringImage(directory: string): string[] {
+  const layout = join(CHECKOUT, '.cache/quickstart/busybox-recipe-2');
+  const sbom = join(directory, 'sbom.cdx.json');
+  const key = join(directory, 'sbom.key');
+  const made = holdfast(['inventory', `${layout}:1`, '--format', 'cyclonedx']);
+  assert.equal(made.status, 0, made.stderr);
+  writeFileSync(sbom, made.stdout);
+  const { privateKey } = generateKeyPairSync('ed25519');
+  writeFileSync(key, privateKey.export({ type: 'pkcs8', format: 'pem' }));
+  return ['--image', `${layout}:1`, '--sbom', sbom, '--key', key];
+}
+
 function checkCommands(directory: string): void {
   const nodes = JSON.parse(holdfast(['nodes', '--json']).stdout);
   assert.equal(nodes.length, 1);
   assert.equal(nodes[0].status, 'warning');
   const results = JSON.parse(holdfast(['results', '--json']).stdout);
-  assert.equal(results[0].containers.length, 3);
+  assert.equal(results[0].containers.length, 4);
+  const yours = results[0].containers.find((container: { id: string }) => container.id.startsWith('yours-'));
+  assert.equal(yours.status, 'affirming', JSON.stringify(yours));
   const settings = JSON.parse(readFileSync(join(CHECKOUT, '.holdfast/config.json'), 'utf8'));
   const noRole = { ...settings, tls: undefined };
   const file = join(directory, 'no-tls.json');
@@ -166,7 +182,7 @@ function checkSnapshot(directory: string): void {
   const report = JSON.parse(verified.stdout);
   assert.equal(report.valid, true);
   assert.equal(report.nonceMatches, true);
-  assert.equal(report.result.containers.length, 3);
+  assert.equal(report.result.containers.length, 4);
   const otherNonce = holdfast(['verify', file, '--json', '--nonce', 'A'.repeat(43)], directory);
   assert.equal(otherNonce.status, 1);
   assert.equal(JSON.parse(otherNonce.stdout).valid, false);
@@ -222,7 +238,7 @@ async function checkSubscriber(directory: string): Promise<void> {
 async function pollResult(address: string) {
   for (let attempt = 0; attempt < 60; attempt += 1) {
     const found = JSON.parse(holdfast(['results', '--json', '--verifier', address]).stdout || '[]');
-    if (found.length === 1 && found[0].containers.length === 3) return found[0];
+    if (found.length === 1 && found[0].containers.length === 4) return found[0];
     await delay(500);
   }
   return assert.fail('the second verifier got no evidence');

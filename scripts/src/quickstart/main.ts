@@ -5,8 +5,15 @@ import { CHECKOUT } from '../world/holdfast-process.ts';
 import { importLayout, type Runtime, startContainer, startForeignContainer } from './containers.ts';
 import { buildImages, type QuickstartImages } from './images.ts';
 import { awaitBefore, type Cast, checkAfter, makeChanges } from './journey.ts';
-import { parseOptions, type QuickstartOptions, UsageError } from './options.ts';
-import { addUserReference, attestImage, createBuildSigner, type TrustKeyEntry } from './references.ts';
+import { InputError, parseOptions, type QuickstartOptions, UsageError, type UserImage } from './options.ts';
+import {
+  addUserReference,
+  attestImage,
+  createBuildSigner,
+  readUserReference,
+  type TrustKeyEntry,
+  type UserReference,
+} from './references.ts';
 import { createReport } from './report.ts';
 import { openResultFeed } from './result-feed.ts';
 import {
@@ -18,7 +25,7 @@ import {
   readKeptState,
   takeDown,
 } from './state.ts';
-import { openUserImage } from './user-image.ts';
+import { openUserImage, type UserLayout } from './user-image.ts';
 import { createState, openRuntime, openTpm, type Services, startServices } from './world.ts';
 
 const note = (text: string): void => {
@@ -80,23 +87,25 @@ async function runOnce(options: QuickstartOptions): Promise<number> {
     return 0;
   } catch (error) {
     note(interrupted ? 'interrupted; taking everything down' : error instanceof Error ? error.message : String(error));
-    if (!interrupted) showLogs(state.directory);
+    if (!interrupted && !(error instanceof InputError)) showLogs(state.directory);
     await takeDown(state, note);
-    return interrupted ? 130 : 1;
+    if (interrupted) return 130;
+    return error instanceof InputError ? 3 : 1;
   }
 }
 
 /** The journey from images to the verdicts after the changes. */
 async function perform(options: QuickstartOptions, state: QuickstartState): Promise<Services> {
   const times = createStopwatch();
+  const yours = options.image === null ? null : await readUserInput(options.image);
   const images = await buildImages(note);
   const runtime = await openRuntime(state, options);
   const references = join(state.directory, 'references');
-  const trustKeys = await prepareImages(options, state, runtime, images, references);
+  const trustKeys = await prepareImages(yours, state, runtime, images, references);
   const imagesMs = times.lap();
   note('starting a TPM, the containers, the verifier and the agent');
   const tcti = await openTpm(state, options);
-  const cast = await startCast(options, runtime, images);
+  const cast = await startCast(yours, runtime, images);
   const services = await startServices({ state, runtime, tcti, references, trustKeys });
   const configFile = join(state.directory, 'config.json');
   await writeFile(configFile, JSON.stringify(services.config), { mode: 0o600 });
@@ -124,9 +133,19 @@ async function perform(options: QuickstartOptions, state: QuickstartState): Prom
   }
 }
 
+interface UserInput {
+  readonly layout: UserLayout;
+  readonly reference: UserReference;
+}
+
+/** Reads what a person brought, before anything is started for it. */
+async function readUserInput(image: UserImage): Promise<UserInput> {
+  return { layout: await openUserImage(image.layout), reference: await readUserReference(image) };
+}
+
 /** Signs the SBOMs before anything runs, then gives the images to the runtime. */
 async function prepareImages(
-  options: QuickstartOptions,
+  yours: UserInput | null,
   state: QuickstartState,
   runtime: Runtime,
   images: QuickstartImages,
@@ -136,10 +155,10 @@ async function prepareImages(
   const signer = await createBuildSigner(state.directory);
   const trustKeys = [signer.trustKey];
   for (const image of [images.debian, images.busybox]) await attestImage(image, signer, references);
-  if (options.image !== null) {
-    const yours = await openUserImage(options.image.layout);
-    trustKeys.push(await addUserReference(options.image, yours.base, references));
-    await importLayout(runtime, yours.directory, yours.base);
+  if (yours !== null) {
+    await addUserReference(yours.reference, yours.layout.base, references);
+    trustKeys.push(yours.reference.trustKey);
+    await importLayout(runtime, yours.layout.directory, yours.layout.base);
   }
   note('importing the images');
   for (const image of [images.debian, images.busybox])
@@ -147,14 +166,13 @@ async function prepareImages(
   return trustKeys;
 }
 
-async function startCast(options: QuickstartOptions, runtime: Runtime, images: QuickstartImages): Promise<Cast> {
+async function startCast(yours: UserInput | null, runtime: Runtime, images: QuickstartImages): Promise<Cast> {
   const idle = ['/bin/sleep', '2147483647'];
-  const yours = options.image === null ? null : await openUserImage(options.image.layout);
   return {
     installed: await startContainer(runtime, images.debian.name, 'debian-installed', idle),
     replaced: await startContainer(runtime, images.debian.name, 'debian-replaced', idle),
     untouched: await startContainer(runtime, images.busybox.name, 'busybox', idle),
-    yours: yours === null ? null : await startForeignContainer(runtime, `${yours.base}@${yours.digest}`),
+    yours: yours === null ? null : await startForeignContainer(runtime, `${yours.layout.base}@${yours.layout.digest}`),
   };
 }
 

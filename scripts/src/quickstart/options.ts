@@ -19,6 +19,11 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
+/** What a person named cannot be used; the message says why. */
+export class InputError extends Error {
+  override readonly name = 'InputError';
+}
+
 export function parseOptions(argv: readonly string[]): QuickstartOptions {
   const values = readFlags(argv);
   if (values.keep && values.stop) throw new UsageError('--keep and --stop exclude each other');

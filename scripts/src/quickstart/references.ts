@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { CHECKOUT } from '../world/holdfast-process.ts';
 import { runTool } from '../world/run-tool.ts';
 import type { BuiltImage } from './images.ts';
-import type { UserImage } from './options.ts';
+import { InputError, type UserImage } from './options.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -61,35 +61,53 @@ export async function attestImage(image: BuiltImage, signer: BuildSigner, refere
   ]);
 }
 
-/**
- * Adds somebody's own SBOM to the references: a signed one as it is, with the key that it names; a plain one signed here
- * with the private key that came with it.
- */
-export async function addUserReference(image: UserImage, name: string, references: string): Promise<TrustKeyEntry> {
-  const pem = await readFile(image.key);
-  const content: unknown = JSON.parse(await readFile(image.sbom, 'utf8'));
+/** Somebody's SBOM and key, read and found to go together. */
+export interface UserReference {
+  readonly trustKey: TrustKeyEntry;
+  readonly isSigned: boolean;
+  readonly files: UserImage;
+}
+
+/** Reads the SBOM and the key that came with an image: a signed one with its public key, or a plain one with a private key. */
+export async function readUserReference(files: UserImage): Promise<UserReference> {
+  const content = parseJson(await readInput(files.sbom), files.sbom);
+  const pem = await readInput(files.key);
+  const isPrivate = pem.includes('PRIVATE KEY');
+  if (!isSigned(content) && !isPrivate) {
+    throw new InputError(`${files.sbom} is not signed, so --key must be a private key to sign it with`);
+  }
+  try {
+    const key = isPrivate ? createPublicKey(createPrivateKey(pem)) : createPublicKey(pem);
+    return { trustKey: describeSbomKey('yours', key), isSigned: isSigned(content), files };
+  } catch {
+    throw new InputError(`${files.key} holds no PEM key that can be read without a passphrase`);
+  }
+}
+
+/** Puts the reference among those that the verifier is given; a plain SBOM is signed first. */
+export async function addUserReference(reference: UserReference, name: string, references: string): Promise<void> {
+  const { files } = reference;
   const out = join(references, 'yours.dsse.json');
-  if (isSigned(content)) {
-    await copyFile(image.sbom, out);
-    return describeSbomKey('yours', createPublicKey(pem));
+  if (reference.isSigned) {
+    await copyFile(files.sbom, out);
+    return;
   }
-  if (!pem.includes('PRIVATE KEY')) {
-    throw new Error(`${image.sbom} is not signed, so --key must be a private key to sign it with`);
+  const signing = ['--sbom', files.sbom, '--key', files.key, '--key-id', reference.trustKey.id];
+  await runHoldfast(['build', 'attest', files.layout, '--name', name, ...signing, '--out', out]);
+}
+
+async function readInput(path: string): Promise<string> {
+  return await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw new InputError(`${path} cannot be read (${error.code})`);
+  });
+}
+
+function parseJson(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new InputError(`${path} is no JSON`);
   }
-  await runHoldfast([
-    'build',
-    'attest',
-    image.layout,
-    '--name',
-    name,
-    '--sbom',
-    image.sbom,
-    '--key',
-    image.key,
-    '--out',
-    out,
-  ]);
-  return describeSbomKey('yours', createPublicKey(createPrivateKey(pem)));
 }
 
 function isSigned(content: unknown): boolean {

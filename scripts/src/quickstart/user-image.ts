@@ -1,5 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { InputError } from './options.ts';
 
 export interface UserLayout {
   readonly directory: string;
@@ -18,15 +19,23 @@ interface IndexEntry {
 export async function openUserImage(reference: string): Promise<UserLayout> {
   const { directory, tag } = await splitReference(reference);
   const text = await readFile(join(directory, 'index.json'), 'utf8').catch(() => {
-    throw new Error(`${directory} is no OCI image layout: it has no readable index.json`);
+    throw new InputError(`${directory} is no OCI image layout: it has no readable index.json`);
   });
-  const index: { manifests?: IndexEntry[] } = JSON.parse(text);
-  const entries = (index.manifests ?? []).filter((entry) => tag === null || matchesTag(entry, tag));
+  const entries = readEntries(text, directory).filter((entry) => tag === null || matchesTag(entry, tag));
   const [entry] = entries;
   if (entry === undefined || entries.length > 1) {
-    throw new Error(`${reference} names ${entries.length} images; name one as OCI-LAYOUT:TAG`);
+    throw new InputError(`${reference} names ${entries.length} images; name one as OCI-LAYOUT:TAG`);
   }
   return { directory, digest: entry.digest, base: 'holdfast.local/quickstart/yours' };
+}
+
+function readEntries(text: string, directory: string): IndexEntry[] {
+  try {
+    const index: { manifests?: IndexEntry[] } = JSON.parse(text);
+    return index.manifests ?? [];
+  } catch {
+    throw new InputError(`${directory}/index.json is no JSON`);
+  }
 }
 
 async function splitReference(reference: string): Promise<{ directory: string; tag: string | null }> {
@@ -35,7 +44,7 @@ async function splitReference(reference: string): Promise<{ directory: string; t
   if (colon > 0 && (await isDirectory(reference.slice(0, colon)))) {
     return { directory: resolve(reference.slice(0, colon)), tag: reference.slice(colon + 1) };
   }
-  throw new Error(`${reference} is no directory; name an OCI image layout`);
+  throw new InputError(`${reference} is no directory; name an OCI image layout`);
 }
 
 function matchesTag(entry: IndexEntry, tag: string): boolean {
