@@ -8,6 +8,12 @@
 export { AgentError, type AgentErrorCode } from './agent-error.ts';
 export type { AgentConfig, AgentTlsFiles, EkTemplateName, LogLevel, TpmConfig } from './config/agent-config.ts';
 export { parseAgentConfig } from './config/parse-agent-config.ts';
+export type {
+  ContainerCollector,
+  ContainerCollectorOptions,
+  ContainerSnapshot,
+} from './container/container-collector.ts';
+export { createContainerCollector } from './container/create-container-collector.ts';
 export { collectInventory, type InventoryOptions } from './inventory/collect-inventory.ts';
 export { createPackageOwners, type FileOwner, type PackageOwners } from './inventory/package-owners.ts';
 export { type ImageViewOptions, type OciImageView, openImageView } from './layer/image/image-view.ts';

@@ -193,5 +193,9 @@ test('a start that cannot succeed is refused with a sentence that names the caus
   await refused({ tls: { ...world.agentTls, cert: world.agentTls.ca } }, 'ERR_AGENT_TLS', /is not the key of/);
   const { port } = new URL(`tcp://${world.peer.address}`);
   await refused({ listen: `127.0.0.1:${port}` }, 'ERR_AGENT_LISTEN', /another program uses it/);
-  await refused({ runtime: { containerd: '/nowhere/containerd.sock' } }, 'ERR_AGENT_RUNTIME_ADDRESS', /no containerd at/);
+  await refused(
+    { runtime: { containerd: '/nowhere/containerd.sock' } },
+    'ERR_AGENT_RUNTIME_ADDRESS',
+    /no containerd at/,
+  );
 });
