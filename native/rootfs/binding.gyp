@@ -44,10 +44,8 @@
       "ldflags": ["-Wl,-z,now", "-Wl,-z,relro", "-Wl,-z,noexecstack", "-Wl,-z,nodelete"],
       "conditions": [
         ["asan==1", {
-          "sources": ["native/napi/planted-bug.cc"],
-          "defines": ["ROOTFS_PLANTED_BUG"],
           "cflags!": ["-D_FORTIFY_SOURCE=2"],
-          "cflags": ["-fsanitize=address,undefined", "-fno-omit-frame-pointer", "-g", "-O1"],
+          "cflags": ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g", "-O1"],
           "ldflags": ["-fsanitize=address,undefined"]
         }]
       ]

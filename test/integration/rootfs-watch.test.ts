@@ -164,17 +164,29 @@ open('bottom', 'w').close()`;
 test('when more happens than the kernel queues, an overflow is told and the watch goes on', { skip }, async (t) => {
   const base = realpathSync(makeTree(t));
   const log = new Log();
-  using _watch = log.watch([base], 6000);
-  run(`echo 1 > ${base}/first`);
-  await log.until(`${base}/first`);
+  // A queue gets its length when it is made: short here, so that a slow disk still overflows it.
+  const sysctl = '/proc/sys/fs/fanotify/max_queued_events';
+  const usual = readFileSync(sysctl, 'utf8');
+  writeFileSync(sysctl, '500');
+  using _watch = ((): FanotifyWatch => {
+    try {
+      return log.watch([base], 1000);
+    } finally {
+      writeFileSync(sysctl, usual);
+    }
+  })();
   const program = `import os,sys
-for i in range(17000): os.mknod(sys.argv[1] + '/%d' % i)`;
+for i in range(2000): os.mknod(sys.argv[1] + '/%d' % i)`;
   execFileSync('/usr/bin/python3', ['-c', program, base]);
   const end = performance.now() + 15_000;
   while (log.overflows === 0 && performance.now() < end) await sleep(20);
-  assert.equal(log.overflows, 1);
-  run(`echo 1 > ${base}/after`);
-  await log.until(`${base}/after`);
+  assert.ok(log.overflows > 0);
+  // Whatever else is written on this file system may overflow so short a queue again: more than one try.
+  while (!log.kinds.has(`${base}/after`) && performance.now() < end) {
+    run(`echo 1 > ${base}/after`);
+    await sleep(300);
+  }
+  assert.ok(log.kinds.has(`${base}/after`));
 });
 
 test('a slow consumer loses no event', { skip }, async (t) => {
@@ -197,7 +209,7 @@ test('close ends the thread at once, and a watch works again after it', { skip }
   const before = readdirSync('/proc/self/fd').length;
   for (let i = 0; i < 20; i += 1) {
     const log = new Log();
-    using watch = log.watch([base], 10_000);
+    using watch = log.watch([base]);
     run(`echo 1 > ${base}/file`);
     await log.until(`${base}/file`);
     assert.equal(watchThreads(), 1);
@@ -212,6 +224,12 @@ test('close ends the thread at once, and a watch works again after it', { skip }
     assert.equal(log.batches, told);
     assert.throws(() => watch.add('/tmp/none'), failsWith('ERR_ROOTFS_CLOSED'));
   }
+  const resting = new Log().watch([base], 10_000);
+  run(`echo 1 > ${base}/file`);
+  await sleep(20);
+  const start = performance.now();
+  resting.close();
+  assert.ok(performance.now() - start < 200);
   assert.equal(readdirSync('/proc/self/fd').length, before);
 });
 

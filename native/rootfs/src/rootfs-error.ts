@@ -2,7 +2,7 @@
 export type RootfsErrorCode =
   /** A limit that the caller set was reached. What was delivered before is not the whole. */
   | 'ERR_ROOTFS_LIMIT'
-  /** The object moved or changed while it was read, in every one of several tries. */
+  /** The object moved or changed while it was read; or a writer holds a lease on it. Trying again may help. */
   | 'ERR_ROOTFS_CHANGED'
   /** The path leaves the root: a mount below it, a magic link, or more symbolic links than are followed. */
   | 'ERR_ROOTFS_ESCAPE'

@@ -7,10 +7,6 @@
 
 namespace rootfs {
 
-#ifdef ROOTFS_PLANTED_BUG
-Napi::Value PlantedBug(const Napi::CallbackInfo& info);
-#endif
-
 namespace {
 
 Napi::Value OpenRoot(const Napi::CallbackInfo& info) {
@@ -43,9 +39,6 @@ Napi::Object Load(Napi::Env env, Napi::Object exports) {
   exports.Set("openRoot", Napi::Function::New(env, OpenRoot));
   exports.Set("watch", Napi::Function::New(env, Watch));
   exports.Set("capabilities", Napi::Function::New(env, Capabilities));
-#ifdef ROOTFS_PLANTED_BUG
-  exports.Set("plantedBug", Napi::Function::New(env, PlantedBug));
-#endif
   return exports;
 }
 
