@@ -10,18 +10,21 @@ import { SCHEMA, SCHEMA_VERSION } from './schema.ts';
  * empty one to the present schema. `:memory:` in place of a directory gives a store that ends with the process.
  *
  * WAL with synchronous=NORMAL: a power loss may lose the last rounds, never consistency; the agents then send them again.
- * Throws `VerifierError` ERR_VERIFIER_STORE when it cannot be opened or is of a newer verifier.
+ * Throws `VerifierError` ERR_VERIFIER_STORE when it cannot be opened, is in use, or is of a newer verifier.
  */
 export function openDatabase(stateDir: string): DatabaseSync {
   try {
     const database = new DatabaseSync(stateDir === ':memory:' ? stateDir : preparePath(stateDir));
-    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON');
-    database.exec('PRAGMA busy_timeout = 5000; PRAGMA trusted_schema = OFF');
+    // A second verifier on the same store would keep other heads in its memory.
+    database.exec('PRAGMA busy_timeout = 3000; PRAGMA locking_mode = EXCLUSIVE');
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
+    database.exec('PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF');
     migrate(database);
     return database;
   } catch (error) {
     if (error instanceof VerifierError) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
+    const message = error instanceof Error ? error.message : String(error);
+    const reason = /locked/.test(message) ? 'another verifier uses it' : message;
     throw new VerifierError('ERR_VERIFIER_STORE', `cannot open the store in ${stateDir}: ${reason}`, { cause: error });
   }
 }
