@@ -72,7 +72,11 @@ function requireNative(): Native {
     const native: Native = createRequire(import.meta.url)(file);
     return native;
   } catch (cause) {
-    throw new RootfsError('ERR_ROOTFS_NATIVE', `${file} does not load: run native/rootfs/scripts/build`, { cause });
+    throw new RootfsError(
+      'ERR_ROOTFS_NATIVE',
+      `${file} does not load (${String(cause)}): run native/rootfs/scripts/build`,
+      { cause },
+    );
   }
 }
 
