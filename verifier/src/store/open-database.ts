@@ -50,15 +50,27 @@ function migrate(database: DatabaseSync): void {
   });
 }
 
-/** Runs `work` in one transaction, taken back as a whole when it throws. Must not be nested. */
+/**
+ * Runs `work` in one transaction, taken back as a whole when it throws. Must not be nested. Throws what `work` throws, and
+ * `VerifierError` ERR_VERIFIER_STORE where SQLite itself fails, such as on a full disk.
+ */
 export function runTransaction<T>(database: DatabaseSync, work: () => T): T {
-  database.exec('BEGIN IMMEDIATE');
   try {
+    database.exec('BEGIN IMMEDIATE');
     const value = work();
     database.exec('COMMIT');
     return value;
   } catch (error) {
-    database.exec('ROLLBACK');
-    throw error;
+    // SQLite may have taken it back already.
+    if (database.isTransaction) database.exec('ROLLBACK');
+    throw isSqliteError(error) ? describeFailure(error) : error;
   }
+}
+
+function isSqliteError(error: unknown): error is Error {
+  return error instanceof Error && 'code' in error && error.code === 'ERR_SQLITE_ERROR';
+}
+
+function describeFailure(error: Error): VerifierError {
+  return new VerifierError('ERR_VERIFIER_STORE', `the store failed: ${error.message}`, { cause: error });
 }

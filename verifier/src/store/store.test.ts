@@ -53,7 +53,9 @@ test('new keys replace the old ones of a kube node', () => {
 
 test('a label belongs to one kube node and a failed enrolment leaves nothing', () => {
   const { nodes } = openStores();
-  assert.throws(() => nodes.saveNode({ ...node, ueid: 'AR', ekName: '000b02', kid: 'kid-3' }));
+  assert.throws(() => nodes.saveNode({ ...node, ueid: 'AR', ekName: '000b02', kid: 'kid-3' }), {
+    code: 'ERR_VERIFIER_STORE',
+  });
   assert.equal(nodes.findEk('000b02'), undefined);
 });
 
@@ -169,6 +171,16 @@ test('a transaction that throws leaves nothing behind', () => {
     }),
   );
   assert.equal(contents.readContent('AQ', 'cc'), undefined);
+});
+
+test('a failure of SQLite is one of the store, and the next transaction runs', () => {
+  const { database } = openStores();
+  const fail = () => runTransaction(database, () => database.exec('INSERT INTO nothing VALUES (1)'));
+  assert.throws(fail, { code: 'ERR_VERIFIER_STORE', message: /no such table/ });
+  assert.equal(
+    runTransaction(database, () => 7),
+    7,
+  );
 });
 
 test('a store in a place that cannot be written is refused with a sentence', () => {
