@@ -42,6 +42,8 @@ export interface PrivateContainerd {
   exec(container: RunningContainer, args: readonly string[]): Promise<string>;
   /** Ends the container's processes and removes it with its snapshot. */
   remove(container: RunningContainer): Promise<void>;
+  /** Kills the daemon alone, as a crash would; containers and shims stay until `close`. */
+  kill(): Promise<void>;
   /** Ends every container, shim and the daemon, unmounts and removes all. May be called twice. */
   close(): Promise<void>;
 }
@@ -178,14 +180,19 @@ class StartedContainerd implements PrivateContainerd {
     await this.ctr(['containers', 'rm', container.id], container.namespace);
   }
 
+  async kill(): Promise<void> {
+    this.#daemon.kill('SIGKILL');
+    await this.#ended;
+  }
+
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
   }
 
   async #close(): Promise<void> {
-    if (this.#daemon.exitCode === null) await this.#removeAll().catch(() => undefined);
-    if (this.#daemon.exitCode === null && this.#daemon.kill('SIGTERM')) {
+    if (this.#isRunning) await this.#removeAll().catch(() => undefined);
+    if (this.#isRunning && this.#daemon.kill('SIGTERM')) {
       const stopped = await Promise.race([this.#ended.then(() => true), delay(10_000, false, { ref: false })]);
       if (!stopped) this.#daemon.kill('SIGKILL');
       await this.#ended;
@@ -193,6 +200,10 @@ class StartedContainerd implements PrivateContainerd {
     await killShims(this.address);
     await unmountBelow(this.directory);
     await rm(this.directory, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  get #isRunning(): boolean {
+    return this.#daemon.exitCode === null && this.#daemon.signalCode === null;
   }
 
   async #removeAll(): Promise<void> {
@@ -204,17 +215,26 @@ class StartedContainerd implements PrivateContainerd {
   }
 }
 
-/** Shims outlive their daemon; those of this one carry its socket among their arguments. */
+/** Shims outlive their daemon, and containers their shim; shims of this daemon carry its socket among their arguments. */
 async function killShims(address: string): Promise<void> {
-  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
-    const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-    const args = command.split('\0');
-    if (!args[0]?.includes('containerd-shim') || !args.includes(address)) continue;
-    try {
-      process.kill(Number(pid), 'SIGKILL');
-    } catch {
-      // It ended by itself in between.
-    }
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
+  const shims = new Set<number>();
+  for (const pid of pids) {
+    const args = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0');
+    if (args[0]?.includes('containerd-shim') && args.includes(address)) shims.add(pid);
+  }
+  for (const pid of pids) {
+    const parent = /^PPid:\s*(\d+)$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8').catch(() => ''))?.[1];
+    if (parent !== undefined && shims.has(Number(parent))) killProcess(pid);
+  }
+  for (const pid of shims) killProcess(pid);
+}
+
+function killProcess(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It ended by itself in between.
   }
 }
 

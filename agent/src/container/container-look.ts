@@ -26,8 +26,8 @@ export interface LookOutcome {
   readonly needsScan: boolean;
 }
 
-/** Processes of a container are looked at again after this time, and when one was started in it. */
-const ROOTS_AGE_MS = 10_000;
+/** Mounts and processes of a container are looked at again after this time, and when a command was run in it. */
+const INSIDE_AGE_MS = 25_000;
 
 /** Brings what is known of a container up to date with what runtime and kernel say. */
 export class ContainerLook {
@@ -43,23 +43,35 @@ export class ContainerLook {
     record: ContainerRecord,
     { isNew, imagesMoved }: { readonly isNew: boolean; readonly imagesMoved: boolean },
   ): Promise<LookOutcome> {
-    const before = describe(container);
     const isMoved = isNew || describeRecord(record) !== describeRecord(container.record);
     const needsLook = isMoved || imagesMoved || container.rootfs === undefined || container.image?.image === undefined;
-    container.record = record;
-    try {
+    const isChanged = await this.#watchChange(container, async () => {
+      container.record = record;
       if (needsLook) await this.#lookAll(container);
-      else if (this.#isDue(container)) await this.#lookAtRoots(container);
+      else if (this.#isDue(container)) await this.#lookInside(container);
+    });
+    return { isChanged, needsScan: isMoved };
+  }
+
+  /** Reads mounts and processes of a running container again. True where its claims-set tells something else now. */
+  async lookInside(container: TrackedContainer): Promise<boolean> {
+    return await this.#watchChange(container, () => this.#lookInside(container));
+  }
+
+  async #watchChange(container: TrackedContainer, look: () => Promise<void>): Promise<boolean> {
+    const before = describe(container);
+    try {
+      await look();
       container.runtimeFailure = undefined;
     } catch (error) {
       if (!(error instanceof AgentError)) throw error;
       container.runtimeFailure = `runtime:${error.code}`;
     }
-    return { isChanged: describe(container) !== before, needsScan: isMoved };
+    return describe(container) !== before;
   }
 
-  #isDue({ rootsSeenMs }: TrackedContainer): boolean {
-    return this.#deps.clock.monotonicMs() - rootsSeenMs >= ROOTS_AGE_MS;
+  #isDue({ insideSeenMs }: TrackedContainer): boolean {
+    return this.#deps.clock.monotonicMs() - insideSeenMs >= INSIDE_AGE_MS;
   }
 
   async #lookAll(container: TrackedContainer): Promise<void> {
@@ -73,19 +85,19 @@ export class ContainerLook {
     for (const directory of [...rootfs.lowers, rootfs.upper]) {
       if (directory !== undefined) watch.add(jobs.toHostPath(directory));
     }
-    const inspected = container.isRunning ? await inspector.readMounts(record, rootfs) : undefined;
-    if (inspected !== undefined) {
-      container.mounts = inspected.mounts;
-      container.rootMount = inspected.rootMount;
-    }
-    await this.#lookAtRoots(container);
+    await this.#lookInside(container);
   }
 
-  async #lookAtRoots(container: TrackedContainer): Promise<void> {
-    const { record, rootfs, rootMount } = container;
-    if (rootfs === undefined || rootMount === undefined || !container.isRunning) return;
-    container.rootsSeenMs = this.#deps.clock.monotonicMs();
-    container.findings = await this.#deps.inspector.findForeignRoots(record, rootfs, rootMount);
+  async #lookInside(container: TrackedContainer): Promise<void> {
+    const { record, rootfs } = container;
+    if (rootfs === undefined || !container.isRunning || container.unsupported.length > 0) return;
+    container.insideSeenMs = this.#deps.clock.monotonicMs();
+    const inspected = await this.#deps.inspector.readMounts(record, rootfs);
+    if (inspected === undefined) return;
+    container.mounts = inspected.mounts;
+    container.rootMount = inspected.rootMount;
+    if (inspected.rootMount === undefined) return;
+    container.findings = await this.#deps.inspector.findForeignRoots(record, rootfs, inspected.rootMount);
   }
 
   #ensureProofs({ image, record }: TrackedContainer, rootfs: Rootfs): void {

@@ -31,6 +31,8 @@ export interface RuntimeCollectorDeps {
 
 /** How often the runtime is asked for its list although no event called for it. */
 const RELIST_MS = 30_000;
+/** A command that was started in a container has unshared, mounted or changed its root by then, if it does. */
+const SETTLED_MS = 1_000;
 /** Containers looked at side by side. */
 const PARALLEL_LOOKS = 8;
 
@@ -42,6 +44,7 @@ export class RuntimeCollector implements ContainerCollector {
   readonly #callbacks: (() => void)[] = [];
   readonly #timers = new Set<NodeJS.Timeout>();
   readonly #scheduled = new Set<TrackedContainer>();
+  readonly #looking = new Set<TrackedContainer>();
   readonly #losses = new LossLedger();
   readonly #proofs: LayerProofs;
   readonly #jobs: ScanJobs;
@@ -144,9 +147,28 @@ export class RuntimeCollector implements ContainerCollector {
       this.#mark(container, 0);
     }
     if (container !== undefined && topic === '/tasks/start') container.hasExited = false;
-    if (container !== undefined && topic === '/tasks/exec-started') container.rootsSeenMs = Number.NEGATIVE_INFINITY;
-    // Commands run inside come and go: only their start is a reason to look, and only at that container.
-    if (execId === undefined && topic !== '/tasks/exec-added') this.#listSoon();
+    // Commands run inside come and go: each is a reason to look at that container alone.
+    if (execId === undefined && !topic.startsWith('/tasks/exec-')) this.#listSoon();
+    else if (container !== undefined) this.#lookSoon(container);
+  }
+
+  /** At once, and again when what was started has had time to become what it is. */
+  #lookSoon(container: TrackedContainer): void {
+    if (this.#looking.has(container)) return;
+    this.#looking.add(container);
+    this.#after(this.#deps.coalesceMs, () => void this.#lookInside(container));
+    this.#after(SETTLED_MS, () => {
+      this.#looking.delete(container);
+      void this.#lookInside(container);
+    });
+  }
+
+  async #lookInside(container: TrackedContainer): Promise<void> {
+    const isChanged = await this.#look?.lookInside(container);
+    if (isChanged !== true || !this.#isTracked(container)) return;
+    container.invalidate();
+    this.#mark(container);
+    this.#notify();
   }
 
   #onDirectory(directory: string): void {

@@ -14,8 +14,8 @@ export class TrackedContainer {
   rootMount: MountInfo | undefined;
   covered: ReadonlySet<string> = new Set();
   findings: ReadonlySet<RootFinding> = new Set();
-  /** When its processes were last looked at; anything before the start of the clock makes that due. */
-  rootsSeenMs = Number.NEGATIVE_INFINITY;
+  /** When its mounts and processes were last looked at. */
+  insideSeenMs = Number.NEGATIVE_INFINITY;
   scan: ScanResult | undefined;
   /** Why the last scan gave nothing; shown until one succeeds. */
   failure: string | undefined;

@@ -37,6 +37,7 @@ export function subscribeEvents(
       if (ended || retried) return;
       retried = true;
       timer = setTimeout(open, RETRY_MS);
+      onGap();
     };
     opened.on('metadata', onGap);
     opened.on('data', (envelope: events.Envelope) => onEvent(decodeEvent(envelope)));
@@ -67,8 +68,9 @@ function readSubject({ topic, event }: events.Envelope): Pick<ContainerdEvent, '
     const execId = exit !== undefined && exit.id !== exit.containerId ? exit.id : undefined;
     return { containerId: exit?.containerId, execId };
   }
+  // Every event of a task names its container in field 1; the other fields differ.
   if (topic.startsWith('/tasks/')) {
-    return { containerId: decode(taskEvents.TaskStartSchema, event.value)?.containerId, execId: undefined };
+    return { containerId: decode(taskEvents.TaskDeleteSchema, event.value)?.containerId, execId: undefined };
   }
   return none;
 }
