@@ -175,7 +175,7 @@ test('a transaction that throws leaves nothing behind', () => {
 
 test('a failure of SQLite is one of the store, and the next transaction runs', () => {
   const { database } = openStores();
-  const fail = () => runTransaction(database, () => database.exec('INSERT INTO nothing VALUES (1)'));
+  const fail = () => runTransaction(database, () => database.exec('INSERT INTO absent VALUES (1)'));
   assert.throws(fail, { code: 'ERR_VERIFIER_STORE', message: /no such table/ });
   assert.equal(
     runTransaction(database, () => 7),
