@@ -140,7 +140,7 @@ function checkAfter(before: Moment, moment: Moment): void {
 
 /** An image of one's own with a plain SBOM and the private key to sign it with: the layout that the first run left. */
 function bringImage(directory: string): string[] {
-  const layout = join(CHECKOUT, '.cache/quickstart/busybox-recipe-2');
+  const layout = join(CHECKOUT, '.cache/quickstart/busybox-recipe-3');
   const sbom = join(directory, 'sbom.cdx.json');
   const key = join(directory, 'sbom.key');
   const made = holdfast(['inventory', `${layout}:1`, '--format', 'cyclonedx']);

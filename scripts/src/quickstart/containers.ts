@@ -3,6 +3,7 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { runTool, ToolError } from '../world/run-tool.ts';
+import { MARKER } from './images.ts';
 
 export interface StartedContainer {
   readonly id: string;
@@ -69,7 +70,7 @@ async function isContainerRunning(runtime: Runtime, id: string): Promise<boolean
 }
 
 /** Runs a command inside, with bytes for its standard input. */
-export async function execInside(
+async function execInside(
   runtime: Runtime,
   container: StartedContainer,
   args: readonly string[],
@@ -91,20 +92,28 @@ export async function clearNamespace(runtime: Runtime): Promise<void> {
 
 /** Installs a Debian package inside, as an intruder or a hurried admin would. */
 export async function installPackage(runtime: Runtime, container: StartedContainer, file: string): Promise<void> {
-  await execInside(runtime, container, ['sh', '-c', 'cat >/tmp/added.deb'], await readFile(file));
-  await execInside(runtime, container, ['dpkg', '--install', '/tmp/added.deb']);
-  await execInside(runtime, container, ['rm', '/tmp/added.deb']);
+  const script = ['cat >/tmp/added.deb', 'dpkg --install /tmp/added.deb', 'rm /tmp/added.deb'];
+  await changeInside(runtime, container, script, await readFile(file));
 }
 
 /** Replaces a shared library that a package owns by one of other content; no package database is touched. */
-export async function replaceLibrary(runtime: Runtime, container: StartedContainer): Promise<string> {
+export async function replaceLibrary(runtime: Runtime, container: StartedContainer): Promise<void> {
   const script = [
-    'set -e',
     'lib=$(readlink -f /lib/*/libz.so.1)',
     'cp "$lib" "$lib.new"',
     'printf "\\0" >>"$lib.new"',
     'mv "$lib.new" "$lib"',
-    'echo "$lib"',
-  ].join('; ');
-  return (await execInside(runtime, container, ['sh', '-c', script])).trim();
+  ];
+  await changeInside(runtime, container, script);
+}
+
+/** Runs a script inside, which first makes sure that it is: where runtimes are nested, an exec can land on the host. */
+async function changeInside(
+  runtime: Runtime,
+  container: StartedContainer,
+  script: readonly string[],
+  input?: Uint8Array,
+): Promise<void> {
+  const guard = `[ -e ${MARKER} ] || { echo "this is not the container; nothing was changed" >&2; exit 9; }`;
+  await execInside(runtime, container, ['sh', '-c', ['set -e', guard, ...script].join('\n')], input);
 }
