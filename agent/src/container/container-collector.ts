@@ -48,6 +48,8 @@ export interface ContainerCollectorOptions {
   readonly address: string;
   /** Namespaces of the runtime to look at; all of them where absent. */
   readonly namespaces?: readonly string[];
+  /** Ids of the containers to look at; all of them where absent. The others then count as losses when they leave. */
+  readonly selects?: (id: string) => boolean;
   /** Where the host's file system and `/proc` are seen by this process; default `/`. */
   readonly hostRoot?: string;
   /** Changes are gathered for this long before a scan, in milliseconds; default 50. */

@@ -11,7 +11,7 @@ const DAY_MS = 86_400_000;
 
 /** Creates the collector of one containerd. Nothing is opened before `start`. Throws `TypeError` for a relative address. */
 export function createContainerCollector(options: ContainerCollectorOptions): ContainerCollector {
-  const client = createContainerdClient({ address: options.address });
+  const client = createContainerdClient({ address: options.address, selects: options.selects });
   const processes = createProcessSource(options.hostRoot ?? '/');
   return new RuntimeCollector({
     client,

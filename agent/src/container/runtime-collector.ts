@@ -43,7 +43,7 @@ export class RuntimeCollector implements ContainerCollector {
   readonly #containers = new Map<string, TrackedContainer>();
   readonly #callbacks: (() => void)[] = [];
   readonly #timers = new Set<NodeJS.Timeout>();
-  readonly #scheduled = new Set<TrackedContainer>();
+  readonly #scheduled = new Map<TrackedContainer, NodeJS.Timeout>();
   readonly #looking = new Set<TrackedContainer>();
   readonly #losses = new LossLedger();
   readonly #proofs: LayerProofs;
@@ -208,13 +208,16 @@ export class RuntimeCollector implements ContainerCollector {
     this.#schedule(container, pauseMs);
   }
 
-  #schedule(container: TrackedContainer, pauseMs = container.timing.pauseMs(this.#deps.coalesceMs)): void {
-    if (this.#scheduled.has(container) || container.timing.isScanning) return;
-    this.#scheduled.add(container);
-    this.#after(pauseMs, () => {
+  /** A pause that is given takes the place of one that runs. */
+  #schedule(container: TrackedContainer, pauseMs?: number): void {
+    const running = this.#scheduled.get(container);
+    if (container.timing.isScanning || (running !== undefined && pauseMs === undefined)) return;
+    if (running !== undefined) this.#cancel(running);
+    const timer = this.#after(pauseMs ?? container.timing.pauseMs(this.#deps.coalesceMs), () => {
       this.#scheduled.delete(container);
       void this.#scan(container);
     });
+    this.#scheduled.set(container, timer);
   }
 
   async #scan(container: TrackedContainer): Promise<void> {
@@ -326,13 +329,19 @@ export class RuntimeCollector implements ContainerCollector {
     for (const callback of this.#callbacks) callback();
   }
 
-  #after(ms: number, call: () => void): void {
-    if (this.#closed) return;
+  #after(ms: number, call: () => void): NodeJS.Timeout {
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
       if (!this.#closed) call();
     }, ms);
+    if (this.#closed) timer.unref();
     this.#timers.add(timer);
+    return timer;
+  }
+
+  #cancel(timer: NodeJS.Timeout): void {
+    clearTimeout(timer);
+    this.#timers.delete(timer);
   }
 
   #every(ms: number, call: () => void): void {
