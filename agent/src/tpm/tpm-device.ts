@@ -21,7 +21,7 @@ export interface TpmDevice {
   load(options: LoadOptions): Promise<TpmHandle>;
   quote(options: QuoteOptions): Promise<{ attest: Buffer; signature: Buffer }>;
   certify(options: CertifyOptions): Promise<{ attest: Buffer; signature: Buffer }>;
-  sign(options: { key: TpmHandle; authValue: Buffer; digest: Buffer }): Promise<{ signature: Buffer }>;
+  sign(options: SignOptions): Promise<{ signature: Buffer }>;
   activateCredential(options: ActivateOptions): Promise<Buffer>;
   /** `selection` is TPML_PCR_SELECTION; the answer says what was read, eight PCRs at most. */
   pcrRead(selection: Buffer): Promise<{ selection: Buffer; digests: Buffer[] }>;
@@ -48,12 +48,26 @@ export interface LoadOptions extends ParentPolicy {
   public: Buffer;
 }
 
-export interface QuoteOptions {
-  key: TpmHandle;
+/**
+ * How an auth value is shown: proven by HMAC over a session of its own where nothing is said, or sent as it is, at a
+ * fraction of the cost (docs/decisions/0004-round-authorization.md).
+ */
+interface Authorized {
   authValue: Buffer;
+  authorization?: 'password';
+}
+
+export interface QuoteOptions extends Authorized {
+  key: TpmHandle;
   qualifyingData: Buffer;
   /** TPML_PCR_SELECTION. */
   selection: Buffer;
+}
+
+export interface SignOptions extends Authorized {
+  key: TpmHandle;
+  /** SHA-256. */
+  digest: Buffer;
 }
 
 export interface CertifyOptions {

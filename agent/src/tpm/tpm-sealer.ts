@@ -18,6 +18,8 @@ import type { SealingFacts, TokenSealer } from './token-sealer.ts';
 import type { LoadedKeys, TpmKeyRing } from './tpm-key-ring.ts';
 
 const MAX_ATTEMPTS = 3;
+/** Why not HMAC: docs/decisions/0004-round-authorization.md. Enrolment keeps HMAC. */
+const ROUND_AUTHORIZATION = 'password';
 
 export interface TpmSealerDeps {
   keys: TpmKeyRing;
@@ -69,7 +71,8 @@ interface QuoteRequest {
 
 async function quoteOnce(request: QuoteRequest, selection: Buffer): Promise<TokenQuote> {
   const { keys, qualifyingData, logged, values } = request;
-  const options = { key: keys.ak, authValue: keys.akAuth, qualifyingData, selection };
+  const authorization = { authValue: keys.akAuth, authorization: ROUND_AUTHORIZATION } as const;
+  const options = { key: keys.ak, ...authorization, qualifyingData, selection };
   for (let attempt = 1; ; attempt += 1) {
     const { attest, signature } = await keys.device.quote(options);
     const parsed = parseAttest(attest);
@@ -108,6 +111,7 @@ function tellPcrs(pcrs: readonly number[], values: ReadonlyMap<number, Buffer>):
 
 async function signToken(keys: LoadedKeys, header: string, payload: string): Promise<string> {
   const digest = createHash('sha256').update(`${header}.${payload}`).digest();
-  const { signature } = await keys.device.sign({ key: keys.signing, authValue: keys.signingAuth, digest });
+  const authorization = { authValue: keys.signingAuth, authorization: ROUND_AUTHORIZATION } as const;
+  const { signature } = await keys.device.sign({ key: keys.signing, ...authorization, digest });
   return assembleToken({ header, payload, signature: toRawSignature(parseSignature(signature)) });
 }
