@@ -77,12 +77,14 @@ export interface ContainerdClientOptions {
   readonly address: string;
   /** Longest time of one call, in milliseconds; default 10,000. */
   readonly deadlineMs?: number;
+  /** Lists only the containers for whose id this is true; all where absent. */
+  readonly selects?: ((id: string) => boolean) | undefined;
 }
 
 /** Creates a client of the containerd that listens at a socket. Nothing is sent before the first call. */
 export function createContainerdClient(options: ContainerdClientOptions): ContainerdClient {
   if (!options.address.startsWith('/')) throw new TypeError('the address of containerd is an absolute path');
-  return new GrpcContainerdClient(options.address, options.deadlineMs ?? 10_000);
+  return new GrpcContainerdClient(options.address, options.deadlineMs ?? 10_000, options.selects ?? (() => true));
 }
 
 class GrpcContainerdClient implements ContainerdClient {
@@ -90,9 +92,11 @@ class GrpcContainerdClient implements ContainerdClient {
   readonly subscribe: ContainerdSubscription;
   readonly #channel: Client;
   readonly #deadlineMs: number;
+  readonly #selects: (id: string) => boolean;
 
-  constructor(address: string, deadlineMs: number) {
+  constructor(address: string, deadlineMs: number, selects: (id: string) => boolean) {
     this.address = address;
+    this.#selects = selects;
     this.#channel = openContainerdChannel(address);
     this.#deadlineMs = deadlineMs;
     this.subscribe = (onEvent, onGap) => subscribeEvents(this.#channel, onEvent, onGap);
@@ -116,7 +120,7 @@ class GrpcContainerdClient implements ContainerdClient {
 
   async listContainers(namespace: string) {
     const rows = await this.#collect(containers.Containers.method.listStream, {}, namespace);
-    return rows.flatMap((row) => row.container ?? []);
+    return rows.flatMap((row) => row.container ?? []).filter((row) => this.#selects(row.id));
   }
 
   async listTasks(namespace: string) {

@@ -2,7 +2,8 @@ import { collectInventory, ViewLimitError } from '@holdfast/agent';
 import type { Inventory, InventoryPackage } from '@holdfast/evidence';
 import { inventoryToCycloneDx } from '@holdfast/verifier';
 import { EXIT, undecided, usageError } from '../cli-error.ts';
-import type { Command, Flags } from '../command.ts';
+import { type Command, type Flags, type Invocation, integerFlag } from '../command.ts';
+import { chooseRuntime, collectLiveContainers, RUNTIME_OPTION } from '../live-containers.ts';
 import { openNamedView } from '../open-view.ts';
 import { type Column, formatTable } from '../table.ts';
 import { printable, type Terminal } from '../terminal.ts';
@@ -11,28 +12,65 @@ import { TOOL_VERSION } from '../version.ts';
 const FORMATS = ['json', 'cyclonedx', 'table'] as const;
 type Format = (typeof FORMATS)[number];
 
+const CONTAINER = 'container:';
+const DEFAULT_TIMEOUT_MS = 180_000;
+
 export const inventory: Command = {
   name: 'inventory',
-  summary: 'packages of a root directory or an OCI image layout',
-  positionals: 'DIR|OCI-LAYOUT[:TAG]',
+  summary: 'packages of a root directory, an OCI image layout or a running container',
+  positionals: 'DIR|OCI-LAYOUT[:TAG]|container:ID',
   arity: [1, 1],
-  options: { format: { type: 'string', value: 'FORMAT', help: 'json, cyclonedx or table (the default)' } },
-  run: async ({ flags, positionals, terminal }) => {
-    const [name = ''] = positionals;
-    const format = chooseFormat(flags);
-    const view = await openNamedView(name);
-    try {
-      const found = collectInventory(view);
-      process.stdout.write(`${formatInventory(found, format, name, terminal)}\n`);
-      return EXIT.good;
-    } catch (error) {
-      if (error instanceof ViewLimitError) throw undecided(`${name}: ${error.message}`, error);
-      throw error;
-    } finally {
-      view.close();
-    }
+  options: {
+    format: { type: 'string', value: 'FORMAT', help: 'json, cyclonedx or table (the default)' },
+    runtime: { ...RUNTIME_OPTION, help: `for a container: ${RUNTIME_OPTION.help}` },
+    'timeout-ms': {
+      type: 'string',
+      value: 'N',
+      help: `for a container: longest wait for its scan; default ${DEFAULT_TIMEOUT_MS}`,
+    },
+  },
+  run: async (invocation) => {
+    const [name = ''] = invocation.positionals;
+    const format = chooseFormat(invocation.flags);
+    const timeoutMs = integerFlag(invocation.flags, 'timeout-ms', { min: 1, max: 86_400_000 }) ?? DEFAULT_TIMEOUT_MS;
+    const found = name.startsWith(CONTAINER)
+      ? await collectFromContainer(invocation, name.slice(CONTAINER.length), timeoutMs)
+      : await collectFromView(name);
+    process.stdout.write(`${formatInventory(found, format, name, invocation.terminal)}\n`);
+    return EXIT.good;
   },
 };
+
+async function collectFromView(name: string): Promise<Inventory> {
+  const view = await openNamedView(name);
+  try {
+    return collectInventory(view);
+  } catch (error) {
+    if (error instanceof ViewLimitError) throw undecided(`${name}: ${error.message}`, error);
+    throw error;
+  } finally {
+    view.close();
+  }
+}
+
+/** The merged view of the running container, through the same scan that the agent makes. */
+async function collectFromContainer(invocation: Invocation, wanted: string, timeoutMs: number): Promise<Inventory> {
+  if (wanted === '' || wanted === 'all') throw usageError('name one container: container:ID');
+  const { containers } = await collectLiveContainers({
+    wanted,
+    address: await chooseRuntime(invocation),
+    timeoutMs,
+    signal: invocation.signal,
+    needsProof: false,
+    onProgress: () => invocation.terminal.note('the container is still being read'),
+  });
+  const [found] = containers;
+  if (found?.inventory == null) {
+    const limits = found?.claims.scan.limits.join(', ') ?? 'nothing is known of it';
+    throw undecided(`the root file system of ${wanted} could not be read: ${limits}`);
+  }
+  return found.inventory;
+}
 
 function chooseFormat(flags: Flags): Format {
   const text = flags.text('format') ?? (flags.has('json') ? 'json' : 'table');
