@@ -45,14 +45,16 @@ export async function loadClientConfig(places: ConfigPlaces): Promise<ClientConf
   try {
     bytes = await readInputFile(path, MAX_CONFIG_BYTES);
   } catch (error) {
-    if (named === undefined && error instanceof Error && error.message === explainMissing(path)) return EMPTY;
+    if (named === undefined && isAbsent(path, error)) return EMPTY;
     throw error;
   }
   return parseClientConfig(bytes, path);
 }
 
-function explainMissing(path: string): string {
-  return explainFileError(path, Object.assign(new Error(), { code: 'ENOENT' }));
+/** The default settings are another person's where they cannot be read: then there are none. */
+function isAbsent(path: string, error: unknown): boolean {
+  const absent = ['ENOENT', 'EACCES'].map((code) => explainFileError(path, Object.assign(new Error(), { code })));
+  return error instanceof Error && absent.includes(error.message);
 }
 
 /** Reads the settings strictly: an unknown name is an error, so that a misspelt one is never ignored. */

@@ -6,7 +6,7 @@ import { undecided, usageError } from './cli-error.ts';
 import type { ClientConfig } from './client-config.ts';
 import { explainFileError, readInputFile } from './input-file.ts';
 
-const MAX_TRUST_BYTES = 16 << 20;
+const MAX_TRUST_BYTES = 4 << 20;
 const MAX_REFERENCE_BYTES = 64 << 20;
 const MAX_REFERENCES = 10_000;
 

@@ -1,4 +1,11 @@
-import { type DescMessage, type DescMethod, type DescService, fromBinary, type Message, toBinary } from '@bufbuild/protobuf';
+import {
+  type DescMessage,
+  type DescMethod,
+  type DescService,
+  fromBinary,
+  type Message,
+  toBinary,
+} from '@bufbuild/protobuf';
 import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
 
 /**
@@ -8,7 +15,9 @@ import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
  * version knows. A message that does not decode fails its call with INTERNAL, as grpc-js maps it.
  */
 export function createServiceDefinition(service: DescService): ServiceDefinition {
-  return Object.fromEntries(service.methods.map((method) => [method.localName, createMethodDefinition(service, method)]));
+  return Object.fromEntries(
+    service.methods.map((method) => [method.localName, createMethodDefinition(service, method)]),
+  );
 }
 
 function createMethodDefinition(service: DescService, method: DescMethod): MethodDefinition<Message, Message> {

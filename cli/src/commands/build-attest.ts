@@ -94,11 +94,19 @@ function parseDocument(bytes: Uint8Array, path: string): Record<string, unknown>
 
 async function readPrivateKey(path: string): Promise<KeyObject> {
   const pem = await readInputFile(path, MAX_KEY_BYTES);
+  let key: KeyObject;
   try {
-    return createPrivateKey(pem);
+    key = createPrivateKey(pem);
   } catch (error) {
     throw undecided(`${path} holds no private key in PEM form that can be read without a passphrase`, error);
   }
+  const { namedCurve, modulusLength = 0 } = key.asymmetricKeyDetails ?? {};
+  const isFit =
+    key.asymmetricKeyType === 'ed25519' ||
+    ['prime256v1', 'secp384r1'].includes(namedCurve ?? '') ||
+    (key.asymmetricKeyType === 'rsa' && modulusLength >= 2048);
+  if (!isFit) throw undecided(`${path} is no key to sign with: take P-256, P-384, Ed25519 or RSA of 2048 bits or more`);
+  return key;
 }
 
 function fingerprintKey(key: KeyObject): string {

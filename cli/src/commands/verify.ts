@@ -1,4 +1,5 @@
 import { EvidenceError, listNonces, parseToken, verifyToken } from '@holdfast/evidence';
+import { SnapshotFileError } from '@holdfast/proto';
 import { type VerifiedSnapshot, VerifierError, verifySnapshot } from '@holdfast/verifier';
 import { CliError, EXIT, undecided, usageError } from '../cli-error.ts';
 import { loadConfigFor } from '../client-config.ts';
@@ -10,7 +11,6 @@ import { viewResult } from '../result-view.ts';
 import { printable, type Terminal } from '../terminal.ts';
 
 const MAX_BYTES = 512 << 20;
-const SNAPSHOT_MAGIC = 'HFSNAP1\n';
 
 export const verify: Command = {
   name: 'verify',
@@ -21,15 +21,20 @@ export const verify: Command = {
     trust: { type: 'string', value: 'FILE', help: 'trust file: pinned EKs, enrolment and SBOM keys' },
     references: { type: 'string', value: 'DIR', help: 'signed SBOMs to compare with' },
     nonce: { type: 'string', value: 'TEXT', help: 'nonce that the evidence must answer' },
+    appraise: { type: 'boolean', help: 'exit 1 also when the appraisal finds something contraindicated' },
     snapshot: { type: 'string', value: 'FILE', help: 'for a token: a snapshot of the same node, whose keys count' },
   },
   run: async (invocation) => {
     const path = invocation.positionals[0] ?? '';
     const bytes = await readInputFile(path, MAX_BYTES);
-    const isSnapshot = bytes.subarray(0, SNAPSHOT_MAGIC.length).toString('latin1') === SNAPSHOT_MAGIC;
-    return isSnapshot ? await reportSnapshot(invocation, path, bytes) : await reportToken(invocation, path, bytes);
+    return isToken(bytes) ? await reportToken(invocation, path, bytes) : await reportSnapshot(invocation, path, bytes);
   },
 };
+
+/** A token is text of a certain alphabet; a snapshot has zero bytes in the first sixteen. */
+function isToken(bytes: Buffer): boolean {
+  return /^\s*[A-Za-z0-9_-]+\./.test(bytes.toString('latin1', 0, 4096));
+}
 
 async function openSnapshot({ flags }: Invocation, path: string, bytes: Buffer): Promise<VerifiedSnapshot> {
   const config = await loadConfigFor(flags);
@@ -70,7 +75,7 @@ async function reportSnapshot(invocation: Invocation, path: string, bytes: Buffe
   });
   terminal.print(formatSnapshot(snapshot, terminal));
   terminal.print(formatResult(result, terminal));
-  return hasFound ? EXIT.found : EXIT.good;
+  return hasFound && invocation.flags.has('appraise') ? EXIT.found : EXIT.good;
 }
 
 function formatSnapshot(snapshot: VerifiedSnapshot, terminal: Terminal): string {
@@ -145,14 +150,18 @@ class RefusedError extends Error {
   }
 }
 
-/** Codes under which a file is no evidence at all, or nobody said whom to trust: not decided. */
+/** Codes that speak of the trust file and not of the evidence: not decided. */
 const UNDECIDED = new Set(['ERR_VERIFIER_TRUST', 'ERR_VERIFIER_CONFIG']);
 
 function toRefusal(path: string, error: unknown): unknown {
   if (error instanceof CliError) return error;
-  if (!(error instanceof EvidenceError) && !(error instanceof VerifierError)) return error;
-  if (UNDECIDED.has(error.code)) return undecided(`${path}: ${error.message}`, error);
-  return new RefusedError(error.code, error.message, error);
+  if (error instanceof SnapshotFileError && error.fault !== 'damaged')
+    return undecided(`${path}: ${error.message}`, error);
+  const isRefusal = [EvidenceError, VerifierError, SnapshotFileError].some((kind) => error instanceof kind);
+  if (!isRefusal || !(error instanceof Error && 'code' in error)) return error;
+  const code = String(error.code);
+  if (UNDECIDED.has(code)) return undecided(`${path}: ${error.message}`, error);
+  return new RefusedError(code, error.message, error);
 }
 
 function reportRefusal(terminal: Terminal, path: string, error: RefusedError): number {

@@ -10,7 +10,7 @@ import {
   type VerifiedToken,
   verifyToken,
 } from '@holdfast/evidence';
-import { parseSnapshotFile, type Result, type Snapshot, SnapshotFileError } from '@holdfast/proto';
+import { parseSnapshotFile, type Result, type Snapshot } from '@holdfast/proto';
 import type { VerifiedEvidence } from '../appraisal/appraisal-input.ts';
 import { appraise } from '../appraisal/appraise.ts';
 import { type CertifiedPeriod, verifyKeyCertificates } from '../certificates/verify-key-certificates.ts';
@@ -65,10 +65,10 @@ const MAX_ROUND_BYTES = 512 * 1024 * 1024;
  * document which the token reaches is there under its digest. Then the evidence is appraised.
  *
  * What it proves is what the agent said at the time of the nonce, signed by a key in the pinned TPM. Throws
- * `VerifierError` or `EvidenceError`; a snapshot that holds but shows findings is a value.
+ * `SnapshotFileError`, `VerifierError` or `EvidenceError`; a snapshot that holds but shows findings is a value.
  */
 export function verifySnapshot(bytes: Uint8Array, inputs: SnapshotInputs): VerifiedSnapshot {
-  const snapshot = readSnapshot(bytes);
+  const snapshot = parseSnapshotFile(bytes);
   const evidence = snapshot.evidence;
   if (evidence === undefined) throw refuse('ERR_VERIFIER_MESSAGE', 'the snapshot holds no evidence');
   const ekName = computeName(parsePublic(snapshot.ekPublic));
@@ -116,15 +116,6 @@ export function verifySnapshot(bytes: Uint8Array, inputs: SnapshotInputs): Verif
     result: buildResult(verified, appraisal, '', inputs.now),
     refusedReferences: references.refused,
   };
-}
-
-function readSnapshot(bytes: Uint8Array): Snapshot {
-  try {
-    return parseSnapshotFile(bytes);
-  } catch (error) {
-    if (error instanceof SnapshotFileError) throw refuse('ERR_VERIFIER_MESSAGE', error.message, error);
-    throw error;
-  }
 }
 
 function checkPinned(ekName: string, kubeNode: string, trust: Trust): void {
@@ -196,6 +187,6 @@ function findSboms(references: readonly Reference[], manifest: string): SbomRefe
     .map(({ reference }) => reference);
 }
 
-function refuse(code: VerifierError['code'], message: string, cause?: unknown): VerifierError {
-  return new VerifierError(code, message, cause === undefined ? undefined : { cause });
+function refuse(code: VerifierError['code'], message: string): VerifierError {
+  return new VerifierError(code, message);
 }
