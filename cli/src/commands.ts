@@ -26,4 +26,5 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: 'reference add', load: async () => (await import('./commands/reference.ts')).referenceAdd },
   { name: 'reference list', load: async () => (await import('./commands/reference.ts')).referenceList },
   { name: 'reference revoke', load: async () => (await import('./commands/reference.ts')).referenceRevoke },
+  { name: 'doctor', load: async () => (await import('./commands/doctor.ts')).doctor },
 ];

@@ -7,7 +7,7 @@ const MAX_DESCRIPTION = 120;
 
 /** What the data of an event reads like: name of a UEFI variable, or text. A stranger's word; null where it is neither. */
 export function describeEvent(event: LogEvent): string | null {
-  if (/^EV_EFI_VARIABLE_/.test(event.type)) return parseUefiVariable(event.data).name;
+  if (event.type.startsWith('EV_EFI_VARIABLE_')) return parseUefiVariable(event.data).name;
   return readText(event.data) ?? readUtf16(event.data) ?? null;
 }
 

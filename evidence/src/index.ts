@@ -30,6 +30,7 @@ export {
   type PcrOutcome,
   type QuotedReplay,
 } from './event-log/compare-pcrs.ts';
+export { parseUefiVariable } from './event-log/event-body.ts';
 export { type CommandLineFacts, matchCommandLine } from './event-log/kernel-command-line.ts';
 export { type EventLog, type LogEvent, parseEventLog } from './event-log/parse-event-log.ts';
 export { type ReplayedBank, replayEventLog } from './event-log/replay-event-log.ts';
