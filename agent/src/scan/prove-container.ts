@@ -10,8 +10,8 @@ const MAX_NAMED = 5;
 
 /**
  * Compares a layer directory with its blob, unless it is what it was at the last proof: by its fingerprint, or for a
- * scrub by its content. A blob that is not what its digest says is a limit, as are its absence and a malformed one; what
- * is known of the directory is then of first use. Throws `RootfsError` where the directory cannot be read.
+ * scrub by its content. Without a blob what is known of the directory is of first use; a blob that is malformed or not what
+ * its digest says proves nothing and is a limit. Throws `RootfsError` where the directory cannot be read.
  */
 export async function proveContainerLayer(request: ProofRequest): Promise<ProofReply> {
   const { directory, diffId, blob } = request;
@@ -33,10 +33,9 @@ export async function proveContainerLayer(request: ProofRequest): Promise<ProofR
     const { proof, fingerprint, content } = result;
     return { proof, digest: { fingerprint, content }, differing, limit: undefined };
   } catch (error) {
-    const limit =
-      error instanceof EvidenceError ? 'layerBlobRefused' : isMissing(error) ? 'layerBlobMissing' : undefined;
-    if (limit === undefined) throw error;
-    return { proof: limit === 'layerBlobMissing' ? 'firstUse' : 'none', digest: now.digest, differing: [], limit };
+    if (isMissing(error)) return { proof: 'firstUse', digest: now.digest, differing: [], limit: undefined };
+    if (!(error instanceof EvidenceError)) throw error;
+    return { proof: 'none', digest: now.digest, differing: [], limit: 'layerBlobRefused' };
   } finally {
     opened.close();
   }

@@ -1,0 +1,176 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseClaimsSet } from '@holdfast/evidence';
+import { type ContainerFacts, createDocument, encodeContainerClaims } from './build-claims.ts';
+import type { ContainerRecord } from './container-record.ts';
+import { LossLedger } from './loss-ledger.ts';
+import { parseOciSpec } from './oci-spec.ts';
+import { ScanTiming } from './tracked-container.ts';
+
+test('a new container is pending from the moment it was first seen', () => {
+  const timing = new ScanTiming(100);
+  assert.equal(timing.pendingSinceMs, 100);
+  timing.start(150);
+  assert.equal(timing.pendingSinceMs, 100);
+  timing.finish(200, 5);
+  assert.equal(timing.pendingSinceMs, undefined);
+  assert.equal(timing.finishedMs, 200);
+});
+
+test('a change during a scan is pending after it', () => {
+  const timing = new ScanTiming(0);
+  timing.start(10);
+  timing.markDirty(15);
+  timing.markDirty(18);
+  timing.finish(20, 5);
+  assert.equal(timing.pendingSinceMs, 15);
+  assert.equal(timing.isDirty, true);
+});
+
+test('what a failed scan should have covered stays pending, and the next ones wait longer', () => {
+  const timing = new ScanTiming(0);
+  timing.start(10);
+  timing.markDirty(15);
+  timing.fail(20);
+  assert.equal(timing.pendingSinceMs, 0);
+  assert.equal(timing.finishedMs, 0);
+  assert.equal(timing.pauseMs(50), 1_000);
+  for (let failures = 0; failures < 20; failures += 1) timing.fail(30);
+  assert.equal(timing.pauseMs(50), 60_000);
+  timing.start(40);
+  timing.finish(50, 1);
+  assert.equal(timing.pauseMs(50), 50);
+});
+
+test('a container whose walks take long waits longer, up to a second', () => {
+  const timing = new ScanTiming(0);
+  timing.finish(10, 100);
+  assert.equal(timing.pauseMs(50), 400);
+  timing.finish(20, 60_000);
+  assert.equal(timing.pauseMs(50), 1_000);
+});
+
+const RECORD: ContainerRecord = {
+  key: 'c',
+  id: 'c',
+  namespace: 'n',
+  name: 'app',
+  pod: null,
+  sandbox: false,
+  runtime: 'io.containerd.runc.v2',
+  started: null,
+  imageName: 'i',
+  criImage: undefined,
+  snapshotter: 'overlayfs',
+  snapshotKey: 'c',
+  spec: parseOciSpec(Buffer.from('{"process":{"args":["a"]}}')),
+  revision: '',
+  task: { pid: 7, status: 'running' },
+};
+
+const FACTS: ContainerFacts = {
+  record: RECORD,
+  rootfs: undefined,
+  image: undefined,
+  layers: [],
+  mounts: [],
+  covered: new Set(),
+  scan: undefined,
+  limits: [],
+  unsupported: [],
+};
+
+const encode = (facts: Partial<ContainerFacts>) =>
+  parseClaimsSet(encodeContainerClaims({ ...FACTS, ...facts }).bytes, 'container', 'c');
+
+test('nothing known is never clean', () => {
+  const { scan, image, drift } = encode({});
+  assert.deepEqual(scan, { complete: false, limits: ['imageUnknown', 'notScanned', 'rootfsUnknown'] });
+  assert.deepEqual([image.manifest, image.chainId, drift], [null, null, null]);
+});
+
+test('an unsupported container says why and nothing else', () => {
+  const { status, scan } = encode({ unsupported: ['runtime:io.containerd.kata.v2'] });
+  assert.equal(status, 'unsupported');
+  assert.deepEqual(scan, { complete: false, limits: ['unsupported:runtime:io.containerd.kata.v2'] });
+});
+
+test('equal facts give equal bytes, whatever the order of their limits and the process number', () => {
+  const first = encodeContainerClaims({ ...FACTS, limits: ['b', 'a'] });
+  const record = { ...RECORD, task: { pid: 8, status: 'running' as const } };
+  const second = encodeContainerClaims({ ...FACTS, record, limits: ['a', 'b'] });
+  assert.equal(first.sha256, second.sha256);
+});
+
+test('words of a container that pass every bound are left out and named', () => {
+  const long = JSON.stringify({ process: { args: ['x'.repeat(200_000)] } });
+  const claims = encode({ record: { ...RECORD, spec: parseOciSpec(Buffer.from(long)), name: 'app' } });
+  assert.equal(claims.process, null);
+  assert.ok(claims.scan.limits.includes('claims:process') && claims.scan.limits.includes('claims:mounts'));
+  assert.equal(claims.name, 'app');
+  const odd = encode({ record: { ...RECORD, name: 'x'.repeat(5_000) } });
+  assert.equal(odd.name, 'c');
+  assert.ok(odd.scan.limits.includes('claims:labels'));
+});
+
+test('more limits than fit end in one that says so', () => {
+  const { scan } = encode({ limits: Array.from({ length: 500 }, (_limit, at) => `limit${at}`) });
+  assert.equal(scan.limits.length, 256);
+  assert.equal(scan.limits.at(-1), 'limits');
+});
+
+test('a whole scan with all layers proven is complete', () => {
+  const document = createDocument(Buffer.from('{}'));
+  const image = {
+    image: {
+      manifest: `sha256:${'1'.repeat(64)}`,
+      config: {
+        platform: { os: 'linux', architecture: 'amd64' },
+        diffIds: [`sha256:${'2'.repeat(64)}`],
+        entrypoint: [],
+        cmd: ['a'],
+      },
+      configDigest: `sha256:${'3'.repeat(64)}`,
+      layers: [],
+      index: null,
+    },
+    from: 'name' as const,
+    isRetagged: false,
+    isAmbiguous: false,
+  };
+  const rootfs = {
+    driver: 'overlay',
+    lowers: ['/l'],
+    upper: '/u',
+    chainIds: [`sha256:${'2'.repeat(64)}`],
+    unsupported: [],
+  };
+  const counts = { relevant: 0, other: 3 };
+  const base = {
+    inventory: document,
+    inventoryLimits: [],
+    baseline: document,
+    drift: document,
+    relevantDigest: 'r',
+    counts,
+  };
+  const claims = encode({ image, rootfs, layers: [{ proof: 'content', limits: [] }], scan: { ...base, limits: [] } });
+  assert.deepEqual(claims.scan, { complete: true, limits: [] });
+  assert.deepEqual(claims.driftCounts, counts);
+  assert.equal(claims.image.layers[0]?.proof, 'content');
+  assert.equal(claims.process?.argsFrom, 'image');
+  const limited = encode({ image, rootfs, scan: { ...base, limits: ['drift:time'] } });
+  assert.deepEqual(limited.scan, { complete: false, limits: ['drift:time'] });
+  assert.equal(limited.image.layers[0]?.proof, 'none');
+});
+
+test('a loss is told once to who asks, and stands in the index for five minutes', () => {
+  const losses = new LossLedger();
+  losses.add('NOT_OBSERVED', 'a', 0);
+  losses.add('NOT_OBSERVED', 'a', 1);
+  losses.add('NOT_CAPTURED', 'b', 2);
+  assert.deepEqual(losses.take(), ['NOT_OBSERVED:a', 'NOT_CAPTURED:b']);
+  assert.deepEqual(losses.take(), []);
+  assert.deepEqual(losses.listRecent(10), ['NOT_CAPTURED:b', 'NOT_OBSERVED:a']);
+  assert.deepEqual(losses.listRecent(300_003), []);
+});
