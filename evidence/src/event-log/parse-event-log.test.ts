@@ -132,10 +132,12 @@ test('the startup locality changes PCR 0 only, and only when it stands before th
   assert.equal(measured, replay(encodeEventLog([locality(4), hcrtm, ...firmwareEvents(true)]))['sha256']?.[0]);
 });
 
-test('zero bytes behind the last event are padding', () => {
+test('whole empty events behind the last are padding, a part of one is refused', () => {
   const bytes = encodeEventLog(firmwareEvents(true));
-  const log = parseEventLog(Buffer.concat([bytes, Buffer.alloc(1000)]));
-  assert.equal(log.paddingBytes, 1000);
+  const log = parseEventLog(Buffer.concat([bytes, Buffer.alloc(1024)]));
+  assert.equal(log.paddingBytes, 1024);
+  const part = Buffer.concat([bytes, Buffer.alloc(1000)]);
+  assert.throws(() => parseEventLog(part), evidenceError('ERR_EVIDENCE_MALFORMED'));
   assert.deepEqual(log.events.length, parseEventLog(bytes).events.length);
 });
 

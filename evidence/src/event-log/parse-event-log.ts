@@ -30,6 +30,9 @@ const MAX_LOG_BYTES = 16 * 1024 * 1024;
 const MAX_EVENTS = 65_536;
 const MAX_ALGORITHMS = 16;
 const MAX_PCR = 31;
+/** An event without digests and data; padding is whole ones of them, for the cut end of an event may be zeros too. */
+const AGILE_HEAD_BYTES = 16;
+const SHA1_HEAD_BYTES = 32;
 const NO_PCR = 0xffffffff;
 const SPEC_ID_SIGNATURE = Buffer.from('Spec ID Event03\0', 'ascii');
 const SHA1: LogAlgorithm = { id: 0x0004, name: 'sha1', bytes: 20, nodeName: 'sha1' };
@@ -47,23 +50,27 @@ export function parseEventLog(bytes: Uint8Array): EventLog {
   const first = readSha1Event(reader, 0);
   if (first.typeId !== EVENT_TYPE.EV_NO_ACTION) {
     checkEventBody(first);
-    const { events, paddingBytes } = readEvents(reader, first, (index) => readSha1Event(reader, index));
+    const { events, paddingBytes } = readEvents(reader, SHA1_HEAD_BYTES, first, (index) =>
+      readSha1Event(reader, index),
+    );
     return { format: 'sha1', algorithms: [SHA1], events, paddingBytes };
   }
   const algorithms = parseSpecId(first);
   const byId = new Map(algorithms.map((algorithm) => [algorithm.id, algorithm]));
-  const { events, paddingBytes } = readEvents(reader, first, (index) => readAgileEvent(reader, index, byId));
+  const readNext = (index: number) => readAgileEvent(reader, index, byId);
+  const { events, paddingBytes } = readEvents(reader, AGILE_HEAD_BYTES, first, readNext);
   return { format: 'cryptoAgile', algorithms, events, paddingBytes };
 }
 
 function readEvents(
   reader: BinaryReader,
+  headBytes: number,
   first: LogEvent,
   readEvent: (index: number) => LogEvent,
 ): { events: LogEvent[]; paddingBytes: number } {
   const events = [first];
   while (reader.remaining > 0) {
-    if (reader.isZeroFilled()) return { events, paddingBytes: reader.remaining };
+    if (reader.remaining % headBytes === 0 && reader.isZeroFilled()) return { events, paddingBytes: reader.remaining };
     if (events.length >= MAX_EVENTS) throw new EvidenceError('ERR_EVIDENCE_LIMIT', 'event log has too many events');
     const event = readEvent(events.length);
     checkEventBody(event);
