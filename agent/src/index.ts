@@ -14,6 +14,8 @@ export type {
   ContainerSnapshot,
 } from './container/container-collector.ts';
 export { createContainerCollector } from './container/create-container-collector.ts';
+export { type DiagnosisOptions, diagnoseHost } from './doctor/diagnose-host.ts';
+export type { CheckStatus, HostCheck } from './doctor/host-check.ts';
 export { collectInventory, type InventoryOptions } from './inventory/collect-inventory.ts';
 export { createPackageOwners, type FileOwner, type PackageOwners } from './inventory/package-owners.ts';
 export { type ImageViewOptions, type OciImageView, openImageView } from './layer/image/image-view.ts';

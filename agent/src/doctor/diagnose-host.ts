@@ -1,0 +1,66 @@
+import { join } from 'node:path';
+import type { RootfsCapabilities } from '@holdfast/rootfs';
+import type { TpmConfig } from '../config/agent-config.ts';
+import { createContainerdClient } from '../containerd/containerd-client.ts';
+import { createHostFiles } from '../host/host-files-source.ts';
+import { openTpmDevice } from '../tpm/tpm-device-source.ts';
+import { checkFileSystem } from './check-file-system.ts';
+import { checkKernel } from './check-kernel.ts';
+import { checkPermissions, checkProcesses } from './check-permissions.ts';
+import { checkRuntime } from './check-runtime.ts';
+import { checkTpm } from './check-tpm.ts';
+import { failed, type HostCheck, skipped } from './host-check.ts';
+
+export interface DiagnosisOptions {
+  /** The TPM as for the agent; `none` asks for none. */
+  readonly tpm: Pick<TpmConfig, 'tcti'> | 'none';
+  /** containerd's socket; null asks for no runtime. */
+  readonly runtime: string | null;
+  readonly hostRoot: string;
+}
+
+/**
+ * Tries, one after the other and changing nothing, all that the agent needs of a machine: native parts, rights,
+ * processes, TPM, runtime, file system, kernel. A facility that is missing is an answer and never an exception.
+ */
+export async function diagnoseHost(options: DiagnosisOptions): Promise<HostCheck[]> {
+  const { hostRoot } = options;
+  const files = createHostFiles(hostRoot);
+  const own = createHostFiles('/');
+  const runtime = await diagnoseRuntime(options);
+  return [
+    checkPermissions(own),
+    checkProcesses(files),
+    ...(await diagnoseTpm(options)),
+    ...runtime.checks,
+    ...(await diagnoseFileSystem(join(hostRoot, runtime.contentRoot ?? '/'))),
+    ...checkKernel(files),
+  ];
+}
+
+async function diagnoseTpm({ tpm }: DiagnosisOptions): Promise<HostCheck[]> {
+  if (tpm === 'none') return [skipped('tpm', 'no TPM was asked for: every result says so')];
+  return await checkTpm(() => openTpmDevice({ tcti: tpm.tcti, ekTemplate: 'L-1', exclusive: false }), tpm.tcti);
+}
+
+async function diagnoseRuntime({ runtime }: DiagnosisOptions) {
+  if (runtime === null) return { checks: [skipped('runtime', 'no runtime was asked for')], contentRoot: undefined };
+  const client = createContainerdClient({ address: runtime });
+  try {
+    return await checkRuntime(client);
+  } finally {
+    client.close();
+  }
+}
+
+async function diagnoseFileSystem(path: string): Promise<HostCheck[]> {
+  let found: RootfsCapabilities;
+  try {
+    const { capabilities } = await import('@holdfast/rootfs');
+    found = capabilities(path);
+  } catch (error) {
+    const fix = 'scripts/prepare apt build && scripts/prepare native';
+    return [failed('native.rootfs', error instanceof Error ? error.message : String(error), fix)];
+  }
+  return checkFileSystem(found);
+}
