@@ -119,9 +119,16 @@ test('an older trust file is refused after a restart', async () => {
   await (await startVerifier(config)).close();
 });
 
-test('a directory of references that is missing is told', async () => {
-  const referencesDir = join(directory, 'no-references');
-  await assertFails('ERR_VERIFIER_REFERENCE', /cannot read the directory of references/, { referencesDir });
+test('a directory of references that is missing is made, and one that cannot be made is told', async () => {
+  const missing = join(directory, 'deep', 'references');
+  await (await startVerifier(configure({ referencesDir: missing }))).close();
+  const { mode } = await stat(missing);
+  assert.equal(mode & 0o777, 0o755 & ~process.umask());
+  const file = join(directory, 'no-directory');
+  await writeFile(file, '');
+  for (const referencesDir of [file, join(file, 'below')]) {
+    await assertFails('ERR_VERIFIER_REFERENCE', /cannot make the directory of references/, { referencesDir });
+  }
 });
 
 test('a state directory that is a file, and keys that others may read, are told', async () => {

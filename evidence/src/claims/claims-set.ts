@@ -86,7 +86,7 @@ export interface ImageClaims {
   platform: { os: string; architecture: string; variant?: string } | null;
   /** Bottom first. */
   layers: { diffId: string; chainId: string; proof: LayerProof }[];
-  /** How each digest was obtained: snapshot, content, name, cri. */
+  /** How each digest was obtained: snapshot, name, images, content. */
   via: Record<string, string>;
   /** True when the image's name now leads to another image (retag under a running container). */
   retagged: boolean;

@@ -9,7 +9,6 @@ export type ReferenceReason =
   | 'PAYLOAD_TYPE'
   | 'BAD_SIGNATURE'
   | 'PREDICATE_TYPE'
-  | 'SUBJECT_MISMATCH'
   | 'SBOM_INSUFFICIENT';
 
 /** A subject as signed: matched by digest alone; `name` is what a key's scope is matched against. */
