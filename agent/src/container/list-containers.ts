@@ -17,7 +17,7 @@ export async function listContainers(
   const records: ContainerRecord[] = [];
   for (const namespace of namespaces) {
     const rows = await store.listContainers(namespace);
-    const tasks = new Map((await store.listTasks(namespace)).map((row) => [row?.id || row?.containerId, row]));
+    const tasks = new Map((await store.listTasks(namespace)).map((row) => [row.id || row.containerId, row]));
     records.push(...rows.map((row) => readContainerRecord(namespace, row, tasks.get(row.id))));
   }
   return assignKeys(records);

@@ -62,11 +62,7 @@ class FakeRuntime implements ContainerdClient {
   }
 
   async listTasks() {
-    return [...this.running].map((id) => ({ ...this.#task(id) }));
-  }
-
-  async getTask(_namespace: string, id: string) {
-    return this.#task(id);
+    return [...this.running].map((id) => this.#task(id));
   }
 
   async listPids(_namespace: string, id: string) {
@@ -88,10 +84,6 @@ class FakeRuntime implements ContainerdClient {
 
   async listImages() {
     return [];
-  }
-
-  async statBlob() {
-    return undefined;
   }
 
   async listBlobs() {

@@ -15,6 +15,7 @@ import {
   introspection,
   namespaces,
   snapshots,
+  type task,
   tasks,
   version,
 } from '@holdfast/proto/containerd';
@@ -48,8 +49,7 @@ export interface ContainerdClient {
   probe(): Promise<{ version: string; revision: string }>;
   listNamespaces(): Promise<string[]>;
   listContainers(namespace: string): Promise<containers.Container[]>;
-  listTasks(namespace: string): Promise<Awaited<ReturnType<ContainerdClient['getTask']>>[]>;
-  getTask(namespace: string, id: string): Promise<NonNullable<tasks.GetResponse['process']> | undefined>;
+  listTasks(namespace: string): Promise<task.Process[]>;
   /** Every process of the container's cgroup. */
   listPids(namespace: string, id: string): Promise<number[]>;
   statSnapshot(namespace: string, snapshotter: string, key: string): Promise<snapshots.Info | undefined>;
@@ -60,8 +60,6 @@ export interface ContainerdClient {
   ): Promise<snapshots.MountsResponse['mounts'] | undefined>;
   getImage(namespace: string, name: string): Promise<images.Image | undefined>;
   listImages(namespace: string): Promise<images.Image[]>;
-  /** What the content store says of a blob. */
-  statBlob(namespace: string, digest: string): Promise<content.Info | undefined>;
   /** Blobs with a label of this value. */
   listBlobs(namespace: string, label: string, value: string): Promise<content.Info[]>;
   /** Whole blob of at most `maxBytes`, whose SHA-256 was recomputed. */
@@ -127,10 +125,6 @@ class GrpcContainerdClient implements ContainerdClient {
     return this.#limit((await this.#call(tasks.Tasks.method.list, {}, namespace)).tasks);
   }
 
-  async getTask(namespace: string, containerId: string) {
-    return (await this.#find(tasks.Tasks.method.get, { containerId }, namespace))?.process;
-  }
-
   async listPids(namespace: string, containerId: string) {
     const answer = await this.#find(tasks.Tasks.method.listPids, { containerId }, namespace);
     return this.#limit(answer?.processes ?? []).map((row) => row.pid);
@@ -150,11 +144,6 @@ class GrpcContainerdClient implements ContainerdClient {
 
   async listImages(namespace: string) {
     return this.#limit((await this.#call(images.Images.method.list, {}, namespace)).images);
-  }
-
-  async statBlob(namespace: string, digest: string) {
-    if (!DIGEST.test(digest)) return undefined;
-    return (await this.#find(content.Content.method.info, { digest }, namespace))?.info;
   }
 
   async listBlobs(namespace: string, label: string, value: string) {
