@@ -32,6 +32,7 @@ export { type EarContext, verifyEar } from './ear/verify-ear.ts';
 export { encodeVsa, type VerificationSummary, VSA_PREDICATE_TYPE } from './ear/vsa.ts';
 export { startVerifier, type VerifierDeps } from './main.ts';
 export { type SnapshotInputs, type VerifiedSnapshot, verifySnapshot } from './offline/verify-snapshot.ts';
+export { openStores, type Stores } from './open-stores.ts';
 export type { ReferenceContext, ReferenceReason, ReferenceSubject, VerifiedReference } from './references/reference.ts';
 export { ReferenceRefused } from './references/reference-refused.ts';
 export { type SignStatementOptions, signStatement } from './references/sign-statement.ts';
@@ -43,4 +44,5 @@ export { inventoryToCycloneDx, type SbomSubject } from './sbom/write-cyclonedx.t
 export { checkTrustSuccessor, loadTrust } from './trust/load-trust.ts';
 export { selectKey, usableKeys } from './trust/select-key.ts';
 export type { KeyRefusal, KeyUse, Trust, TrustEnvironment, TrustKey, TrustRole } from './trust/trust.ts';
+export { createVerifierCore, type VerifierCore } from './verifier-core.ts';
 export { VerifierError, type VerifierErrorCode } from './verifier-error.ts';
