@@ -80,6 +80,7 @@ export {
 export { type HashAlgorithm, TPM_ALG } from './tpm/algorithm.ts';
 export { type Attest, type CertifyAttest, type ClockInfo, parseAttest, type QuoteAttest } from './tpm/attest.ts';
 export { type CertifyExpectation, verifyCertify } from './tpm/certify.ts';
+export { encodeDerSignature } from './tpm/der-signature.ts';
 export { checkAkPublic, checkEkPublic, checkSigningPublic } from './tpm/key-check.ts';
 export { publicToKeyObject } from './tpm/key-object.ts';
 export { encodeAkTemplate, encodeSigningTemplate } from './tpm/key-template.ts';

@@ -1,6 +1,7 @@
 import { verify } from 'node:crypto';
 import { decodeBase64url } from '../encoding/base64url.ts';
 import { EvidenceError } from '../evidence-error.ts';
+import { encodeDerSignature } from '../tpm/der-signature.ts';
 import { composePcrDigest } from '../tpm/pcr-composite.ts';
 import type { PcrSelection } from '../tpm/pcr-selection.ts';
 import { type VerifiedQuote, verifyQuote } from '../tpm/quote.ts';
@@ -112,8 +113,7 @@ function checkKeyBinding({ header, claims }: UnverifiedToken, keys: PreparedKeys
 }
 
 function checkSignature({ signingInput, signature }: UnverifiedToken, { signingKey }: PreparedKeys): void {
-  const key = { key: signingKey, dsaEncoding: 'ieee-p1363' } as const;
-  if (!verify('sha256', Buffer.from(signingInput, 'ascii'), key, signature)) {
+  if (!verify('sha256', Buffer.from(signingInput, 'ascii'), signingKey, encodeDerSignature(signature))) {
     throw new EvidenceError('ERR_EVIDENCE_SIGNATURE', 'token signature does not verify');
   }
 }

@@ -2,6 +2,7 @@ import { constants, type KeyObject, verify } from 'node:crypto';
 import { BinaryReader } from '../encoding/binary-reader.ts';
 import { EvidenceError } from '../evidence-error.ts';
 import { type HashAlgorithm, hashById, hashByName, TPM_ALG } from './algorithm.ts';
+import { encodeDerSignature } from './der-signature.ts';
 import { padLeft } from './public-area.ts';
 
 export interface RsaSignature {
@@ -78,7 +79,7 @@ export function verifySignature(key: KeyObject, message: Uint8Array, signature: 
 function isValid(key: KeyObject, digest: string, message: Uint8Array, signature: TpmSignature): boolean {
   if (signature.scheme === 'ecdsa') {
     const bytes = coordinateBytesOf(key);
-    return verify(digest, message, { key, dsaEncoding: 'ieee-p1363' }, toRawSignature(signature, bytes));
+    return verify(digest, message, key, encodeDerSignature(toRawSignature(signature, bytes)));
   }
   if (key.asymmetricKeyType !== 'rsa') throw new EvidenceError('ERR_EVIDENCE_SIGNATURE', 'not a signature of this key');
   if (signature.scheme === 'rsassa') {
