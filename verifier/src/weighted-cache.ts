@@ -17,7 +17,10 @@ export function createWeightedCache<T>(maxWeight: number): WeightedCache<T> {
   };
   return {
     get: (key, create) => {
-      const entry = entries.get(key) ?? create();
+      const known = entries.get(key);
+      // While half of it is empty nothing is about to go, and the order need not be kept.
+      if (known !== undefined && total < maxWeight / 2) return known.value;
+      const entry = known ?? create();
       if (!entries.delete(key)) total += entry.weight;
       entries.set(key, entry);
       evict();

@@ -1,4 +1,4 @@
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, createSecretKey, timingSafeEqual } from 'node:crypto';
 
 /** What a nonce is for; one made for one purpose never serves another. */
 export type NoncePurpose = 'evidence';
@@ -49,8 +49,10 @@ export function createNonceIssuer(deps: NonceDeps): NonceIssuer {
   if (deps.key.length !== 32) throw new TypeError('a nonce key has 32 bytes');
   if (!(deps.lifetimeMs > 0 && deps.lifetimeMs <= MAX_LIFETIME_MS)) throw new TypeError('a nonce lives at most 60 s');
   const keyId = createHash('sha256').update('holdfast-nonce-key\0').update(deps.key).digest().subarray(0, KEY_ID_BYTES);
+  // A key object made once: raw bytes are made into one for every HMAC.
+  const macKey = createSecretKey(deps.key);
   const computeMac = (head: Uint8Array, scope: NonceScope): Buffer => {
-    const mac = createHmac('sha256', deps.key).update('holdfast-nonce-v1\0').update(head);
+    const mac = createHmac('sha256', macKey).update('holdfast-nonce-v1\0').update(head);
     for (const field of [scope.verifierId, scope.ueid, scope.purpose]) {
       const bytes = Buffer.from(field, 'utf8');
       const size = Buffer.alloc(4);

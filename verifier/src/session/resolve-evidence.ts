@@ -78,7 +78,13 @@ function createCaches() {
     baselines: createWeightedCache<PreparedPackages>(64 * MIB),
     sboms: createWeightedCache<PreparedPackages>(64 * MIB),
     comparisons: createWeightedCache<PackageComparison | UndecidedComparison>(16 * MIB),
+    containers: createWeightedCache<KnownContainer>(32 * MIB),
   };
+}
+
+/** A container that was resolved in full, and what has to hold for it to be the same again. */
+interface KnownContainer {
+  resolved: { evidence: ContainerEvidence; documents: readonly string[]; sboms: string } | undefined;
 }
 
 /** Parsed JSON takes about this many times its text. */
@@ -92,6 +98,8 @@ class EvidenceWalk {
   readonly #source: ContentSource;
   readonly #caches: ReturnType<typeof createCaches>;
   readonly #findSboms: FindSboms;
+  /** By manifest: looked up once for all containers of an image. */
+  readonly #sboms = new Map<string, readonly SbomReference[]>();
 
   constructor(source: ContentSource, caches: ReturnType<typeof createCaches>, findSboms: FindSboms) {
     this.#source = source;
@@ -115,7 +123,35 @@ class EvidenceWalk {
   #resolveContainers(index: Resolved<ContainersClaims>): Map<string, ContainerEvidence> {
     if (index.state !== 'ok') return new Map();
     const entries = Object.entries(index.value.containers);
-    return new Map(entries.map(([id, digest]) => [id, this.#resolveContainer(id, digest)]));
+    return new Map(entries.map(([id, digest]) => [id, this.#recallContainer(id, digest)]));
+  }
+
+  /**
+   * The container as it was resolved before, where the kube node still has every document and the same SBOMs count. Both
+   * are looked at each time.
+   */
+  #recallContainer(id: string, digest: string): ContainerEvidence {
+    const known = this.#caches.containers.get(`${digest} ${id}`, () => ({
+      value: { resolved: undefined },
+      weight: SMALL,
+    }));
+    const { resolved } = known;
+    if (resolved?.documents.every((document) => this.#source.has(document))) {
+      const { claims } = resolved.evidence;
+      const sboms = claims.state === 'ok' ? nameSboms(this.#sbomsOf(claims.value)) : '';
+      if (sboms === resolved.sboms) {
+        for (const document of resolved.documents) this.referenced.add(document);
+        return resolved.evidence;
+      }
+    }
+    const missingBefore = this.missing.length;
+    const evidence = this.#resolveContainer(id, digest);
+    if (evidence.claims.state === 'ok' && this.missing.length === missingBefore) {
+      const { inventory, baseline, drift } = evidence.claims.value;
+      const documents = [digest, ...[inventory, baseline, drift].flatMap((ref) => ref?.sha256 ?? [])];
+      known.resolved = { evidence, documents, sboms: nameSboms(this.#sbomsOf(evidence.claims.value)) };
+    }
+    return evidence;
   }
 
   #resolveContainer(id: string, digest: string): ContainerEvidence {
@@ -145,7 +181,11 @@ class EvidenceWalk {
   }
 
   #sbomsOf(claims: ContainerClaims): readonly SbomReference[] {
-    return claims.image.manifest === null ? [] : this.#findSboms(claims.image.manifest);
+    const { manifest } = claims.image;
+    if (manifest === null) return [];
+    const found = this.#sboms.get(manifest) ?? this.#findSboms(manifest);
+    this.#sboms.set(manifest, found);
+    return found;
   }
 
   #resolveSet(digest: string, type: ClaimsSet['type'], id?: string): Resolved<ClaimsSet> {
@@ -235,6 +275,10 @@ class EvidenceWalk {
       return { value: { state: 'malformed', reason: error.message }, weight: SMALL };
     }
   }
+}
+
+function nameSboms(sboms: readonly SbomReference[]): string {
+  return sboms.map(({ digest }) => digest).join(' ');
 }
 
 function narrow<T extends ClaimsSet['type']>(
