@@ -59,6 +59,7 @@ export function enrolInStore({ enrolment }: Stores, nodes: readonly BenchNode[])
       label,
       ekName: tpm.ek.name.toString('hex'),
       ekPublic: tpm.ek.public,
+      ekCertificates: [],
       akPublic: tpm.ak.public,
       signingPublic: tpm.signing.public,
       kid: tpm.kid,

@@ -8,7 +8,7 @@ import type { BenchContext } from './bench-context.ts';
 import { atLeast, type Figure, note } from './figure.ts';
 import { readCpuMs } from './process-cost.ts';
 import { createBenchNodes, type Exchange, type PreparedRounds, RoundSupply } from './round-supply.ts';
-import { interleave, measureRate, median, medianRatio } from './sampling.ts';
+import { interleave, measureCpuMs, median, medianRatio } from './sampling.ts';
 import { runRawChecks } from './token-verification.ts';
 import { startVerifierProcess } from './verifier-process.ts';
 
@@ -41,8 +41,10 @@ export async function measureStreamRate(context: BenchContext, perNode: number):
         return (perNode * NODES * 1000) / ((await readCpuMs(verifier.process.pid)) - cpuBefore);
       },
       raw: async () => {
-        const checks = last.map((rounds) => rounds.checks);
-        return measureRate(NODES, (at) => runRawChecks(checks[at] ?? [])) * perNode;
+        const cpuMs = await measureCpuMs(async () => {
+          for (const { checks } of last) runRawChecks(checks);
+        });
+        return (perNode * NODES * 1000) / cpuMs;
       },
     },
     context.isQuick ? 5 : 9,
