@@ -62,8 +62,8 @@ function readPackages(
   osId: string | undefined,
   packages: RpmPackage[],
 ): void {
-  const beside = (suffix: string) =>
-    builder.readFollowed(toBytePath(Buffer.from(`${path}${suffix}`, 'latin1')), builder.limits.maxDatabaseBytes);
+  // Listed by its own digest: what it holds is part of the answer.
+  const beside = (suffix: string) => builder.readDatabase('rpm', toBytePath(Buffer.from(`${path}${suffix}`, 'latin1')));
   const format = FORMATS.find(({ file }) => path.endsWith(`/${file}`));
   noteMalformed(builder, path, () => {
     for (const blob of format?.read(bytes, beside) ?? []) {
