@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { FINDING_RULES, type FindingCode } from './appraisal/finding-code.ts';
+import { type BootSessionStore, createBootSessionStore } from './store/boot-session-store.ts';
 import { type ChainStore, createChainStore } from './store/chain-store.ts';
 import { type ContentStore, createContentStore } from './store/content-store.ts';
 import { createEnrolmentStore, type EnrolmentStore } from './store/enrolment-store.ts';
@@ -14,6 +15,7 @@ export interface Stores {
   readonly enrolment: EnrolmentStore;
   readonly chain: ChainStore;
   readonly contents: ContentStore;
+  readonly bootSessions: BootSessionStore;
   readonly results: ResultStore;
   readonly references: ReferenceStore;
   readonly meta: MetaStore;
@@ -27,6 +29,7 @@ export function openStores(stateDir: string): Stores {
     enrolment: createEnrolmentStore(database),
     chain: createChainStore(database, isFindingCode),
     contents: createContentStore(database),
+    bootSessions: createBootSessionStore(database),
     results: createResultStore(database),
     references: createReferenceStore(database),
     meta: createMetaStore(database),

@@ -114,6 +114,7 @@ function createConversation(
     database: stores.database,
     chain: stores.chain,
     contents: stores.contents,
+    bootSessions: stores.bootSessions,
     publisher,
     maxRoundBytes,
     resolver: createEvidenceResolver((manifest) => book.findSboms(manifest)),

@@ -43,7 +43,7 @@ async function openSnapshot({ flags }: Invocation, path: string, bytes: Buffer):
   const nonce = flags.text('nonce');
   const inputs = { trust, references, now: Date.now(), ...(nonce === undefined ? {} : { nonce }) };
   try {
-    return verifySnapshot(bytes, inputs);
+    return await verifySnapshot(bytes, inputs);
   } catch (error) {
     throw toRefusal(path, error);
   }

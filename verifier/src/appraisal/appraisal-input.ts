@@ -8,7 +8,9 @@ import type {
   KernelClaims,
   TokenClaims,
 } from '@holdfast/evidence';
+import type { BootConclusion } from '../boot/boot-conclusion.ts';
 import type { PackageComparison, UndecidedComparison } from '../conformity/comparison.ts';
+import type { ImaConclusion } from '../ima/ima-conclusion.ts';
 import type { PackageDelta } from './delta-inventories.ts';
 import type { FindingCode } from './finding-code.ts';
 
@@ -74,6 +76,10 @@ export interface VerifiedEvidence {
   readonly boot: Resolved<BootClaims>;
   readonly ima: Resolved<ImaClaims>;
   readonly kernel: Resolved<KernelClaims>;
+  /** Boot event log against quote; null without a TPM. */
+  readonly bootLog: BootConclusion | null;
+  /** IMA list against quote; null without a TPM. */
+  readonly imaLog: ImaConclusion | null;
   readonly containerIndex: Resolved<ContainersClaims>;
   /** By container id, as the index has them. */
   readonly containers: ReadonlyMap<string, ContainerEvidence>;

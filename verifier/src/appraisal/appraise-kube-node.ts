@@ -1,5 +1,7 @@
-import type { BootClaims, ImaClaims, KernelClaims } from '@holdfast/evidence';
-import type { AppraisalPolicy, Endorsement, QuoteFacts, Resolved, VerifiedEvidence } from './appraisal-input.ts';
+import type { KernelClaims } from '@holdfast/evidence';
+import { appraiseBoot } from '../boot/appraise-boot.ts';
+import { appraiseIma } from '../ima/appraise-ima.ts';
+import type { AppraisalPolicy, Endorsement, Resolved, VerifiedEvidence } from './appraisal-input.ts';
 import { createFinding, type Finding } from './finding.ts';
 import type { FindingCode } from './finding-code.ts';
 
@@ -24,8 +26,8 @@ export function appraiseKubeNode(
   return [
     ...appraiseIdentity(evidence, endorsement),
     ...withClaims(evidence.host, 'host', (host) => checkLabel(host.kubeNode, evidence.kubeNode)),
-    ...withClaims(evidence.boot, 'boot', appraiseBoot),
-    ...withClaims(evidence.ima, 'ima', (ima) => appraiseIma(ima, evidence.quotes)),
+    ...withClaims(evidence.boot, 'boot', (boot) => appraiseBoot(boot, evidence.bootLog, evidence.kernel)),
+    ...withClaims(evidence.ima, 'ima', (ima) => appraiseIma(ima, evidence.quotes, evidence.imaLog)),
     ...withClaims(evidence.kernel, 'kernel', appraiseKernel),
     ...appraiseContainerList(evidence, policy),
   ];
@@ -58,21 +60,6 @@ function appraiseIdentity(evidence: VerifiedEvidence, endorsement: Endorsement):
 
 function checkLabel(actual: string, expected: string): Finding[] {
   return actual === expected ? [] : [createFinding('CLAIMS_IDENTITY', { expected, actual })];
-}
-
-function appraiseBoot(boot: BootClaims): Finding[] {
-  return [
-    createFinding(boot.eventLog === null ? 'BOOT_LOG_MISSING' : 'BOOT_LOG_NOT_APPRAISED'),
-    ...(boot.secureBoot === false ? [createFinding('SECURE_BOOT_OFF')] : []),
-  ];
-}
-
-function appraiseIma(ima: ImaClaims, quotes: QuoteFacts | null): Finding[] {
-  if (quotes !== null && ima.active === quotes.imaPcrIsZero) {
-    const actual = quotes.imaPcrIsZero ? 'PCR 10 is zero' : 'PCR 10 is not zero';
-    return [createFinding('IMA_CONTRADICTION', { expected: ima.active ? 'IMA is active' : 'no IMA', actual })];
-  }
-  return [createFinding(ima.active ? 'IMA_NOT_APPRAISED' : 'IMA_INACTIVE')];
 }
 
 function appraiseKernel(kernel: KernelClaims): Finding[] {

@@ -43,11 +43,6 @@ const NODE_CASES: [name: string, code: FindingCode, changes: Partial<VerifiedEvi
     { boot: ok({ type: 'boot', eventLog: null, eventLogBytes: 0, secureBoot: false }) },
   ],
   [
-    'a boot log that nobody appraised',
-    'BOOT_LOG_NOT_APPRAISED',
-    { boot: ok({ type: 'boot', eventLog: 'a'.repeat(64), eventLogBytes: 9, secureBoot: null }) },
-  ],
-  [
     'IMA that measures elsewhere',
     'IMA_CONTRADICTION',
     { ima: ok({ type: 'ima', active: true, template: null, policy: null }) },
@@ -56,14 +51,6 @@ const NODE_CASES: [name: string, code: FindingCode, changes: Partial<VerifiedEvi
     'IMA that is denied',
     'IMA_CONTRADICTION',
     { quotes: { resetCount: 1, restartCount: 0, safe: true, imaPcrIsZero: false } },
-  ],
-  [
-    'IMA that was not appraised',
-    'IMA_NOT_APPRAISED',
-    {
-      ima: ok({ type: 'ima', active: true, template: 'ima-ng', policy: null }),
-      quotes: { resetCount: 1, restartCount: 0, safe: true, imaPcrIsZero: false },
-    },
   ],
   ['lockdown that is off', 'KERNEL_LOCKDOWN_NONE', { kernel: ok({ ...QUIET_KERNEL, lockdown: '[none] integrity' }) }],
   ['lockdown that cannot be read', 'KERNEL_LOCKDOWN_NONE', { kernel: ok({ ...QUIET_KERNEL, lockdown: null }) }],

@@ -1,3 +1,5 @@
+import { isBootProven } from '../boot/boot-conclusion.ts';
+import { isImaProven } from '../ima/appraise-ima.ts';
 import type { AppraisalPolicy, ContainerEvidence, Endorsement, VerifiedEvidence } from './appraisal-input.ts';
 import { appraiseContainer } from './appraise-container.ts';
 import { appraiseKubeNode } from './appraise-kube-node.ts';
@@ -5,7 +7,7 @@ import { createFinding, type Finding, statusOf, worseStatus } from './finding.ts
 import { type AppraisalStatus, FINDING_RULES, type FindingSeverity } from './finding-code.ts';
 
 /** What a result rests on. */
-export type AppraisalBase = 'none' | 'tpm';
+export type AppraisalBase = 'none' | 'tpm' | 'boot' | 'boot+ima';
 
 export interface ContainerAppraisal {
   readonly id: string;
@@ -51,10 +53,16 @@ export function appraise(evidence: VerifiedEvidence, endorsement: Endorsement, p
   return {
     status,
     overall: containers.reduce((worst, container) => worseStatus(worst, container.status), status),
-    base: evidence.quotes === null ? 'none' : 'tpm',
+    base: judgeBase(evidence),
     findings: limitFindings(findings),
     containers,
   };
+}
+
+function judgeBase({ quotes, bootLog, imaLog }: VerifiedEvidence): AppraisalBase {
+  if (quotes === null) return 'none';
+  if (!isBootProven(bootLog)) return 'tpm';
+  return isImaProven(imaLog) ? 'boot+ima' : 'boot';
 }
 
 function toContainer(

@@ -1,4 +1,5 @@
 import type { ContainerClaims, DriftEntry, KernelClaims, TokenClaims } from '@holdfast/evidence';
+import type { BootConclusion } from '../boot/boot-conclusion.ts';
 import type { ContainerEvidence, Resolved, VerifiedEvidence } from './appraisal-input.ts';
 
 const DIGEST = (byte: string) => `sha256:${byte.repeat(64)}`;
@@ -88,6 +89,16 @@ export const QUIET_KERNEL: KernelClaims = {
   limits: [],
 };
 
+/** A kube node without a boot event log, whose PCRs are zero. */
+export const NO_LOG: BootConclusion = {
+  facts: null,
+  hasBank: false,
+  isQuoted: true,
+  mismatched: [],
+  unexplained: [],
+  values: null,
+};
+
 const RECEIVED_MS = Date.parse('2026-01-01T00:00:00Z');
 
 /** Evidence of a kube node with these containers, of which nothing more is wrong than can be known today. */
@@ -119,6 +130,8 @@ export function createEvidence(
     boot: ok({ type: 'boot', eventLog: null, eventLogBytes: 0, secureBoot: null }),
     ima: ok({ type: 'ima', active: false, template: null, policy: null }),
     kernel: ok(QUIET_KERNEL),
+    bootLog: NO_LOG,
+    imaLog: { outcome: 'matched', entries: 0, violations: 0, aggregate: null, isRestarted: false },
     containerIndex: ok({ type: 'containers', limits: [], containers: {} }),
     containers: new Map(Object.entries(containers)),
     ...changes,

@@ -17,6 +17,7 @@ import { type CertifiedPeriod, verifyKeyCertificates } from '../certificates/ver
 import type { SbomReference } from '../reference-book/reference-book.ts';
 import { findSubject, verifyReference } from '../references/verify-reference.ts';
 import { buildResult } from '../results/build-result.ts';
+import { concludeLogs } from '../session/conclude-logs.ts';
 import { parseRound } from '../session/parse-round.ts';
 import { createEvidenceResolver } from '../session/resolve-evidence.ts';
 import { readQuotes } from '../session/verify-round.ts';
@@ -67,7 +68,7 @@ const MAX_ROUND_BYTES = 512 * 1024 * 1024;
  * What it proves is what the agent said at the time of the nonce, signed by a key in the pinned TPM. Throws
  * `SnapshotFileError`, `VerifierError` or `EvidenceError`; a snapshot that holds but shows findings is a value.
  */
-export function verifySnapshot(bytes: Uint8Array, inputs: SnapshotInputs): VerifiedSnapshot {
+export async function verifySnapshot(bytes: Uint8Array, inputs: SnapshotInputs): Promise<VerifiedSnapshot> {
   const snapshot = parseSnapshotFile(bytes);
   const evidence = snapshot.evidence;
   if (evidence === undefined) throw refuse('ERR_VERIFIER_MESSAGE', 'the snapshot holds no evidence');
@@ -94,6 +95,13 @@ export function verifySnapshot(bytes: Uint8Array, inputs: SnapshotInputs): Verif
   if (missing !== undefined) {
     throw refuse('ERR_VERIFIER_SUPPLY', `the snapshot lacks content that its evidence names: ${missing.digest}`);
   }
+  const logs = await concludeLogs(token, {
+    akName: keys.ak?.name.toString('hex') ?? '',
+    bootLog: resolved.bootLog,
+    segments: round.imaSegments,
+    ask: async () => await Promise.resolve(undefined),
+    session: undefined,
+  });
   const verified: VerifiedEvidence = {
     evidenceId: token.evidenceId,
     kubeNode: snapshot.kubeNode,
@@ -101,6 +109,8 @@ export function verifySnapshot(bytes: Uint8Array, inputs: SnapshotInputs): Verif
     quotes: readQuotes(token),
     receivedAtMs: inputs.now,
     chainFindings: [],
+    bootLog: logs?.boot ?? null,
+    imaLog: logs?.ima ?? null,
     ...resolved.sets,
   };
   const appraisal = appraise(verified, 'pinned', { maxPendingMs: MAX_PENDING_MS });

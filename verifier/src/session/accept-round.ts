@@ -1,19 +1,17 @@
 import type { VerifiedToken } from '@holdfast/evidence';
-import type { Blob } from '@holdfast/proto';
 import type { AppraisalStatus } from '../appraisal/finding-code.ts';
 import { runTransaction } from '../store/open-database.ts';
 import { VerifierError } from '../verifier-error.ts';
 import { appraiseEvidence, mergeCodes } from './appraise-evidence.ts';
+import type { Ask } from './ask-for-content.ts';
+import { type ConcludedLogs, concludeLogs } from './conclude-logs.ts';
 import { type ChainJudgement, judgeChain } from './judge-chain.ts';
 import type { NodeState } from './node-registry.ts';
 import { addBlobs, type UnverifiedRound } from './parse-round.ts';
 import { announce, recordIncidents } from './reappraise.ts';
-import type { MissingContent, ResolvedEvidence } from './resolve-evidence.ts';
+import type { ResolvedEvidence } from './resolve-evidence.ts';
 import type { RoundDeps } from './round-deps.ts';
 import type { VerifiedRound } from './verify-round.ts';
-
-/** Asks the Attester for content; gives what it sent. */
-export type AskForContent = (evidenceId: string, missing: readonly MissingContent[]) => Promise<readonly Blob[]>;
 
 /** How one round ended. */
 export interface RoundReply {
@@ -38,7 +36,7 @@ export async function acceptRound(
   state: NodeState,
   round: UnverifiedRound,
   verified: VerifiedRound,
-  ask: AskForContent,
+  ask: Ask,
   deps: RoundDeps,
 ): Promise<RoundReply | 'lost race'> {
   const expected = state.head;
@@ -53,10 +51,12 @@ export async function acceptRound(
     return isMoved ? createReply(token, false, state) : 'lost race';
   }
   const resolved = await collectContent(state, round, ask, deps);
+  const logs = await collectLogs(state, round, verified, resolved, ask);
   const receivedAtMs = deps.now();
   const incidents = mergeCodes(state.incidents, judgement.incidents);
   const chainFindings = mergeCodes(incidents, judgement.notes);
-  const parts = { ...verified, resolved, receivedAtMs, chainFindings };
+  const concluded = { bootLog: logs?.boot ?? null, imaLog: logs?.ima ?? null };
+  const parts = { ...verified, resolved, logs: concluded, receivedAtMs, chainFindings };
   const publication = await appraiseEvidence(state, parts, deps);
   if (deps.registry.open(state.node.ueid) !== state) {
     throw new VerifierError('ERR_VERIFIER_UNKNOWN_KEY', 'the keys of this kube node were replaced meanwhile');
@@ -65,10 +65,12 @@ export async function acceptRound(
     storeContents(state, round, resolved, deps);
     deps.contents.writeStanding(state.node.ueid, token.compact, receivedAtMs);
     deps.contents.touchNode(state.node.ueid, receivedAtMs);
+    saveSession(state, logs, deps);
     if (publication !== undefined) deps.publisher.save(publication);
   });
   if (!isMoved) return 'lost race';
   updateContents(state, resolved);
+  state.bootSession = logs?.session;
   state.standing = { token, receivedAtMs };
   if (publication !== undefined) announce(state, publication, deps);
   return createReply(token, true, state);
@@ -93,7 +95,7 @@ function judge(state: NodeState, verified: VerifiedRound, deps: RoundDeps): Chai
 async function collectContent(
   state: NodeState,
   round: UnverifiedRound,
-  ask: AskForContent,
+  ask: Ask,
   deps: RoundDeps,
 ): Promise<ResolvedEvidence> {
   const { ueid } = state.node;
@@ -107,8 +109,33 @@ async function collectContent(
     const open = resolved.missing.filter(({ digest }) => !asked.has(digest));
     if (open.length === 0) return resolved;
     for (const { digest } of open) asked.add(digest);
-    addBlobs(round.contents, await ask(round.token.evidenceId, open), deps.maxRoundBytes);
+    addBlobs(round.contents, await ask.content(round.token.evidenceId, open), deps.maxRoundBytes);
   }
+}
+
+async function collectLogs(
+  { keys, bootSession }: NodeState,
+  { imaSegments }: UnverifiedRound,
+  { token }: VerifiedRound,
+  { bootLog }: ResolvedEvidence,
+  ask: Ask,
+): Promise<ConcludedLogs | undefined> {
+  return await concludeLogs(token, {
+    akName: keys.ak?.name.toString('hex') ?? '',
+    bootLog,
+    segments: imaSegments,
+    ask: async (offset) => await ask.imaSegment(token.evidenceId, offset),
+    session: bootSession,
+  });
+}
+
+/** An unchanged kube node costs no write. */
+function saveSession({ node, bootSession: a }: NodeState, logs: ConcludedLogs | undefined, deps: RoundDeps): void {
+  const b = logs?.session;
+  if (b === undefined) return;
+  const isSamePlace = a?.akName === b.akName && a.resetCount === b.resetCount && a.restartCount === b.restartCount;
+  const isSame = isSamePlace && a.outcome === b.outcome && a.ima.replay.entries === b.ima.replay.entries;
+  if (!isSame) deps.bootSessions.saveSession(node.ueid, b);
 }
 
 /** Moves the head and runs `write` in one transaction; false, and nothing written, when the head was moved meanwhile. */

@@ -12,6 +12,7 @@ export interface EvidenceParts {
   readonly token: VerifiedToken;
   readonly quotes: QuoteFacts;
   readonly resolved: ResolvedEvidence;
+  readonly logs: Pick<VerifiedEvidence, 'bootLog' | 'imaLog'>;
   readonly receivedAtMs: number;
   readonly chainFindings: readonly FindingCode[];
 }
@@ -22,7 +23,7 @@ export async function appraiseEvidence(
   parts: EvidenceParts,
   deps: Pick<RoundDeps, 'publisher' | 'policy' | 'trust' | 'now'>,
 ): Promise<Publication | undefined> {
-  const { token, quotes, resolved, receivedAtMs, chainFindings } = parts;
+  const { token, quotes, resolved, logs, receivedAtMs, chainFindings } = parts;
   const { evidenceId, claims } = token;
   const evidence: VerifiedEvidence = {
     evidenceId,
@@ -31,6 +32,7 @@ export async function appraiseEvidence(
     quotes,
     receivedAtMs,
     chainFindings,
+    ...logs,
     ...resolved.sets,
   };
   return await deps.publisher.prepare(state, evidence, appraise(evidence, judgeEndorsement(state, deps), deps.policy));

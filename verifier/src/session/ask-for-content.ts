@@ -1,9 +1,26 @@
 import { create } from '@bufbuild/protobuf';
-import { type AttesterMessage, type Blob, type VerifierMessage, VerifierMessageSchema } from '@holdfast/proto';
+import {
+  type AttesterMessage,
+  type Blob,
+  LogKind,
+  type Supply,
+  type VerifierMessage,
+  VerifierMessageSchema,
+} from '@holdfast/proto';
+import type { ImaSegment } from '../ima/ima-progress.ts';
 import type { MessagePort } from '../server/message-port.ts';
 import { VerifierError } from '../verifier-error.ts';
-import type { AskForContent } from './accept-round.ts';
+import { splitLogs } from './parse-round.ts';
 import type { MissingContent } from './resolve-evidence.ts';
+
+/** Asks the Attester for what a round lacks; what it does not give is not to be had. */
+export interface Ask {
+  content(evidenceId: string, missing: readonly MissingContent[]): Promise<readonly Pick<Blob, 'content'>[]>;
+  /** Entries of the IMA list from this index on. */
+  imaSegment(evidenceId: string, offset: number): Promise<ImaSegment | undefined>;
+}
+
+type Port = MessagePort<AttesterMessage, VerifierMessage>;
 
 const SUPPLY_TIMEOUT_MS = 30_000;
 /** Digests in one Need, and Needs for one answer of the resolver: bounds for both sides. */
@@ -11,18 +28,35 @@ const MAX_DIGESTS = 1024;
 
 /**
  * Asks the Attester in portions whose answers fit into one message, as far as the claims tell sizes. Throws
- * `VerifierError` ERR_VERIFIER_DEADLINE when no answer comes in 30 s, ERR_VERIFIER_ORDER when something else does.
+ * `VerifierError` ERR_VERIFIER_DEADLINE when no answer comes in 30 s, ERR_VERIFIER_SUPPLY when something else does.
  */
-export function askForContent(
-  port: MessagePort<AttesterMessage, VerifierMessage>,
-  maxMessageBytes: number,
-): AskForContent {
-  return async (evidenceId, missing) => {
-    const blobs: Blob[] = [];
-    for (const portion of splitMissing(missing, maxMessageBytes / 2)) {
-      blobs.push(...(await askOnce(port, evidenceId, portion)));
-    }
-    return blobs;
+export function createAsk(port: Port, maxMessageBytes: number): Ask {
+  return {
+    content: async (evidenceId, missing) => {
+      const blobs: Pick<Blob, 'content'>[] = [];
+      for (const portion of splitMissing(missing, maxMessageBytes / 2)) {
+        const supply = await askOnce(port, evidenceId, listNeeds(portion));
+        blobs.push(...supply.blobs, ...splitLogs(supply.logs).bootLogs);
+      }
+      return blobs;
+    },
+    imaSegment: async (evidenceId, offset) => {
+      const logs = [{ kind: LogKind.IMA, offset: BigInt(offset) }];
+      return splitLogs((await askOnce(port, evidenceId, { digests: [], logs })).logs).imaSegments[0];
+    },
+  };
+}
+
+interface Needs {
+  readonly digests: Buffer[];
+  readonly logs: { kind: LogKind; offset: bigint }[];
+}
+
+function listNeeds(portion: readonly MissingContent[]): Needs {
+  const logs = portion.filter(({ isBootLog }) => isBootLog === true);
+  return {
+    digests: portion.filter((item) => !logs.includes(item)).map(({ digest }) => Buffer.from(digest, 'hex')),
+    logs: logs.map(() => ({ kind: LogKind.BOOT, offset: 0n })),
   };
 }
 
@@ -42,18 +76,14 @@ function splitMissing(missing: readonly MissingContent[], maxBytes: number): Mis
   return portions;
 }
 
-async function askOnce(
-  port: MessagePort<AttesterMessage, VerifierMessage>,
-  evidenceId: string,
-  portion: readonly MissingContent[],
-): Promise<Blob[]> {
+async function askOnce(port: Port, evidenceId: string, needs: Needs): Promise<Supply> {
   const id = Buffer.from(evidenceId, 'hex');
-  const value = { evidenceId: id, digests: portion.map(({ digest }) => Buffer.from(digest, 'hex')), logs: [] };
+  const value = { evidenceId: id, ...needs };
   await port.send(create(VerifierMessageSchema, { message: { case: 'need', value } }));
   const answer = await port.receive(SUPPLY_TIMEOUT_MS);
   if (answer === 'timeout') throw new VerifierError('ERR_VERIFIER_DEADLINE', 'what was asked for did not come in time');
   if (answer?.message.case !== 'supply' || !id.equals(answer.message.value.evidenceId)) {
     throw new VerifierError('ERR_VERIFIER_SUPPLY', 'an answer to what was asked for was expected here');
   }
-  return answer.message.value.blobs;
+  return answer.message.value;
 }

@@ -16,7 +16,7 @@ import { toStatusMessage } from '../results/build-result.ts';
 import type { MessagePort } from '../server/message-port.ts';
 import { VerifierError, type VerifierErrorCode } from '../verifier-error.ts';
 import type { RoundReply } from './accept-round.ts';
-import { askForContent } from './ask-for-content.ts';
+import { createAsk } from './ask-for-content.ts';
 import type { NodeRegistry } from './node-registry.ts';
 import { identifyEvidence } from './parse-round.ts';
 import type { RoundProcessor } from './round-processor.ts';
@@ -92,7 +92,7 @@ async function takeEvidence(
 ): Promise<void> {
   const { ueid } = peer;
   try {
-    const ask = askForContent(port, deps.maxMessageBytes);
+    const ask = createAsk(port, deps.maxMessageBytes);
     const reply = await deps.rounds.process(ueid, evidence, port.peerSpki, ask);
     await sendReceipt(port, ueid, reply, deps);
   } catch (error) {

@@ -7,6 +7,7 @@ import {
 } from '@holdfast/evidence';
 import type { FindingCode } from '../appraisal/finding-code.ts';
 import type { PublishedState } from '../results/result-publisher.ts';
+import type { BootSession, BootSessionStore } from '../store/boot-session-store.ts';
 import type { ChainHead, ChainStore } from '../store/chain-store.ts';
 import type { ContentStore } from '../store/content-store.ts';
 import type { EnrolledNode, EnrolmentStore } from '../store/enrolment-store.ts';
@@ -19,6 +20,8 @@ export interface NodeState {
   readonly contents: Set<string>;
   head: ChainHead | undefined;
   incidents: readonly FindingCode[];
+  /** Where its logs stand; undefined before the first fresh evidence. */
+  bootSession: BootSession | undefined;
   /** The evidence that the standing result rests on; undefined before the first one of this process. */
   standing: { readonly token: VerifiedToken; readonly receivedAtMs: number } | undefined;
   /** The last result of this process. */
@@ -36,6 +39,7 @@ export interface NodeRegistryDeps {
   readonly enrolment: Pick<EnrolmentStore, 'findNode'>;
   readonly chain: Pick<ChainStore, 'findHead' | 'listIncidents'>;
   readonly contents: Pick<ContentStore, 'listDigests'>;
+  readonly bootSessions: Pick<BootSessionStore, 'findSession'>;
   /** Kube nodes that are kept; the one that was used longest ago goes first. */
   readonly maxNodes: number;
 }
@@ -75,6 +79,7 @@ function load(ueid: string, deps: NodeRegistryDeps): NodeState | undefined {
     contents: new Set(deps.contents.listDigests(ueid)),
     head: deps.chain.findHead(ueid),
     incidents: deps.chain.listIncidents(ueid).map(({ code }) => code),
+    bootSession: deps.bootSessions.findSession(ueid),
     standing: undefined,
     published: undefined,
   };

@@ -7,7 +7,8 @@ import {
   parseToken,
   type UnverifiedToken,
 } from '@holdfast/evidence';
-import type { Blob, Evidence } from '@holdfast/proto';
+import { type Blob, type Evidence, LogKind, type LogSegment } from '@holdfast/proto';
+import type { ImaSegment } from '../ima/ima-progress.ts';
 import { VerifierError } from '../verifier-error.ts';
 
 /** One round as it came: nothing of it is verified. */
@@ -15,26 +16,30 @@ export interface UnverifiedRound {
   readonly token: UnverifiedToken;
   /** What travelled with the token, by the digest that was computed from it here. */
   readonly contents: Map<string, Buffer>;
+  /** Parts of the IMA list that travelled with it. */
+  readonly imaSegments: readonly ImaSegment[];
 }
 
 /** More pieces than any round needs. */
 const MAX_BLOBS = 8192;
+const MAX_LOGS = 256;
 
 /**
- * Parses an Evidence message: a bare token or a bundle, and the blobs beside it under their own digests. Log segments
- * are not looked at here. Throws `EvidenceError` as `parseToken` and `parseBundle` do, and `VerifierError`
+ * Parses an Evidence message: a bare token or a bundle, and the blobs and the boot event log beside it under their own
+ * digests. Segments of the IMA list are kept as they are. Throws `EvidenceError` as `parseToken` and `parseBundle` do, and `VerifierError`
  * ERR_VERIFIER_LIMIT or ERR_VERIFIER_MESSAGE.
  */
 export function parseRound(evidence: Evidence, maxRoundBytes: number): UnverifiedRound {
   const contents = new Map<string, Buffer>();
-  addBlobs(contents, evidence.blobs, maxRoundBytes);
+  const { bootLogs, imaSegments } = splitLogs(evidence.logs);
+  addBlobs(contents, [...evidence.blobs, ...bootLogs], maxRoundBytes - sumBytes(imaSegments));
   switch (evidence.token.case) {
     case 'jwt':
-      return { token: parseToken(evidence.token.value), contents };
+      return { token: parseToken(evidence.token.value), contents, imaSegments };
     case 'bundle': {
       const { token, sets } = parseBundle(evidence.token.value);
       for (const set of sets.values()) contents.set(computeDigest(set), set);
-      return { token, contents };
+      return { token, contents, imaSegments };
     }
     case undefined:
       throw new VerifierError('ERR_VERIFIER_MESSAGE', 'the evidence has no token');
@@ -67,7 +72,11 @@ function toArray(value: JsonValue): JsonValue[] {
 }
 
 /** Adds blobs under their digests. Throws `VerifierError` ERR_VERIFIER_LIMIT when there is too much of them in all. */
-export function addBlobs(contents: Map<string, Buffer>, blobs: readonly Blob[], maxRoundBytes: number): void {
+export function addBlobs(
+  contents: Map<string, Buffer>,
+  blobs: readonly Pick<Blob, 'content'>[],
+  maxRoundBytes: number,
+): void {
   let total = [...contents.values()].reduce((sum, { length }) => sum + length, 0);
   for (const { content } of blobs) {
     total += content.length;
@@ -76,6 +85,29 @@ export function addBlobs(contents: Map<string, Buffer>, blobs: readonly Blob[], 
     }
     contents.set(computeDigest(content), Buffer.from(content));
   }
+}
+
+/**
+ * Parts boot event logs from segments of the IMA list; any other kind of log is left out. Throws `VerifierError`
+ * ERR_VERIFIER_LIMIT or ERR_VERIFIER_MESSAGE.
+ */
+export function splitLogs(logs: readonly LogSegment[]): {
+  readonly bootLogs: readonly Pick<Blob, 'content'>[];
+  readonly imaSegments: readonly ImaSegment[];
+} {
+  if (logs.length > MAX_LOGS) throw new VerifierError('ERR_VERIFIER_LIMIT', 'the round carries too much');
+  if (logs.some(({ offset }) => offset > BigInt(Number.MAX_SAFE_INTEGER))) {
+    throw new VerifierError('ERR_VERIFIER_MESSAGE', 'a log begins beyond every list');
+  }
+  const imaSegments = logs.filter(({ kind }) => kind === LogKind.IMA);
+  return {
+    bootLogs: logs.filter(({ kind }) => kind === LogKind.BOOT),
+    imaSegments: imaSegments.map(({ offset, content }) => ({ offset: Number(offset), content: Buffer.from(content) })),
+  };
+}
+
+function sumBytes(segments: readonly ImaSegment[]): number {
+  return segments.reduce((sum, { content }) => sum + content.length, 0);
 }
 
 function computeDigest(bytes: Uint8Array): string {

@@ -1,8 +1,10 @@
 import { EvidenceError, parseToken, type VerifiedToken, verifyToken } from '@holdfast/evidence';
 import type { FindingCode } from '../appraisal/finding-code.ts';
+import { concludeBoot } from '../boot/boot-conclusion.ts';
 import type { Publication } from '../results/result-publisher.ts';
 import { runTransaction } from '../store/open-database.ts';
 import { appraiseEvidence, mergeCodes } from './appraise-evidence.ts';
+import { recallIma } from './conclude-logs.ts';
 import type { NodeState } from './node-registry.ts';
 import type { RoundDeps } from './round-deps.ts';
 import { readQuotes } from './verify-round.ts';
@@ -30,7 +32,9 @@ export async function reappraise(state: NodeState, deps: RoundDeps): Promise<voi
     has: (digest) => state.contents.has(digest),
     read: (digest) => deps.contents.readContent(ueid, digest),
   });
-  const parts = { token, quotes: readQuotes(token), resolved, receivedAtMs, chainFindings: state.incidents };
+  const bootLog = token.quotes === null ? null : concludeBoot(resolved.bootLog, token.quotes[0]);
+  const logs = { bootLog, imaLog: recallIma(state.bootSession) };
+  const parts = { token, quotes: readQuotes(token), resolved, logs, receivedAtMs, chainFindings: state.incidents };
   const publication = await appraiseEvidence(state, parts, deps);
   // A round that ended while this was signed knows more.
   if (publication === undefined || state.standing !== standing) return;

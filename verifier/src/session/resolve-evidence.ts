@@ -14,6 +14,7 @@ import {
 } from '@holdfast/evidence';
 import type { ContainerEvidence, InventoryFacts, Resolved, VerifiedEvidence } from '../appraisal/appraisal-input.ts';
 import { deltaInventories, type PackageDelta } from '../appraisal/delta-inventories.ts';
+import { type BootLog, readBootLog } from '../boot/boot-log.ts';
 import { comparePrepared } from '../conformity/compare-packages.ts';
 import type { PackageComparison, UndecidedComparison } from '../conformity/comparison.ts';
 import { listInventory, type PreparedPackages, preparePackages } from '../conformity/prepared-packages.ts';
@@ -32,12 +33,16 @@ export interface MissingContent {
   readonly digest: string;
   /** Size as the claims say, 0 where they do not. */
   readonly bytes: number;
+  /** True for the boot event log, which is asked for as a log. */
+  readonly isBootLog?: true;
 }
 
 type ResolvedSets = Pick<VerifiedEvidence, 'host' | 'boot' | 'ima' | 'kernel' | 'containerIndex' | 'containers'>;
 
 export interface ResolvedEvidence {
   readonly sets: ResolvedSets;
+  /** Null where the claims name none. Not yet compared with a quote. */
+  readonly bootLog: Resolved<BootLog> | null;
   /** Every digest that the evidence reaches. */
   readonly referenced: ReadonlySet<string>;
   /** Empty when all of it is there. */
@@ -63,7 +68,9 @@ export function createEvidenceResolver(findSboms: FindSboms): EvidenceResolver {
   return {
     resolve: (claims, source) => {
       const walk = new EvidenceWalk(source, caches, findSboms);
-      return { sets: walk.resolveToken(claims), referenced: walk.referenced, missing: walk.missing };
+      const sets = walk.resolveToken(claims);
+      const bootLog = walk.resolveBootLog(sets.boot);
+      return { sets, bootLog, referenced: walk.referenced, missing: walk.missing };
     },
   };
 }
@@ -71,6 +78,7 @@ export function createEvidenceResolver(findSboms: FindSboms): EvidenceResolver {
 function createCaches() {
   return {
     sets: createWeightedCache<Resolved<ClaimsSet>>(64 * MIB),
+    bootLogs: createWeightedCache<Resolved<BootLog>>(64 * MIB),
     inventories: createWeightedCache<Resolved<Inventory>>(64 * MIB),
     facts: createWeightedCache<Resolved<InventoryFacts>>(8 * MIB),
     drifts: createWeightedCache<Resolved<Drift>>(64 * MIB),
@@ -118,6 +126,13 @@ class EvidenceWalk {
       containerIndex,
       containers: this.#resolveContainers(containerIndex),
     };
+  }
+
+  resolveBootLog(boot: ResolvedSets['boot']): Resolved<BootLog> | null {
+    if (boot.state !== 'ok' || boot.value.eventLog === null) return null;
+    const { eventLog, eventLogBytes } = boot.value;
+    if (!this.#isThere(eventLog, eventLogBytes, true)) return { state: 'missing' };
+    return this.#caches.bootLogs.get(eventLog, () => this.#parse(eventLog, readBootLog));
   }
 
   #resolveContainers(index: Resolved<ContainersClaims>): Map<string, ContainerEvidence> {
@@ -256,11 +271,11 @@ class EvidenceWalk {
     return this.#caches.inventories.get(digest, () => this.#parse(digest, parseInventory));
   }
 
-  #isThere(digest: string, bytes: number): boolean {
+  #isThere(digest: string, bytes: number, isBootLog = false): boolean {
     const isNew = !this.referenced.has(digest);
     this.referenced.add(digest);
     const isThere = this.#source.has(digest);
-    if (!isThere && isNew) this.missing.push({ digest, bytes });
+    if (!isThere && isNew) this.missing.push({ digest, bytes, ...(isBootLog ? { isBootLog } : {}) });
     return isThere;
   }
 

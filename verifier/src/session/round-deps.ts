@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { AppraisalPolicy } from '../appraisal/appraisal-input.ts';
 import type { ResultPublisher } from '../results/result-publisher.ts';
+import type { BootSessionStore } from '../store/boot-session-store.ts';
 import type { ChainStore } from '../store/chain-store.ts';
 import type { ContentStore } from '../store/content-store.ts';
 import type { NodeRegistry } from './node-registry.ts';
@@ -13,6 +14,7 @@ export interface RoundDeps extends VerifyRoundDeps {
   readonly registry: NodeRegistry;
   readonly chain: ChainStore;
   readonly contents: ContentStore;
+  readonly bootSessions: BootSessionStore;
   readonly resolver: EvidenceResolver;
   readonly publisher: ResultPublisher;
   readonly policy: AppraisalPolicy;

@@ -1,6 +1,7 @@
 import type { Evidence } from '@holdfast/proto';
 import { VerifierError } from '../verifier-error.ts';
-import { type AskForContent, acceptRound, type RoundReply } from './accept-round.ts';
+import { acceptRound, type RoundReply } from './accept-round.ts';
+import type { Ask } from './ask-for-content.ts';
 import { parseRound } from './parse-round.ts';
 import { reappraise } from './reappraise.ts';
 import type { RoundDeps } from './round-deps.ts';
@@ -8,7 +9,7 @@ import { verifyRound } from './verify-round.ts';
 
 export interface RoundProcessor {
   /** Takes one round from a connection with this TLS key. Throws what refused it. */
-  process(ueid: string, evidence: Evidence, peerSpki: string, ask: AskForContent): Promise<RoundReply>;
+  process(ueid: string, evidence: Evidence, peerSpki: string, ask: Ask): Promise<RoundReply>;
   /** Appraises the standing evidence again, after something that it is compared with changed. */
   reappraise(ueid: string): Promise<void>;
 }

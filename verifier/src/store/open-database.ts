@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { VerifierError } from '../verifier-error.ts';
 import { readNumber } from './row.ts';
-import { SCHEMA, SCHEMA_VERSION } from './schema.ts';
+import { listMigrations } from './schema.ts';
 
 /**
  * Opens `verifier.sqlite` below the state directory, which is made with mode 0700 where it is missing, and brings an
- * empty one to the present schema. `:memory:` in place of a directory gives a store that ends with the process.
+ * empty or older one to the present schema. `:memory:` in place of a directory gives a store that ends with the process.
  *
  * WAL with synchronous=NORMAL: a power loss may lose the last rounds, never consistency; the agents then send them again.
  * Throws `VerifierError` ERR_VERIFIER_STORE when it cannot be opened, is in use, or is of a newer verifier.
@@ -18,6 +18,8 @@ export function openDatabase(stateDir: string): DatabaseSync {
     // A second verifier on the same store would keep other heads in its memory.
     database.exec('PRAGMA busy_timeout = 3000; PRAGMA locking_mode = EXCLUSIVE');
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
+    // 32 MiB between checkpoints: each waits for the disk, and small ones cost more than the rounds between them.
+    database.exec('PRAGMA wal_autocheckpoint = 8000');
     database.exec('PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF');
     migrate(database);
     return database;
@@ -37,16 +39,17 @@ function preparePath(stateDir: string): string {
 
 function migrate(database: DatabaseSync): void {
   const version = readNumber(database.prepare('PRAGMA user_version').get() ?? {}, 'user_version');
-  if (version === SCHEMA_VERSION) return;
-  if (version !== 0) {
+  const migrations = listMigrations();
+  if (version > migrations.length) {
     throw new VerifierError(
       'ERR_VERIFIER_STORE',
-      `the store has schema ${version}, this verifier knows ${SCHEMA_VERSION}: use the verifier that made it`,
+      `the store has schema ${version}, this verifier knows ${migrations.length}: use the verifier that made it`,
     );
   }
+  if (version === migrations.length) return;
   runTransaction(database, () => {
-    database.exec(SCHEMA);
-    database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
+    for (const migration of migrations.slice(version)) database.exec(migration);
+    database.exec(`PRAGMA user_version = ${migrations.length}`);
   });
 }
 

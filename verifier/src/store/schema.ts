@@ -1,10 +1,43 @@
 /**
- * Raised with every change of the tables. An older verifier refuses a newer store; a newer one has to bring a migration.
+ * What brings a store from each version to the next; the first makes it out of an empty one. A change of the tables is
+ * one more entry. An older verifier refuses a newer store.
  */
-export const SCHEMA_VERSION = 1;
+export function listMigrations(): readonly string[] {
+  return [TABLES, EK_CERTIFICATES_AND_OPERATORS, BOOT_SESSIONS];
+}
 
-/** Tables and indexes of an empty store. Times are milliseconds since 1970 by the verifier's clock; digests are hex. */
-export const SCHEMA = `
+const BOOT_SESSIONS = `
+CREATE TABLE boot_sessions (
+  ueid TEXT PRIMARY KEY REFERENCES kube_nodes (ueid),
+  ak_name TEXT NOT NULL,
+  reset_count INTEGER NOT NULL,
+  restart_count INTEGER NOT NULL,
+  entries INTEGER NOT NULL,
+  native BLOB NOT NULL,
+  padded BLOB NOT NULL,
+  violations INTEGER NOT NULL,
+  aggregate INTEGER,
+  outcome TEXT NOT NULL
+) WITHOUT ROWID;
+`;
+
+const EK_CERTIFICATES_AND_OPERATORS = `
+ALTER TABLE kube_nodes ADD COLUMN ek_certificates TEXT NOT NULL DEFAULT '';
+
+CREATE TABLE operator_actions (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  at INTEGER NOT NULL,
+  operator TEXT NOT NULL,
+  action TEXT NOT NULL,
+  ueid TEXT NOT NULL,
+  label TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  incidents TEXT NOT NULL
+);
+`;
+
+/** Times are milliseconds since 1970 by the verifier's clock; digests are hex. */
+const TABLES = `
 CREATE TABLE kube_nodes (
   ueid TEXT PRIMARY KEY,
   label TEXT NOT NULL UNIQUE,

@@ -1,0 +1,80 @@
+import { EvidenceError, type VerifiedTokenQuote } from '@holdfast/evidence';
+import { advanceIma, type ImaProgress, type ImaSegment, isQuotedAt } from './ima-progress.ts';
+
+/**
+ * `matched`: a prefix of the list gives the quoted PCR 10. `missing`: no list was given, or more of it than is read.
+ * `mismatch`: the list that was given does not give it, or ends before what was verified earlier.
+ */
+export type ImaOutcome = 'matched' | 'missing' | 'mismatch';
+
+/** What IMA list and quote say together. */
+export interface ImaConclusion {
+  readonly outcome: ImaOutcome;
+  /** Entries that a quote covers. */
+  readonly entries: number;
+  readonly violations: number;
+  /** Whether the list belongs to the quoted boot; null where that is not known. */
+  readonly aggregate: boolean | null;
+  /** The TPM was started anew without a reset since the last evidence (TPM Restart), and the list with it. */
+  readonly isRestarted: boolean;
+}
+
+export interface ImaInputs {
+  readonly quote: VerifiedTokenQuote;
+  /** Quoted boot PCRs by index; null where they are not known. */
+  readonly values: ReadonlyMap<number, Buffer> | null;
+  readonly given: readonly ImaSegment[];
+  /** Gives entries from an index on, or nothing. */
+  readonly ask: (offset: number) => Promise<ImaSegment | undefined>;
+}
+
+export interface ImaReplay {
+  readonly outcome: ImaOutcome;
+  /** Where the quote stands, or where the replay began. */
+  readonly progress: ImaProgress;
+}
+
+/** Segments of one round: the agent sends 2 MiB in each. */
+const MAX_SEGMENTS = 48;
+
+/**
+ * Replays an IMA list from where an earlier quote stood until the second quote of a token is met, with what was given
+ * and what can be asked for. The list is read after the quotes, so that an honest one always reaches it.
+ */
+export async function replayToQuote(start: ImaProgress, inputs: ImaInputs): Promise<ImaReplay> {
+  if (isQuotedAt(start, inputs.quote)) return { outcome: 'matched', progress: start };
+  let reached = start;
+  for (let count = 0; count < MAX_SEGMENTS; count += 1) {
+    const segment = await findSegment(reached, inputs);
+    if (segment === undefined) return { outcome: judgeEnd(start, reached), progress: start };
+    const step = tryAdvance(reached, segment, inputs);
+    if (step === undefined) return { outcome: 'mismatch', progress: start };
+    if (step.matched !== undefined) return { outcome: 'matched', progress: step.matched };
+    reached = step.end;
+  }
+  return { outcome: 'missing', progress: start };
+}
+
+/** A list that ends without the quote was cut or forged; one that never began was not given. */
+function judgeEnd(start: ImaProgress, reached: ImaProgress): ImaOutcome {
+  return start.replay.entries === 0 && reached.replay.entries === 0 ? 'missing' : 'mismatch';
+}
+
+async function findSegment(
+  { replay: { entries } }: ImaProgress,
+  { given, ask }: ImaInputs,
+): Promise<ImaSegment | undefined> {
+  const exact = given.find(({ offset }) => offset === entries);
+  if (exact !== undefined) return exact;
+  const asked = await ask(entries);
+  return asked?.offset === entries ? asked : undefined;
+}
+
+function tryAdvance(progress: ImaProgress, segment: ImaSegment, { quote, values }: ImaInputs) {
+  try {
+    return advanceIma(progress, segment, quote, values);
+  } catch (error) {
+    if (error instanceof EvidenceError) return undefined;
+    throw error;
+  }
+}

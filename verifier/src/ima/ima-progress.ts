@@ -1,0 +1,85 @@
+import {
+  EvidenceError,
+  type ImaEntry,
+  type ImaReplayState,
+  isImaViolation,
+  matchBootAggregate,
+  matchQuotedIma,
+  parseImaList,
+  replayIma,
+  startImaReplay,
+  type VerifiedTokenQuote,
+} from '@holdfast/evidence';
+
+/** How far the IMA list of a boot session was replayed. Between rounds it stands where a quote covered it. */
+export interface ImaProgress {
+  readonly replay: ImaReplayState;
+  readonly violations: number;
+  /** Whether the list belongs to the boot that was quoted; null where its first entry does not tell. */
+  readonly aggregate: boolean | null;
+}
+
+/** Entries of an IMA list. Unverified. */
+export interface ImaSegment {
+  /** Index of the first entry. */
+  readonly offset: number;
+  readonly content: Buffer;
+}
+
+export interface ImaStep {
+  /** Where the quote stands; undefined where it is in none of the entries. */
+  readonly matched: ImaProgress | undefined;
+  /** After all entries. */
+  readonly end: ImaProgress;
+}
+
+type BootPcrs = ReadonlyMap<number, Buffer> | null;
+
+/** Before the first entry. */
+export function startIma(): ImaProgress {
+  return { replay: startImaReplay('sha256'), violations: 0, aggregate: null };
+}
+
+/** Whether the second verified quote of a token stands where the replay does. */
+export function isQuotedAt({ replay }: ImaProgress, { quote }: VerifiedTokenQuote): boolean {
+  return matchQuotedIma(quote, replay, []) !== undefined;
+}
+
+/**
+ * Replays a segment that begins at or before the entry that comes next, and finds where the quote stands in it. `values`
+ * are the quoted boot PCRs, for the first entry. Undefined where the segment does not reach that entry.
+ *
+ * Throws `EvidenceError` as `parseImaList` does.
+ */
+export function advanceIma(
+  progress: ImaProgress,
+  segment: ImaSegment,
+  { quote }: VerifiedTokenQuote,
+  values: BootPcrs,
+): ImaStep | undefined {
+  const skipped = progress.replay.entries - segment.offset;
+  if (skipped < 0) return undefined;
+  const entries = parseImaList(segment.content).slice(skipped);
+  if (entries.length === 0) return undefined;
+  const aggregate = progress.replay.entries === 0 ? judgeAggregate(entries, values) : progress.aggregate;
+  const prefix = matchQuotedIma(quote, progress.replay, entries);
+  const reach = (replay: ImaReplayState, count: number): ImaProgress => ({
+    replay,
+    violations: progress.violations + entries.slice(0, count).filter(isImaViolation).length,
+    aggregate,
+  });
+  if (prefix !== undefined) {
+    const matched = reach(prefix.state, prefix.matchedPrefix);
+    return { matched, end: matched };
+  }
+  return { matched: undefined, end: reach(replayIma(progress.replay, entries), entries.length) };
+}
+
+function judgeAggregate(entries: readonly ImaEntry[], values: BootPcrs): boolean | null {
+  try {
+    return values === null ? null : matchBootAggregate(entries, { sha256: values });
+  } catch (error) {
+    if (error instanceof EvidenceError) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,68 @@
+import type { VerifiedToken } from '@holdfast/evidence';
+import type { Resolved } from '../appraisal/appraisal-input.ts';
+import { type BootConclusion, concludeBoot } from '../boot/boot-conclusion.ts';
+import type { BootLog } from '../boot/boot-log.ts';
+import { type ImaConclusion, type ImaInputs, type ImaReplay, replayToQuote } from '../ima/ima-conclusion.ts';
+import { type ImaProgress, type ImaSegment, startIma } from '../ima/ima-progress.ts';
+import type { BootSession } from '../store/boot-session-store.ts';
+
+/** What the logs beside a token say. */
+export interface ConcludedLogs {
+  readonly boot: BootConclusion;
+  readonly ima: ImaConclusion;
+  /** Where the next round goes on. */
+  readonly session: BootSession;
+}
+
+export interface LogInputs {
+  /** Name of the AK that quoted, hex. */
+  readonly akName: string;
+  /** Null where the evidence names no event log. */
+  readonly bootLog: Resolved<BootLog> | null;
+  readonly segments: readonly ImaSegment[];
+  readonly ask: ImaInputs['ask'];
+  /** What an earlier round left; undefined where there was none. */
+  readonly session: BootSession | undefined;
+}
+
+/**
+ * Compares boot event log and IMA list with the verified quotes of a token. The list goes on where it stood in the same
+ * boot session. When only the restart counter rose, the TPM resumed if PCR 10 goes on, and was restarted if it does not:
+ * then the list begins anew. Undefined for a token without quotes.
+ */
+export async function concludeLogs(token: VerifiedToken, inputs: LogInputs): Promise<ConcludedLogs | undefined> {
+  if (token.quotes === null) return undefined;
+  const [bootQuote, imaQuote] = token.quotes;
+  const { resetCount, restartCount } = bootQuote.quote.clockInfo;
+  const boot = concludeBoot(inputs.bootLog, bootQuote);
+  const { akName, session } = inputs;
+  const replayFrom = async (start: ImaProgress): Promise<ImaReplay> =>
+    await replayToQuote(start, {
+      quote: imaQuote,
+      values: boot.values,
+      given: inputs.segments,
+      ask: inputs.ask,
+    });
+  const isSame = session?.akName === akName && session.resetCount === resetCount;
+  let replay = await replayFrom(isSame ? session.ima : startIma());
+  let isRestarted = false;
+  if (isSame && session.restartCount !== restartCount && replay.outcome !== 'matched') {
+    const anew = await replayFrom(startIma());
+    isRestarted = anew.outcome === 'matched';
+    if (isRestarted) replay = anew;
+  }
+  const { outcome, progress } = replay;
+  const { violations, aggregate } = progress;
+  const ima = { outcome, entries: progress.replay.entries, violations, aggregate, isRestarted };
+  // Until the list holds again, a restart may still be found.
+  const restarts = outcome === 'matched' || !isSame ? restartCount : session.restartCount;
+  return { boot, ima, session: { akName, resetCount, restartCount: restarts, ima: progress, outcome } };
+}
+
+/** What the stored session says of the evidence that made it. */
+export function recallIma(session: BootSession | undefined): ImaConclusion | null {
+  if (session === undefined) return null;
+  const { outcome, ima } = session;
+  const { violations, aggregate, replay } = ima;
+  return { outcome, entries: replay.entries, violations, aggregate, isRestarted: false };
+}
