@@ -5,6 +5,7 @@ import type { VerifierKeys } from './certificates/verifier-keys.ts';
 import type { TrustSource } from './config/trust-source.ts';
 import type { VerifierConfig } from './config/verifier-config.ts';
 import { adoptEnrolment } from './enrolment/adopt-enrolment.ts';
+import { createEndorsementJudge } from './enrolment/endorsement.ts';
 import { enrol } from './enrolment/enrol.ts';
 import { createNonceIssuer } from './nonce/nonce-issuer.ts';
 import type { Stores } from './open-stores.ts';
@@ -108,7 +109,8 @@ function createConversation(
     build: VERIFIER_VERSION,
     lifetimeMs: config.resultTtlMs,
   });
-  const common = { nonces, registry, verifierId, now, trust: () => trust.current() };
+  const endorse = createEndorsementJudge({ trust: () => trust.current(), now });
+  const common = { nonces, registry, verifierId, now, endorse };
   const rounds = createRoundProcessor({
     ...common,
     database: stores.database,

@@ -36,7 +36,7 @@ export async function enrol(
   { keys, kubeNode, tlsSpkiSha256 }: EnrolmentInput,
 ): Promise<{ certificates: Buffer[]; kid: string }> {
   const { identity, certificates } = await keys.use(async ({ identity, device }) => {
-    return { identity, certificates: await readEkCertificates(device) };
+    return { identity, certificates: await readEkCertificates(device, identity.ekPublic) };
   });
   const begin = { kubeNode, ekPublic: identity.ekPublic, ekCertificates: certificates };
   await send(port, { case: 'begin', value: begin });

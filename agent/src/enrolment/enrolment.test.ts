@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
-import { computeProof, computeTranscript } from '@holdfast/evidence';
+import { computeProof, computeTranscript, encodeSigningTemplate } from '@holdfast/evidence';
 import { type EnrollRequest, type EnrollResponse, EnrollResponseSchema } from '@holdfast/proto';
 import { AgentError } from '../agent-error.ts';
 import { FakeClock } from '../fake-clock.test-support.ts';
@@ -16,6 +16,8 @@ import { Enroller } from './enroller.ts';
 import { chooseRenewalTime, type Enrolment, encodeEnrolment, parseEnrolment } from './enrolment-file.ts';
 
 const TLS = 'cd'.repeat(32);
+/** No certificate in these tests but one is about a key, so that any EK will do. */
+const EK_PUBLIC = encodeSigningTemplate();
 const NONCE = Buffer.alloc(32, 1);
 const CREDENTIAL = { idObject: Buffer.from('id object'), encryptedSecret: Buffer.from('secret') };
 type Step = NonNullable<MessageInitShape<typeof EnrollResponseSchema>['step']>;
@@ -107,9 +109,24 @@ test('EK certificates are found in NV, cut to their length, and what is none is 
   tpm.nv.set(0x01c00003, Buffer.from('a template'));
   tpm.nv.set(0x01c00004, Buffer.of(0x30, 0x82, 0xff, 0xff));
   tpm.nv.set(0x01800001, certificate(9));
-  assert.deepEqual(await readEkCertificates(tpm.open()), [certificate(1), certificate(2), certificate(3)]);
+  assert.deepEqual(await readEkCertificates(tpm.open(), EK_PUBLIC), [certificate(1), certificate(2), certificate(3)]);
   for (let index = 0x01c00010; index < 0x01c00030; index += 1) tpm.nv.set(index, certificate(5));
-  assert.equal((await readEkCertificates(tpm.open())).length, 8);
+  assert.equal((await readEkCertificates(tpm.open(), EK_PUBLIC)).length, 8);
+});
+
+test('a chain is read across the borders of its indexes', async () => {
+  const tpm = new FakeTpm();
+  const certificate = (fill: number) => Buffer.concat([Buffer.of(0x30, 0x82, 0, 40), Buffer.alloc(40, fill)]);
+  const stream = Buffer.concat([
+    certificate(1),
+    certificate(2),
+    Buffer.alloc(3),
+    certificate(3),
+    Buffer.alloc(9, 0xff),
+  ]);
+  for (let at = 0; at * 30 < stream.length; at += 1)
+    tpm.nv.set(0x01c00100 + at, stream.subarray(at * 30, at * 30 + 30));
+  assert.deepEqual(await readEkCertificates(tpm.open(), EK_PUBLIC), [certificate(1), certificate(2), certificate(3)]);
 });
 
 async function createEnroller(state: FakeStateDirectory, keys: TpmKeyRing, clock: FakeClock, verifier = 'verifier:1') {

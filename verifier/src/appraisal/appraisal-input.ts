@@ -85,8 +85,8 @@ export interface VerifiedEvidence {
   readonly containers: ReadonlyMap<string, ContainerEvidence>;
 }
 
-/** What vouches for the EK: the operator's pin, no longer the pin, or a trust file that has expired. */
-export type Endorsement = 'pinned' | 'withdrawn' | 'expired';
+/** What vouches for the EK: pin and maker's certificates, the pin alone, no longer the pin, or an expired trust file. */
+export type Endorsement = 'chain' | 'pinned' | 'withdrawn' | 'expired';
 
 /** Parameters of the appraisal. */
 export interface AppraisalPolicy {

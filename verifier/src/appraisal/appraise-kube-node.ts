@@ -5,7 +5,8 @@ import type { AppraisalPolicy, Endorsement, Resolved, VerifiedEvidence } from '.
 import { createFinding, type Finding } from './finding.ts';
 import type { FindingCode } from './finding-code.ts';
 
-const ENDORSEMENT_CODES: Record<Endorsement, FindingCode> = {
+const ENDORSEMENT_CODES: Record<Endorsement, FindingCode | undefined> = {
+  chain: undefined,
   pinned: 'EK_NOT_ENDORSED',
   withdrawn: 'EK_WITHDRAWN',
   expired: 'TRUST_EXPIRED',
@@ -46,9 +47,10 @@ export function withClaims<T>(resolved: Resolved<T>, what: string, appraise: (va
 
 function appraiseIdentity(evidence: VerifiedEvidence, endorsement: Endorsement): Finding[] {
   const skewMs = evidence.claims.iat * 1000 - evidence.receivedAtMs;
+  const endorsementCode = ENDORSEMENT_CODES[endorsement];
   const lost = evidence.claims.holdfast.lost.filter(({ kind }) => kind === 'change');
   return [
-    createFinding(ENDORSEMENT_CODES[endorsement]),
+    ...(endorsementCode === undefined ? [] : [createFinding(endorsementCode)]),
     ...evidence.chainFindings.map((code) => createFinding(code)),
     ...(evidence.quotes?.safe === false ? [createFinding('TPM_CLOCK_UNSAFE')] : []),
     ...(Math.abs(skewMs) > MAX_SKEW_MS

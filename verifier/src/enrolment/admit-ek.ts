@@ -7,7 +7,7 @@ import {
   type TpmPublic,
 } from '@holdfast/evidence';
 import type { EnrolmentStore } from '../store/enrolment-store.ts';
-import type { Trust } from '../trust/trust.ts';
+import type { EkPin, Trust } from '../trust/trust.ts';
 import { VerifierError, type VerifierErrorCode } from '../verifier-error.ts';
 
 /** A machine that may enrol: its EK is pinned, and its label is free or its own. */
@@ -16,8 +16,8 @@ export interface AdmittedEk {
   readonly ueid: string;
   readonly ekPublic: TpmPublic;
   readonly ekName: Buffer;
-  /** Who vouches for the EK. A manufacturer's certificate would be a second one. */
-  readonly endorsement: 'pinned';
+  /** Row of the trust file that admits it. */
+  readonly pin: EkPin;
 }
 
 const LABEL = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$/;
@@ -26,10 +26,11 @@ const MAX_PUBLIC_BYTES = 1024;
 /**
  * Decides who asks, before anything else of the exchange is parsed: the label's form; the EK's public area and its
  * attributes; that the operator's trust file pins this EK, and pins it for this label if for any; that neither the label
- * nor the EK is enrolled with another partner. An EK is never trusted because it was the first.
+ * nor the EK is enrolled with another partner, and no other EK of the same machine is: one clean TPM must not vouch for
+ * two kube nodes. An EK is never trusted because it was the first.
  *
  * Throws `VerifierError` with ERR_VERIFIER_ENROL_NAME, ERR_VERIFIER_EK_MALFORMED, _EK_ATTRIBUTES, _EK_UNKNOWN,
- * _EK_OTHER_NAME or _NAME_OTHER_EK.
+ * _EK_OTHER_NAME, _NAME_OTHER_EK or _EK_OTHER_MACHINE.
  */
 export function admitEk(
   request: { readonly kubeNode: string; readonly ekPublic: Uint8Array },
@@ -47,25 +48,37 @@ export function admitEk(
   checkKey(ekPublic, checkEkPublic, 'ERR_VERIFIER_EK_ATTRIBUTES');
   const ekName = computeName(ekPublic);
   const ueid = computeUeid(ekName);
-  checkPin(kubeNode, ekName.toString('hex'), trust);
+  const pin = choosePin(kubeNode, ekName.toString('hex'), trust);
   checkPartners(kubeNode, ueid, ekName.toString('hex'), store);
-  return { kubeNode, ueid, ekPublic, ekName, endorsement: 'pinned' };
+  checkMachine(pin, store);
+  return { kubeNode, ueid, ekPublic, ekName, pin };
 }
 
-function checkPin(kubeNode: string, ekName: string, trust: Pick<Trust, 'eks'>): void {
-  const pins = trust.eks.filter((pin) => pin.ekName === ekName);
-  if (pins.length === 0) {
+function choosePin(kubeNode: string, ekName: string, trust: Pick<Trust, 'eks'>): EkPin {
+  const pin = trust.eks.find((row) => row.ekName === ekName);
+  if (pin === undefined) {
     throw new VerifierError(
       'ERR_VERIFIER_EK_UNKNOWN',
       `the trust file pins no EK with the name ${ekName}: add it there once you know it from the machine itself`,
     );
   }
-  if (!pins.some((pin) => pin.kubeNode === null || pin.kubeNode === kubeNode)) {
+  if (pin.kubeNode !== null && pin.kubeNode !== kubeNode) {
     throw new VerifierError('ERR_VERIFIER_EK_OTHER_NAME', 'the trust file pins this EK for another kube node');
   }
-  const isReserved = trust.eks.some((pin) => pin.kubeNode === kubeNode);
-  if (isReserved && !pins.some((pin) => pin.kubeNode === kubeNode)) {
+  if (pin.kubeNode === null && trust.eks.some((row) => row.kubeNode === kubeNode)) {
     throw new VerifierError('ERR_VERIFIER_NAME_OTHER_EK', `the trust file pins another EK for ${kubeNode}`);
+  }
+  return pin;
+}
+
+function checkMachine({ ekName, machine }: EkPin, store: Pick<EnrolmentStore, 'findEk'>): void {
+  for (const other of machine) {
+    const enrolled = other === ekName ? undefined : store.findEk(other);
+    if (enrolled === undefined) continue;
+    throw new VerifierError(
+      'ERR_VERIFIER_EK_OTHER_MACHINE',
+      `this machine is enrolled with another of its EKs, as ${enrolled.label}: remove that enrolment first`,
+    );
   }
 }
 

@@ -59,6 +59,7 @@ export function adoptEnrolment(
     label: kubeNode,
     ekName: ekName.toString('hex'),
     ekPublic: ekPublic.encoded,
+    ekCertificates: [],
     akPublic: akPublic.encoded,
     signingPublic: signingPublic.encoded,
     kid: computeKid(exportSigningJwk(signingKey)),

@@ -7,6 +7,7 @@ import type { EnrolledNode, EnrolmentStore } from '../store/enrolment-store.ts';
 import type { Trust } from '../trust/trust.ts';
 import { VerifierError } from '../verifier-error.ts';
 import { type AdmittedEk, admitEk } from './admit-ek.ts';
+import { checkEkCertificates } from './endorsement.ts';
 import { type CertifiedKeys, type OfferedKeys, verifyOfferedKeys, verifyWithCode } from './verify-keys.ts';
 
 export interface EnrolmentDeps {
@@ -29,7 +30,7 @@ const MAX_EK_CERTIFICATES = 8;
 const MAX_EK_CERTIFICATE_BYTES = 8192;
 
 /**
- * Carries one enrolment: who asks (see `admitEk`); a nonce; the keys (see `verifyOfferedKeys`); a credential that only
+ * Carries one enrolment: who asks (see `admitEk`); EK certificates (see `checkEkCertificates`); a nonce; the keys (see `verifyOfferedKeys`); a credential that only
  * the TPM with that EK and that AK can open; proof by HMAC over the whole exchange; certificates for both keys. The
  * keys before these die. Nothing is stored before the proof holds.
  *
@@ -44,6 +45,7 @@ export async function enrol(port: MessagePort<EnrollRequest, EnrollResponse>, de
   }
   const ek = admitEk(begin, deps.trust(), deps.store);
   checkCertificateSizes(begin);
+  checkEkCertificates(ek, begin.ekCertificates, deps.trust(), deps.now());
   const nonce = deps.randomBytes(32);
   await respond(port, { case: 'nonce', value: { nonce } });
 
@@ -71,7 +73,7 @@ async function admitNode(
   port: MessagePort<EnrollRequest, EnrollResponse>,
   deps: EnrolmentDeps,
 ): Promise<void> {
-  const { node, certificates } = await certify(ek, keys, deps);
+  const { node, certificates } = await certify(begin, ek, keys, deps);
   const before = deps.store.findNode(node.ueid);
   // Another exchange may have ended while the certificates were signed.
   admitEk(begin, deps.trust(), deps.store);
@@ -81,6 +83,7 @@ async function admitNode(
 }
 
 async function certify(
+  { ekCertificates }: Pick<EnrollBegin, 'ekCertificates'>,
   ek: AdmittedEk,
   keys: CertifiedKeys,
   deps: EnrolmentDeps,
@@ -102,6 +105,7 @@ async function certify(
     label: kubeNode,
     ekName: ek.ekName.toString('hex'),
     ekPublic: ek.ekPublic.encoded,
+    ekCertificates: ekCertificates.map((der) => Buffer.from(der)),
     akPublic: keys.akPublic.encoded,
     signingPublic: keys.signingPublic.encoded,
     kid: computeKid(exportSigningJwk(keys.signingKey)),

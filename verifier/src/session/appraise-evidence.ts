@@ -1,5 +1,5 @@
 import type { VerifiedToken } from '@holdfast/evidence';
-import type { Endorsement, QuoteFacts, VerifiedEvidence } from '../appraisal/appraisal-input.ts';
+import type { QuoteFacts, VerifiedEvidence } from '../appraisal/appraisal-input.ts';
 import { appraise } from '../appraisal/appraise.ts';
 import type { FindingCode } from '../appraisal/finding-code.ts';
 import type { Publication } from '../results/result-publisher.ts';
@@ -21,7 +21,7 @@ export interface EvidenceParts {
 export async function appraiseEvidence(
   state: NodeState,
   parts: EvidenceParts,
-  deps: Pick<RoundDeps, 'publisher' | 'policy' | 'trust' | 'now'>,
+  deps: Pick<RoundDeps, 'publisher' | 'policy' | 'endorse'>,
 ): Promise<Publication | undefined> {
   const { token, quotes, resolved, logs, receivedAtMs, chainFindings } = parts;
   const { evidenceId, claims } = token;
@@ -35,12 +35,7 @@ export async function appraiseEvidence(
     ...logs,
     ...resolved.sets,
   };
-  return await deps.publisher.prepare(state, evidence, appraise(evidence, judgeEndorsement(state, deps), deps.policy));
-}
-
-function judgeEndorsement({ node }: NodeState, { trust, now }: Pick<RoundDeps, 'trust' | 'now'>): Endorsement {
-  if (now() >= trust().expiresMs) return 'expired';
-  return trust().eks.some(({ ekName }) => ekName === node.ekName) ? 'pinned' : 'withdrawn';
+  return await deps.publisher.prepare(state, evidence, appraise(evidence, deps.endorse(state.node), deps.policy));
 }
 
 /** Both lists without repeats; the first itself when the second adds nothing. */

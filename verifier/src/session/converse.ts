@@ -22,7 +22,7 @@ import { identifyEvidence } from './parse-round.ts';
 import type { RoundProcessor } from './round-processor.ts';
 import { checkEnrolment, type VerifyRoundDeps } from './verify-round.ts';
 
-export interface ConversationDeps extends Pick<VerifyRoundDeps, 'trust' | 'now' | 'verifierId'> {
+export interface ConversationDeps extends Pick<VerifyRoundDeps, 'endorse' | 'now' | 'verifierId'> {
   readonly nonces: NonceIssuer;
   readonly registry: NodeRegistry;
   readonly rounds: RoundProcessor;

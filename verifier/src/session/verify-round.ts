@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { listNonces, type UnverifiedToken, type VerifiedToken, verifyToken } from '@holdfast/evidence';
 import type { QuoteFacts } from '../appraisal/appraisal-input.ts';
+import type { JudgeEndorsement } from '../enrolment/endorsement.ts';
 import type { NonceIssuer } from '../nonce/nonce-issuer.ts';
 import type { EnrolledNode } from '../store/enrolment-store.ts';
-import type { Trust } from '../trust/trust.ts';
 import { VerifierError } from '../verifier-error.ts';
 import { isFresh } from './judge-nonces.ts';
 import type { NodeState } from './node-registry.ts';
@@ -11,7 +11,7 @@ import type { NodeState } from './node-registry.ts';
 export interface VerifyRoundDeps {
   readonly nonces: NonceIssuer;
   readonly verifierId: string;
-  readonly trust: () => Trust;
+  readonly endorse: JudgeEndorsement;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
@@ -58,9 +58,12 @@ export function verifyRound(
 }
 
 /** Whether the kube node may still send: throws `VerifierError` ERR_VERIFIER_EK_REVOKED or _CERTIFICATE_EXPIRED. */
-export function checkEnrolment(node: EnrolledNode, deps: Pick<VerifyRoundDeps, 'trust' | 'now'>): void {
-  if (!deps.trust().eks.some(({ ekName }) => ekName === node.ekName)) {
-    throw new VerifierError('ERR_VERIFIER_EK_REVOKED', 'the trust file no longer pins the EK of this kube node');
+export function checkEnrolment(node: EnrolledNode, deps: Pick<VerifyRoundDeps, 'endorse' | 'now'>): void {
+  if (deps.endorse(node) === 'withdrawn') {
+    throw new VerifierError(
+      'ERR_VERIFIER_EK_REVOKED',
+      'the trust file no longer pins the EK of this kube node, or asks for a chain of EK certificates that does not hold',
+    );
   }
   if (node.expiresAtMs <= deps.now()) {
     throw new VerifierError(

@@ -12,6 +12,8 @@ export interface EnrolledNode {
   readonly ekName: string;
   /** TPMT_PUBLIC. */
   readonly ekPublic: Buffer;
+  /** DER as the agent sent it; unverified, since whether a chain holds is a matter of when one looks. */
+  readonly ekCertificates: readonly Buffer[];
   readonly akPublic: Buffer;
   readonly signingPublic: Buffer;
   /** RFC 7638 thumbprint of the signing key. */
@@ -31,7 +33,7 @@ export interface EnrolmentStore {
 }
 
 const SELECT_NODE = `
-  SELECT n.ueid, n.label, n.ek_name, n.ek_public, k.kid, k.ak_public, k.signing_public, k.issued_at, k.expires_at
+  SELECT n.ueid, n.label, n.ek_name, n.ek_public, n.ek_certificates, k.kid, k.ak_public, k.signing_public, k.issued_at, k.expires_at
   FROM kube_nodes n JOIN enrolled_keys k ON k.ueid = n.ueid WHERE n.ueid = ?`;
 
 /** Creates the store of enrolled kube nodes over an open database. */
@@ -40,8 +42,8 @@ export function createEnrolmentStore(database: DatabaseSync): EnrolmentStore {
   const selectLabel = database.prepare('SELECT ueid FROM kube_nodes WHERE label = ?');
   const selectEk = database.prepare('SELECT ueid, label FROM kube_nodes WHERE ek_name = ?');
   const insertNode = database.prepare(
-    `INSERT INTO kube_nodes (ueid, label, ek_name, ek_public, enrolled_at) VALUES (?, ?, ?, ?, ?)
-     ON CONFLICT (ueid) DO NOTHING`,
+    `INSERT INTO kube_nodes (ueid, label, ek_name, ek_public, ek_certificates, enrolled_at) VALUES (?, ?, ?, ?, ?, ?)
+     ON CONFLICT (ueid) DO UPDATE SET ek_certificates = excluded.ek_certificates`,
   );
   const deleteKeys = database.prepare('DELETE FROM enrolled_keys WHERE ueid = ?');
   const insertKeys = database.prepare(
@@ -62,7 +64,8 @@ export function createEnrolmentStore(database: DatabaseSync): EnrolmentStore {
     },
     saveNode: (node) =>
       runTransaction(database, () => {
-        insertNode.run(node.ueid, node.label, node.ekName, node.ekPublic, node.issuedAtMs);
+        const certificates = encodeCertificates(node.ekCertificates);
+        insertNode.run(node.ueid, node.label, node.ekName, node.ekPublic, certificates, node.issuedAtMs);
         deleteKeys.run(node.ueid);
         const { kid, ueid, akPublic, signingPublic, issuedAtMs, expiresAtMs } = node;
         insertKeys.run(kid, ueid, akPublic, signingPublic, issuedAtMs, expiresAtMs);
@@ -76,10 +79,20 @@ function toNode(row: Row): EnrolledNode {
     label: readText(row, 'label'),
     ekName: readText(row, 'ek_name'),
     ekPublic: readBytes(row, 'ek_public'),
+    ekCertificates: decodeCertificates(readText(row, 'ek_certificates')),
     akPublic: readBytes(row, 'ak_public'),
     signingPublic: readBytes(row, 'signing_public'),
     kid: readText(row, 'kid'),
     issuedAtMs: readNumber(row, 'issued_at'),
     expiresAtMs: readNumber(row, 'expires_at'),
   };
+}
+
+/** Base64 with commas between: neither has the other's characters. */
+function encodeCertificates(certificates: readonly Buffer[]): string {
+  return certificates.map((der) => der.toString('base64')).join(',');
+}
+
+function decodeCertificates(text: string): Buffer[] {
+  return text === '' ? [] : text.split(',').map((base64) => Buffer.from(base64, 'base64'));
 }

@@ -14,6 +14,7 @@ const node: EnrolledNode = {
   label: 'worker-1',
   ekName: '000b01',
   ekPublic: Buffer.from('ek'),
+  ekCertificates: [Buffer.from('one'), Buffer.from('two')],
   akPublic: Buffer.from('ak'),
   signingPublic: Buffer.from('key'),
   kid: 'kid-1',

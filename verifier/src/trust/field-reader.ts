@@ -1,5 +1,5 @@
 /** Makes the error that says which field was refused and why. */
-export type FieldFailure = (message: string) => Error;
+export type FieldFailure = (message: string, cause?: unknown) => Error;
 
 interface StringRule {
   /** Defaults to 4,096 characters. */

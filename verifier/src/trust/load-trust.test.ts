@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { certifyAuthority, makeAuthority } from '../enrolment/ek-chain.fixture.ts';
 import { VerifierError } from '../verifier-error.ts';
 import { checkTrustSuccessor, loadTrust } from './load-trust.ts';
 import { describeKey, describeTrust, makeP256, makeRsa, makeTrust, mutate, toPem } from './trust.fixture.ts';
@@ -7,6 +8,10 @@ import { describeKey, describeTrust, makeP256, makeRsa, makeTrust, mutate, toPem
 const key = makeP256();
 const other = makeP256();
 const EK_NAME = `000b${'ab'.repeat(32)}`;
+const maker = makeAuthority('CN=Maker');
+
+const toPemCertificate = (der: Buffer) =>
+  `-----BEGIN CERTIFICATE-----\n${der.toString('base64')}\n-----END CERTIFICATE-----`;
 
 const load = (value: unknown) => loadTrust(Buffer.from(JSON.stringify(value)));
 const isTrustError = (error: unknown) => error instanceof VerifierError && error.code === 'ERR_VERIFIER_TRUST';
@@ -25,7 +30,7 @@ test('a whole trust file is read, each key with its one algorithm', () => {
   );
   assert.equal(trust.version, 7);
   assert.equal(trust.expiresMs, Date.parse('2026-12-31T00:00:00Z'));
-  assert.deepEqual(trust.eks, [{ kubeNode: 'node-1', ekName: EK_NAME }]);
+  assert.deepEqual(trust.eks, [{ kubeNode: 'node-1', ekName: EK_NAME, machine: [EK_NAME] }]);
   const [loaded] = trust.keys;
   assert.equal(loaded?.algorithm, 'ES256');
   assert.deepEqual(loaded?.scope, ['org/app', 'org/*']);
@@ -35,8 +40,36 @@ test('a whole trust file is read, each key with its one algorithm', () => {
 
 test('a pinned endorsement key may leave the kube node open', () => {
   assert.deepEqual(makeTrust([], { eks: [{ kubeNode: null, ekName: EK_NAME }] }).eks, [
-    { kubeNode: null, ekName: EK_NAME },
+    { kubeNode: null, ekName: EK_NAME, machine: [EK_NAME] },
   ]);
+});
+
+test('a row may hold several endorsement keys of one machine, and say what must vouch for them', () => {
+  const other = `000c${'cd'.repeat(48)}`;
+  const root = toPemCertificate(certifyAuthority(maker, maker));
+  const row = { kubeNode: 'node-1', ekNames: [EK_NAME, other], endorsement: 'chain' };
+  const { eks } = makeTrust([], { eks: [row], ekRoots: [root] });
+  const machine = [EK_NAME, other];
+  assert.deepEqual(eks, [
+    { kubeNode: 'node-1', ekName: EK_NAME, machine, endorsement: 'chain' },
+    { kubeNode: 'node-1', ekName: other, machine, endorsement: 'chain' },
+  ]);
+  refuses(describeTrust([], { eks: [row] }), /ekRoots is empty/);
+  refuses(describeTrust([], { eks: [{ ...row, endorsement: 'both' }], ekRoots: [root] }), /endorsement/);
+  refuses(describeTrust([], { eks: [{ ...row, ekName: EK_NAME }] }), /either ekName or ekNames/);
+  refuses(describeTrust([], { eks: [{ kubeNode: null, ekNames: [] }] }), /empty/);
+  refuses(describeTrust([], { eks: [{ kubeNode: null, ekNames: Array(9).fill(EK_NAME) }] }), /more than 8/);
+  refuses(describeTrust([], { eks: [{ kubeNode: null, ekNames: [EK_NAME, EK_NAME] }] }), /twice/);
+});
+
+test('makers and their intermediates come one by one or as bundles', () => {
+  const pem = toPemCertificate(certifyAuthority(maker, maker));
+  const trust = makeTrust([], { ekRoots: [pem], ekIntermediates: [`# of a maker\n${pem}\n${pem}`, pem] });
+  assert.equal(trust.ekRoots.length, 1);
+  assert.equal(trust.ekIntermediates.length, 3);
+  assert.deepEqual(makeTrust([]).ekIntermediates, []);
+  refuses(describeTrust([], { ekIntermediates: ['nothing'] }), /certificate/);
+  refuses(describeTrust([], { ekRoots: [pem.replace('MII', 'AAA').replace('MIH', 'AAA')] }), /cannot be read/);
 });
 
 test('a duplicate key in the JSON is refused', () => {

@@ -1,6 +1,7 @@
 import { createHash, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { EvidenceError, parseStrictJson } from '@holdfast/evidence';
 import { VerifierError } from '../verifier-error.ts';
+import { readEkAuthorities, readEkPins } from './ek-entries.ts';
 import { FieldReader } from './field-reader.ts';
 import { pinAlgorithm } from './pin-algorithm.ts';
 import { isScopePattern } from './scope.ts';
@@ -10,8 +11,6 @@ const FORMAT = 'holdfast-trust-v1';
 const MAX_BYTES = 4 * 1024 * 1024;
 const MAX_KEYS = 256;
 const MAX_SCOPES = 256;
-const MAX_EKS = 20_000;
-const MAX_ROOTS = 256;
 const MAX_PEM_LENGTH = 32_768;
 
 const ROLES: readonly TrustRole[] = ['sbom', 'provenance', 'enrolment', 'result'];
@@ -20,8 +19,6 @@ const ALGORITHMS: readonly TrustAlgorithm[] = ['ES256', 'ES384', 'EdDSA', 'RS256
 const KEY_FIELDS = ['id', 'role', 'environment', 'publicKey', 'certificate', 'algorithm', 'scope'];
 const KEY_TIMES = ['validFrom', 'validUntil', 'revokedAt'];
 
-/** nameAlg (SHA-256, SHA-384 or SHA-512) and its digest. */
-const EK_NAME = /^(?:000b[0-9a-f]{64}|000c[0-9a-f]{96}|000d[0-9a-f]{128})$/;
 const KEY_ID = /^[\x21-\x7e]{1,256}$/;
 
 const refuse = (message: string, cause?: unknown) =>
@@ -38,7 +35,7 @@ const refuse = (message: string, cause?: unknown) =>
  */
 export function loadTrust(bytes: Uint8Array): Trust {
   const root = new FieldReader(parseFile(bytes), 'trust', refuse);
-  root.only(['format', 'version', 'expires', 'environment', 'keys', 'eks', 'ekRoots']);
+  root.only(['format', 'version', 'expires', 'environment', 'keys', 'eks', 'ekRoots', 'ekIntermediates']);
   root.oneOf('format', [FORMAT]);
   const keys = root.objects('keys', MAX_KEYS).map(readKey);
   refuseDuplicates(
@@ -49,11 +46,15 @@ export function loadTrust(bytes: Uint8Array): Trust {
     'public key',
     keys.map((key) => key.spkiSha256),
   );
-  const eks = root.objects('eks', MAX_EKS).map(readEk);
+  const ekRoots = readEkAuthorities(root, 'ekRoots', refuse);
+  const eks = readEkPins(root, refuse);
   refuseDuplicates(
     'ekName',
     eks.map((ek) => ek.ekName),
   );
+  if (ekRoots.length === 0 && eks.some(({ endorsement }) => endorsement === 'chain')) {
+    throw refuse('it asks for chains of EK certificates, and ekRoots is empty');
+  }
   return {
     version: root.integer('version', 1),
     expiresMs: root.time('expires'),
@@ -61,7 +62,8 @@ export function loadTrust(bytes: Uint8Array): Trust {
     digest: createHash('sha256').update(bytes).digest('hex'),
     keys,
     eks,
-    ekRoots: root.strings('ekRoots', MAX_ROOTS, { maxLength: MAX_PEM_LENGTH }).map(checkCertificate),
+    ekRoots,
+    ekIntermediates: root.has('ekIntermediates') ? readEkAuthorities(root, 'ekIntermediates', refuse) : [],
   };
 }
 
@@ -141,18 +143,6 @@ function readScope(entry: FieldReader): string[] {
   if (!scope.every(isScopePattern))
     throw refuse(`${entry.path}.scope has an entry that is no exact name, prefix/* or *`);
   return scope;
-}
-
-function readEk(entry: FieldReader): { kubeNode: string | null; ekName: string } {
-  entry.only(['kubeNode', 'ekName']);
-  const kubeNode =
-    entry.raw('kubeNode') === null ? null : entry.string('kubeNode', { pattern: /^[\x21-\x7e]{1,253}$/ });
-  return { kubeNode, ekName: entry.string('ekName', { pattern: EK_NAME }) };
-}
-
-function checkCertificate(pem: string, index: number): string {
-  parseCertificate(pem, `trust.ekRoots[${index}]`);
-  return pem;
 }
 
 function parseCertificate(pem: string, path: string): X509Certificate {

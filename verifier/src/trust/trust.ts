@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto';
+import type { Certificate } from '../certificates/x509/certificate.ts';
 
 /** What a key may be used for. A key has exactly one role. */
 export type TrustRole = 'sbom' | 'provenance' | 'enrolment' | 'result';
@@ -39,10 +40,26 @@ export interface Trust {
   /** SHA-256 of the file's bytes, hex. */
   readonly digest: string;
   readonly keys: readonly TrustKey[];
-  /** Pinned endorsement keys: `ekName` is nameAlg and digest, hex; `kubeNode` null means any name. */
-  readonly eks: readonly { readonly kubeNode: string | null; readonly ekName: string }[];
-  /** PEM certificates. */
-  readonly ekRoots: readonly string[];
+  /** One for each pinned endorsement key. */
+  readonly eks: readonly EkPin[];
+  /** Certificates in which chains of EK certificates must end, and others that may stand in them. Not verified here. */
+  readonly ekRoots: readonly Certificate[];
+  readonly ekIntermediates: readonly Certificate[];
+}
+
+/** The operator's word that an EK is that of a machine that may enrol. */
+export interface EkPin {
+  /** Null for any name. */
+  readonly kubeNode: string | null;
+  /** nameAlg and digest, hex. */
+  readonly ekName: string;
+  /** Names of all EKs of the same machine, this one among them: one of them at a time may be enrolled. */
+  readonly machine: readonly string[];
+  /**
+   * `chain`: a chain of EK certificates to one of the roots is needed as well; `pin`: EK certificates are not looked at.
+   * Left out: those that the TPM has must hold wherever there are roots.
+   */
+  readonly endorsement?: 'chain' | 'pin';
 }
 
 /** Why a key does not count for what it is asked for. */
