@@ -7,6 +7,8 @@ export interface FeedFinding {
   message: string;
   path?: string;
   purl?: string;
+  expected?: string;
+  actual?: string;
 }
 
 export interface FeedContainer {
@@ -21,6 +23,11 @@ export interface FeedContainer {
 
 export interface FeedResult {
   kubeNode: { name: string; status: string };
+  /** Place in the kube node's chain of evidence. */
+  chain: string;
+  seq: number;
+  /** What the verdict rests on. */
+  base: string;
   findings: FeedFinding[];
   containers: FeedContainer[];
 }
