@@ -32,7 +32,8 @@ const note = (text: string): void => {
   process.stderr.write(`quickstart: ${text}\n`);
 };
 
-process.exitCode = await main();
+// After an interruption much is still waited for, in vain.
+process.exit(await main());
 
 async function main(): Promise<number> {
   let options: QuickstartOptions;

@@ -2,6 +2,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CHECKOUT } from '../world/holdfast-process.ts';
 import { isRunning, type NamedProcess, stopProcess } from '../world/named-process.ts';
+import { removeNamespaceTraces } from '../world/namespace-traces.ts';
 import { type PrivateContainerd, stopPrivateContainerd } from '../world/private-containerd.ts';
 import { clearNamespace, type Runtime } from './containers.ts';
 
@@ -21,6 +22,11 @@ const FOLDER = join(CHECKOUT, '.holdfast');
 const STATE_FILE = join(FOLDER, 'quickstart.json');
 export const CONFIG_FILE = join(FOLDER, 'config.json');
 
+/** The containerd namespace of a run, alone of its kind. */
+export function namespaceOf(state: QuickstartState): string {
+  return `holdfast-${state.directory.slice(-6).toLowerCase()}`;
+}
+
 /** Takes everything of a run down: processes last started first, then the runtime, then the files. */
 export async function takeDown(state: QuickstartState, report: (text: string) => void): Promise<void> {
   const step = async (name: string, work: () => Promise<void>) => {
@@ -32,6 +38,7 @@ export async function takeDown(state: QuickstartState, report: (text: string) =>
   const { borrowed, containerd } = state;
   if (borrowed !== null) await step('clear the namespace', () => clearNamespace(borrowed));
   if (containerd !== null) await step('stop containerd', () => stopPrivateContainerd(containerd));
+  await step('remove its control groups', () => removeNamespaceTraces(namespaceOf(state)));
   await step('remove the files', () => rm(state.directory, { recursive: true, force: true, maxRetries: 5 }));
 }
 

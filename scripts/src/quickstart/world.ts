@@ -9,7 +9,7 @@ import { runTool } from '../world/run-tool.ts';
 import type { Runtime } from './containers.ts';
 import type { QuickstartOptions } from './options.ts';
 import type { TrustKeyEntry } from './references.ts';
-import type { QuickstartState } from './state.ts';
+import { namespaceOf, type QuickstartState } from './state.ts';
 
 const KUBE_NODE = 'quickstart';
 const HEARTBEAT_MS = 10_000;
@@ -24,7 +24,7 @@ export async function createState(): Promise<QuickstartState> {
 
 /** A container runtime: the one that was named, in a namespace of our own, or a private one. */
 export async function openRuntime(state: QuickstartState, options: QuickstartOptions): Promise<Runtime> {
-  const namespace = `holdfast-${state.directory.slice(-6).toLowerCase()}`;
+  const namespace = namespaceOf(state);
   const scratch = join(state.directory, 'scratch');
   await mkdir(scratch);
   if (options.containerd !== null) {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { canConnect } from './can-connect.ts';
 import { isRunning, type NamedProcess, nameProcess, stopProcess } from './named-process.ts';
+import { removeNamespaceTraces } from './namespace-traces.ts';
 import { runTool } from './run-tool.ts';
 
 export interface PrivateContainerd {
@@ -54,21 +55,26 @@ address = "${address}"
 
 /** Ends its containers, shims and the daemon, unmounts what they mounted and removes the directory. */
 export async function stopPrivateContainerd(containerd: PrivateContainerd): Promise<void> {
-  if (await isRunning(containerd.process)) await removeAllTasks(containerd.address).catch(() => undefined);
+  const isUp = await isRunning(containerd.process);
+  const namespaces = isUp ? await removeAllTasks(containerd.address).catch(() => []) : [];
   await stopProcess(containerd.process);
   await killShims(containerd.address);
   await unmountBelow(containerd.directory);
+  for (const namespace of namespaces) await removeNamespaceTraces(namespace);
   await rm(containerd.directory, { recursive: true, force: true, maxRetries: 5 });
 }
 
-async function removeAllTasks(address: string): Promise<void> {
+/** Returns the namespaces that there were. */
+async function removeAllTasks(address: string): Promise<string[]> {
   const list = async (args: string[]) =>
     (await runTool('ctr', ['--address', address, ...args])).toString().split('\n').filter(Boolean);
-  for (const namespace of await list(['namespaces', 'ls', '-q'])) {
+  const namespaces = await list(['namespaces', 'ls', '-q']);
+  for (const namespace of namespaces) {
     for (const id of await list(['--namespace', namespace, 'tasks', 'ls', '-q'])) {
       await list(['--namespace', namespace, 'tasks', 'rm', '--force', id]).catch(() => undefined);
     }
   }
+  return namespaces;
 }
 
 /** Shims outlive their daemon; those of this one carry its socket among their arguments. */

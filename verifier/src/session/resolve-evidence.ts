@@ -159,12 +159,13 @@ class EvidenceWalk {
         return resolved.evidence;
       }
     }
-    const missingBefore = this.missing.length;
     const evidence = this.#resolveContainer(id, digest);
-    if (evidence.claims.state === 'ok' && this.missing.length === missingBefore) {
+    if (evidence.claims.state === 'ok') {
       const { inventory, baseline, drift } = evidence.claims.value;
       const documents = [digest, ...[inventory, baseline, drift].flatMap((ref) => ref?.sha256 ?? [])];
-      known.resolved = { evidence, documents, sboms: nameSboms(this.#sbomsOf(evidence.claims.value)) };
+      // Only what was all there may be recalled; two containers can lack the same document, which is then named once.
+      if (documents.every((document) => this.#source.has(document)))
+        known.resolved = { evidence, documents, sboms: nameSboms(this.#sbomsOf(evidence.claims.value)) };
     }
     return evidence;
   }
