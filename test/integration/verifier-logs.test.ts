@@ -260,6 +260,18 @@ suite('the IMA list', () => {
     assert.deepEqual(machine.asked, ['ima 80']);
   });
 
+  test('comes in segments, as many as it takes', async () => {
+    bootWith(95, 115);
+    machine.isEager = false;
+    machine.segmentEntries = 30;
+    assert.equal((await attest()).base, 'boot+ima');
+    assert.deepEqual(
+      machine.asked.filter((need) => need.startsWith('ima')),
+      ['ima 0', 'ima 30', 'ima 60', 'ima 90'],
+    );
+    machine.segmentEntries = Number.POSITIVE_INFINITY;
+  });
+
   test('read before the quote is contraindicated', async () => {
     bootWith(47, 11);
     assertContraindicated(await attest(), 'IMA_LOG_MISMATCH', ...clean);

@@ -80,6 +80,8 @@ export class MeasuredMachine {
   stated: Record<string, string> = {};
   /** Whether logs travel with the evidence, or only when they are asked for. */
   isEager = true;
+  /** Most entries in one answer. */
+  segmentEntries = Number.POSITIVE_INFINITY;
   /** Gives nothing that is asked for. */
   isSilent = false;
   /** What the verifier asked for in the last round. */
@@ -166,8 +168,10 @@ export class MeasuredMachine {
     this.asked.push(`${kind === LogKind.BOOT ? 'boot' : 'ima'} ${offset}`);
     if (this.isSilent) return [];
     if (kind === LogKind.BOOT) return this.eventLog === undefined ? [] : [{ kind, offset: 0n, content: this.eventLog }];
-    const start = listImaEnds(this.imaList)[offset];
+    const ends = listImaEnds(this.imaList);
+    const start = ends[offset];
     if (start === undefined || start >= this.imaList.length) return [];
-    return [{ kind, offset: BigInt(offset), content: this.imaList.subarray(start) }];
+    const content = this.imaList.subarray(start, ends[offset + this.segmentEntries]);
+    return [{ kind, offset: BigInt(offset), content }];
   }
 }
