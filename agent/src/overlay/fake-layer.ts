@@ -64,6 +64,10 @@ export class FakeLayer implements OverlayLayer {
     return Buffer.from(this.#entries.get(path)?.content ?? '');
   }
 
+  readPart(path: BytePath, offset: number, length: number): Buffer | undefined {
+    return this.readFile(path)?.subarray(offset, offset + length);
+  }
+
   hashFile(path: BytePath): string | undefined {
     return createHash('sha256')
       .update(this.readFile(path) ?? '')

@@ -20,7 +20,8 @@ export interface OverlayLayer {
   list(path: BytePath): string[];
   readLink(path: BytePath): string | undefined;
   xattr(path: BytePath, name: string): Buffer | undefined;
-  readFile(path: BytePath, maxBytes: number, length?: number): Buffer | undefined;
+  readFile(path: BytePath, maxBytes: number): Buffer | undefined;
+  readPart(path: BytePath, offset: number, length: number): Buffer | undefined;
   hashFile(path: BytePath): string | undefined;
   close(): void;
 }
@@ -66,9 +67,13 @@ class DirectoryLayer implements OverlayLayer {
     return this.#read(path, (bytes) => this.#root.getXattr(bytes, name));
   }
 
-  readFile(path: BytePath, maxBytes: number, length?: number): Buffer | undefined {
-    const options = length === undefined ? { maxBytes } : { maxBytes, length };
-    return this.#read(path, (bytes) => this.#root.readFile(bytes, options))?.content;
+  readFile(path: BytePath, maxBytes: number): Buffer | undefined {
+    return this.#read(path, (bytes) => this.#root.readFile(bytes, { maxBytes }))?.content;
+  }
+
+  readPart(path: BytePath, offset: number, length: number): Buffer | undefined {
+    const part = { maxBytes: length, offset, length };
+    return this.#read(path, (bytes) => this.#root.readFile(bytes, part))?.content;
   }
 
   hashFile(path: BytePath): string | undefined {

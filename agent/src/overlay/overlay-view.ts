@@ -72,7 +72,8 @@ class OverlayView implements ClosableView {
   readonly layers: readonly ViewLayer[];
   readonly #layers: readonly OverlayLayer[];
   readonly #deadlineMs: number;
-  readonly #directories = new Map<BytePath, MergedDirectory>();
+  /** Those that are not there too: a deep path would otherwise be looked up part by part for each of its parts. */
+  readonly #directories = new Map<BytePath, MergedDirectory | undefined>();
   readonly #entries = new Map<BytePath, Map<string, MergedEntry>>();
   #cachedEntries = 0;
 
@@ -99,7 +100,11 @@ class OverlayView implements ClosableView {
   }
 
   readHead(path: BytePath, bytes: number): Buffer | undefined {
-    return this.#read(path, (layer) => layer.readFile(path, bytes, bytes));
+    return this.#read(path, (layer) => layer.readPart(path, 0, bytes));
+  }
+
+  readPart(path: BytePath, offset: number, length: number): Buffer | undefined {
+    return this.#read(path, (layer) => layer.readPart(path, offset, length));
   }
 
   hashFile(path: BytePath): string | undefined {
@@ -133,10 +138,8 @@ class OverlayView implements ClosableView {
   }
 
   #directory(path: BytePath): MergedDirectory | undefined {
-    const known = this.#directories.get(path);
-    if (known !== undefined) return known;
+    if (this.#directories.has(path)) return this.#directories.get(path);
     const directory = path === ROOT ? mergeRoot(this.#layers, ROOT) : this.#merge(path);
-    if (directory === undefined) return undefined;
     this.#cachedEntries += 1;
     if (this.#cachedEntries > MAX_CACHED_ENTRIES) this.#forget(path);
     this.#directories.set(path, directory);

@@ -67,8 +67,8 @@ export interface RootView {
    * `walkView`, which does without.
    */
   walk?(limits: WalkLimits, onEntry: (path: BytePath, entry: WalkedEntry) => void): void;
-  /** Bytes of a regular file from `offset` on, fewer at its end. Views without random access leave it out. */
-  readPart?(path: BytePath, offset: number, length: number): Buffer | undefined;
+  /** Bytes of a regular file from `offset` on, fewer at its end. Undefined where it is no regular file. */
+  readPart(path: BytePath, offset: number, length: number): Buffer | undefined;
 }
 
 export type ViewLimit = 'fileBytes' | 'totalBytes' | 'entries' | 'depth' | 'time' | 'changedWhileRead' | 'unsupported';

@@ -38,7 +38,7 @@ describe('packages of rpm', () => {
         [['rpm', path]],
       );
       assert.deepEqual(
-        inventory.packages.map(({ path: _, ...rest }) => rest),
+        inventory.packages.map(({ path: _path, ...rest }) => rest),
         [
           {
             purl: 'pkg:rpm/redhat/bash@5.1.8-6.el9?arch=x86_64',

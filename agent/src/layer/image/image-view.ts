@@ -165,6 +165,13 @@ class MergedImageView implements OciImageView {
     return file && readContent(file.spool, file.node, 0, Math.min(bytes, file.node.size));
   }
 
+  readPart(path: BytePath, offset: number, length: number): Buffer | undefined {
+    const file = this.#findFile(path);
+    if (file === undefined) return undefined;
+    const start = Math.min(offset, file.node.size);
+    return readContent(file.spool, file.node, start, Math.min(length, file.node.size - start));
+  }
+
   hashFile(path: BytePath): string | undefined {
     const file = this.#findFile(path);
     return file && hashContent(file.spool, file.node);

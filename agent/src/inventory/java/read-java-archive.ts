@@ -1,0 +1,98 @@
+import { EvidenceError } from '@holdfast/evidence';
+import { createFileBytes, type FileBytes } from '../file-bytes.ts';
+import type { FoundPackage } from '../inventory-builder.ts';
+import { guessFromManifest, parsePomProperties } from './java-manifest.ts';
+import { readZipEntry } from './read-zip-entry.ts';
+import { listZipEntries, type ZipEntry } from './zip-directory.ts';
+
+const ARCHIVE = /\.(?:jar|war|ear|par|sar|nar|jpi|hpi|rar)$/i;
+const POM_PROPERTIES = /^META-INF\/maven\/[^/]+\/[^/]+\/pom\.properties$/;
+const MANIFEST = /^META-INF\/MANIFEST\.MF$/i;
+const MAX_MANIFEST_BYTES = 1024 * 1024;
+/** What is held in memory at once: an archive in an archive, with those in it. */
+const MAX_HELD_BYTES = 192 * 1024 * 1024;
+/** All that is unpacked of one archive with those in it. */
+const MAX_TOTAL_BYTES = 1024 * 1024 * 1024;
+const MAX_DEPTH = 4;
+const MAX_ARCHIVES = 5000;
+
+/** Says by its name whether a file is a Java archive. RAR archives of another kind have no end record and are passed over. */
+export function isJavaArchive(name: string): boolean {
+  return ARCHIVE.test(name);
+}
+
+/**
+ * Reads the packages of a Java archive and of those in it, four deep: every `pom.properties`, or where an archive has
+ * none, what its manifest and its name tell. `onLimit` is told of archives that are malformed (`malformed`) or hold more
+ * than is unpacked (`archive`). Throws what `file` throws and nothing else.
+ */
+export function readJavaArchive(
+  file: FileBytes,
+  name: string,
+  onLimit: (what: 'malformed' | 'archive') => void,
+): FoundPackage[] {
+  return new JavaArchives(onLimit).read(file, name, 0);
+}
+
+class JavaArchives {
+  readonly #onLimit: (what: 'malformed' | 'archive') => void;
+  #bytesLeft = MAX_TOTAL_BYTES;
+  #heldBytes = 0;
+  #archivesLeft = MAX_ARCHIVES;
+
+  constructor(onLimit: (what: 'malformed' | 'archive') => void) {
+    this.#onLimit = onLimit;
+  }
+
+  read(file: FileBytes, name: string, depth: number): FoundPackage[] {
+    this.#archivesLeft -= 1;
+    const entries = this.#attempt(() => listZipEntries(file));
+    if (entries === undefined) return [];
+    const own = this.#readOwn(file, entries, name);
+    const nested = entries.filter((entry) => isJavaArchive(entry.name));
+    return [...own, ...nested.flatMap((entry) => this.#readNested(file, entry, depth + 1))];
+  }
+
+  #readOwn(file: FileBytes, entries: readonly ZipEntry[], name: string): FoundPackage[] {
+    const poms = entries.filter((entry) => POM_PROPERTIES.test(entry.name));
+    const found = poms.flatMap((entry) => {
+      const bytes = this.#unpack(file, entry, MAX_MANIFEST_BYTES);
+      return bytes === undefined ? [] : parsePomProperties(bytes);
+    });
+    if (found.length > 0) return found;
+    const manifest = entries.find((entry) => MANIFEST.test(entry.name));
+    const bytes = manifest === undefined ? undefined : this.#unpack(file, manifest, MAX_MANIFEST_BYTES);
+    return guessFromManifest(bytes, name.slice(name.lastIndexOf('/') + 1));
+  }
+
+  #readNested(file: FileBytes, entry: ZipEntry, depth: number): FoundPackage[] {
+    if (depth > MAX_DEPTH || this.#archivesLeft <= 0) {
+      this.#onLimit('archive');
+      return [];
+    }
+    const bytes = this.#unpack(file, entry, MAX_HELD_BYTES - this.#heldBytes);
+    if (bytes === undefined) return [];
+    this.#heldBytes += bytes.length;
+    try {
+      return this.read(createFileBytes(bytes), entry.name, depth);
+    } finally {
+      this.#heldBytes -= bytes.length;
+    }
+  }
+
+  #unpack(file: FileBytes, entry: ZipEntry, maxBytes: number): Buffer | undefined {
+    const bytes = this.#attempt(() => readZipEntry(file, entry, Math.min(maxBytes, this.#bytesLeft)));
+    this.#bytesLeft -= bytes?.length ?? 0;
+    return bytes;
+  }
+
+  #attempt<T>(step: () => T): T | undefined {
+    try {
+      return step();
+    } catch (error) {
+      if (!(error instanceof EvidenceError)) throw error;
+      this.#onLimit(error.code === 'ERR_EVIDENCE_LIMIT' ? 'archive' : 'malformed');
+      return undefined;
+    }
+  }
+}
