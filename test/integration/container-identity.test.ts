@@ -143,6 +143,19 @@ describe('which image a container runs', { skip, timeout: 300_000 }, () => {
     await world.containerd.remove(container);
   });
 
+  it('a layer whose blob was discarded is of first use, never proven', async () => {
+    const image = await addImage(world.containerd, 'discarded', 'blob gone');
+    await world.containerd.ctr(['content', 'rm', image.layers[1]?.digest ?? '']);
+    const container = await world.containerd.run({ image: image.name });
+    const { claims } = await world.look(container.id);
+    assert.deepEqual(
+      claims.image.layers.map(({ proof }) => proof),
+      ['content', 'firstUse'],
+    );
+    assert.equal(claims.image.manifest, image.manifestDigest);
+    await world.containerd.remove(container);
+  });
+
   it('a container without a package database has an inventory that says so', async () => {
     const image = await addImage(world.containerd, 'bare', 'x');
     const container = await world.containerd.run({ image: image.name });

@@ -31,12 +31,13 @@ describe('containers that come, change and go', { skip, timeout: 300_000 }, () =
   const collect = () => world.collector.collect();
   const readNow = async ({ id }: RunningContainer) => readContainer(await collect(), id);
 
-  /** Runs a container and waits until it is scanned and proven. */
+  /** Runs a container and waits until it is scanned and proven as running: before its start it is scanned too. */
   async function runScanned(args: readonly string[] = []): Promise<RunningContainer> {
     const container = await world.containerd.run({ image: IMAGE, args });
     await waitFor(
       () => readNow(container),
-      ({ claims }) => claims.scan.complete,
+      ({ claims }) =>
+        claims.scan.complete && claims.status === 'running' && claims.mounts.some(({ coversImage }) => coversImage),
     );
     return container;
   }

@@ -153,6 +153,27 @@ describe('changes in a running container', { skip, timeout: 300_000 }, () => {
     assert.deepEqual(listDrift(await seeAndRemove()), ['added /app/a%FFb%25']);
   });
 
+  it('a tree made to harm its reader is bounded, and each limit is named', async () => {
+    const quiet = await world.containerd.run({ image: image.name });
+    const first = await world.look(quiet.id);
+    const deep = Array.from({ length: 1_500 }, () => 'd').join('/');
+    await change(`mkdir -p /opt; cd /opt; mkdir -p ${deep}; cd ${deep}; mkdir -p ${deep}`);
+    const seen = await seeAndRemove();
+    assert.equal(seen.claims.scan.complete, false);
+    assert.ok(seen.claims.scan.limits.includes('drift:entries'), seen.claims.scan.limits.join());
+    assert.equal(seen.drift?.complete, false);
+    assert.ok((await world.look(quiet.id)).bytes.equals(first.bytes));
+    await world.containerd.remove(quiet);
+  });
+
+  it('a sparse file of a terabyte is named and not read', async () => {
+    await change('mkdir -p /opt; busybox truncate -s 1024G /opt/sparse; ln -s /proc/1/root/etc/shadow /opt/out');
+    const seen = await seeAndRemove();
+    assert.deepEqual(seen.claims.scan.limits, ['drift:fileBytes:/opt/sparse']);
+    assert.equal(findDrift(seen, '/opt/out').after?.target, '/proc/1/root/etc/shadow');
+    assert.equal(findDrift(seen, '/opt/out').after?.sha256, undefined);
+  });
+
   it('an untouched container stays byte for byte the same beside one that changes', async () => {
     const quiet = await world.containerd.run({ image: image.name });
     const first = await world.look(quiet.id);

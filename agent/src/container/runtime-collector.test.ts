@@ -127,15 +127,15 @@ afterEach(async () => {
   for (const each of open.splice(0)) await each.close();
 });
 
-async function startWorld(ids: string[], scan: (key: string) => Promise<ScanReply>) {
+async function startWorld(ids: string[], scan: (key: string, isSlow: boolean) => Promise<ScanReply>) {
   const runtime = new FakeRuntime();
   for (const id of ids) runtime.running.add(id);
   const scanned: string[] = [];
   const scanner: Scanner = {
-    scan: (createRequest) => {
+    scan: (createRequest, { isSlow }) => {
       const { key } = createRequest();
       scanned.push(key);
-      return scan(key);
+      return scan(key, isSlow);
     },
     prove: async () => ({
       proof: 'content',
@@ -170,7 +170,7 @@ async function startWorld(ids: string[], scan: (key: string) => Promise<ScanRepl
     coalesceMs: 1,
     pollMs: 10_000,
     sweepMs: 10_000,
-    scanTimeoutMs: 1_000,
+    scanTimeoutMs: 10_000,
     lowerCheckMs: 10_000,
     scrubMs: 10_000,
   });
@@ -271,6 +271,19 @@ test('a failed scan takes the clean claims of yesterday away', async () => {
   const claims = await readClaims(collector, 'c1');
   assert.deepEqual([claims?.drift, claims?.inventory, claims?.scan.limits], [null, null, ['notScanned', 'scan:time']]);
   assert.equal(collector.pending().length, 1);
+});
+
+test('a scan that does not end soon is done again apart from the others, and the next ones too', async () => {
+  const asked: boolean[] = [];
+  const timeout = new AgentError('ERR_AGENT_SCAN', 'x', { cause: new ScanFailure('time', 'x') });
+  const { collector } = await startWorld(['c1'], async (_key, isSlow) => {
+    asked.push(isSlow);
+    if (!isSlow) throw timeout;
+    return createReply('r');
+  });
+  await until(() => collector.pending().length === 0);
+  assert.deepEqual(asked, [false, true]);
+  assert.equal((await readClaims(collector, 'c1'))?.scan.complete, true);
 });
 
 test('a runtime of another kind is unsupported, not scanned and not pending', async () => {

@@ -33,6 +33,8 @@ export interface RuntimeCollectorDeps {
 const RELIST_MS = 30_000;
 /** A command that was started in a container has unshared, mounted or changed its root by then, if it does. */
 const SETTLED_MS = 1_000;
+/** A walk that takes long is repeated no sooner than after this many times its length. */
+const SWEEP_SHARE = 20;
 /** Containers looked at side by side. */
 const PARALLEL_LOOKS = 8;
 
@@ -195,7 +197,8 @@ export class RuntimeCollector implements ContainerCollector {
     const nowMs = this.#deps.clock.monotonicMs();
     const ageMs = this.#watch.works ? this.#deps.sweepMs : this.#deps.pollMs / 2;
     for (const container of this.#containers.values()) {
-      if (nowMs - container.timing.finishedMs >= ageMs) this.#mark(container);
+      const { timing } = container;
+      if (nowMs - timing.finishedMs >= Math.max(ageMs, timing.walkMs * SWEEP_SHARE)) this.#mark(container);
     }
   }
 

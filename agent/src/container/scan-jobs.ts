@@ -20,11 +20,14 @@ export interface ScanJobsDeps {
 }
 
 const MAX_LIMITS = 200;
+/** What a scan may take among the others. */
+const FAST_BUDGET_MS = 4_000;
 
 /** Runs scans and keeps what containers of one image share. */
 export class ScanJobs {
   readonly #deps: ScanJobsDeps;
   readonly #baselines = new Map<string, Baseline>();
+  readonly #underWay = new Map<TrackedContainer, string>();
 
   constructor(deps: ScanJobsDeps) {
     this.#deps = deps;
@@ -35,17 +38,12 @@ export class ScanJobs {
    * only what is not listed moved. After a failure the container has no result but the reason.
    */
   async run(container: TrackedContainer, rootfs: Rootfs): Promise<'same' | 'counted' | 'changed'> {
-    const { scanner, clock, budgetMs } = this.#deps;
+    const { clock } = this.#deps;
     const before = describeResult(container);
     const driftBefore = container.scan?.drift.sha256;
     container.timing.start(clock.monotonicMs());
-    let lowerKey = '';
     try {
-      const createRequest = () => {
-        lowerKey = this.#formatLowerKey(rootfs);
-        return this.#createRequest(container, rootfs, lowerKey);
-      };
-      const reply = await scanner.scan(createRequest, budgetMs);
+      const { reply, lowerKey } = await this.#scan(container, rootfs);
       this.#store(container, lowerKey, reply);
       container.failure = undefined;
       container.timing.finish(clock.monotonicMs(), reply.drift.tookMs);
@@ -55,14 +53,41 @@ export class ScanJobs {
       container.inventoryOf = undefined;
       container.failure = `scan:${readScanFailure(error) ?? 'error'}`;
       container.timing.fail(clock.monotonicMs());
+    } finally {
+      this.#underWay.delete(container);
     }
     if (describeResult(container) !== before) return 'changed';
     return container.scan?.drift.sha256 === driftBefore ? 'same' : 'counted';
   }
 
+  /** A scan that does not end within a short time is started anew apart from the others, and so are those that follow. */
+  async #scan(container: TrackedContainer, rootfs: Rootfs): Promise<{ reply: ScanReply; lowerKey: string }> {
+    const { scanner, clock, budgetMs } = this.#deps;
+    const isSlow = container.isSlow || budgetMs <= FAST_BUDGET_MS;
+    const options = { budgetMs: isSlow ? budgetMs : FAST_BUDGET_MS, isSlow };
+    let started = { lowerKey: '', atMs: 0 };
+    const createRequest = () => {
+      started = { lowerKey: this.#formatLowerKey(rootfs), atMs: clock.monotonicMs() };
+      this.#underWay.set(container, started.lowerKey);
+      return this.#createRequest(container, rootfs, started.lowerKey, options.budgetMs);
+    };
+    const reply = await scanner.scan(createRequest, options).catch((error: unknown) => {
+      if (isSlow || readScanFailure(error) !== 'time') throw error;
+      return undefined;
+    });
+    if (!isSlow && (reply === undefined || ranOutOfTime(reply))) {
+      container.isSlow = true;
+      return await this.#scan(container, rootfs);
+    }
+    if (reply === undefined) throw new TypeError('a scan that is not slow was tried again');
+    container.isSlow = clock.monotonicMs() - started.atMs > FAST_BUDGET_MS / 2;
+    return { reply, lowerKey: started.lowerKey };
+  }
+
   /** Forgets what no container in use needs. */
   keepOnly(containers: Iterable<TrackedContainer>): void {
-    const inUse = new Set([...containers].map((container) => container.inventoryOf?.lowerKey));
+    const known = [...containers].map((container) => container.inventoryOf?.lowerKey);
+    const inUse = new Set([...known, ...this.#underWay.values()]);
     for (const lowerKey of this.#baselines.keys()) if (!inUse.has(lowerKey)) this.#baselines.delete(lowerKey);
   }
 
@@ -75,7 +100,12 @@ export class ScanJobs {
     return JSON.stringify(lowers.map((lower) => [lower, this.#deps.proofs.generationOf(this.toHostPath(lower))]));
   }
 
-  #createRequest(container: TrackedContainer, rootfs: Rootfs, lowerKey: string): Omit<ScanRequest, 'kind'> {
+  #createRequest(
+    container: TrackedContainer,
+    rootfs: Rootfs,
+    lowerKey: string,
+    budgetMs: number,
+  ): Omit<ScanRequest, 'kind'> {
     const diffIds = container.image?.image?.config.diffIds ?? [];
     const { inventoryOf, record } = container;
     return {
@@ -84,9 +114,10 @@ export class ScanJobs {
       lowers: rootfs.lowers.map((lower, at) => ({ directory: this.toHostPath(lower), diffId: diffIds[at] ?? null })),
       upper: rootfs.upper === undefined ? null : this.toHostPath(rootfs.upper),
       mountPoints: listMountPoints(container),
-      wantsBaseline: !this.#baselines.has(lowerKey),
+      // One that is not whole is tried again.
+      wantsBaseline: this.#baselines.get(lowerKey)?.limits.length !== 0,
       inventoryOf: inventoryOf?.lowerKey === lowerKey ? inventoryOf.relevantDigest : null,
-      budgetMs: this.#deps.budgetMs,
+      budgetMs,
     };
   }
 
@@ -114,6 +145,11 @@ export class ScanJobs {
     container.covered = new Set(reply.covered);
     container.inventoryOf = { relevantDigest: reply.drift.relevantDigest, lowerKey };
   }
+}
+
+function ranOutOfTime({ drift, baseline, inventory }: ScanReply): boolean {
+  const merged = typeof inventory === 'string' ? [] : inventory.limits;
+  return [...drift.limits, ...(baseline?.limits ?? []), ...merged].some((limit) => /^time\b/.test(limit));
 }
 
 function pickInventory(

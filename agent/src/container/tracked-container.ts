@@ -23,6 +23,8 @@ export class TrackedContainer {
   runtimeFailure: string | undefined;
   /** Digest of the relevant drift that the inventory at hand belongs to, and the layers that both were read of. */
   inventoryOf: { readonly relevantDigest: string; readonly lowerKey: string } | undefined;
+  /** Its last scan took so long that the next is done apart from those of others. */
+  isSlow = false;
   /** The runtime said that its first process ended, and nothing was started since. */
   hasExited = false;
   readonly timing: ScanTiming;
@@ -107,6 +109,11 @@ export class ScanTiming {
   /** End of the last finished scan; before the first one, when the container was first seen. */
   get finishedMs(): number {
     return this.#finishedMs;
+  }
+
+  /** What the last walk of the upper directory took. */
+  get walkMs(): number {
+    return this.#walkMs;
   }
 
   /** Since when there is a change that no finished scan covers. */

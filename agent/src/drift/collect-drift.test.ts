@@ -304,6 +304,21 @@ test('entries that did not move are not opened again', () => {
   assert.ok(moved.opened > 0);
 });
 
+test('what vanished is forgotten although no entry has to be compared anew', () => {
+  const memory = createDriftMemory();
+  assert.equal(scan({ '/tmp/a.sh': 'x', '/tmp/b.sh': 'x' }, { memory }).counts.relevant, 2);
+  assert.deepEqual(list(scan({ '/tmp/b.sh': 'x' }, { memory }).drift.relevant), ['added /tmp/b.sh']);
+  assert.deepEqual(list(scan({}, { memory }).drift.relevant), []);
+});
+
+test('a limit that was hit before is not forgotten, nor is its end', () => {
+  const memory = createDriftMemory();
+  const entries = { '/etc/conf': 'a=2' };
+  assert.equal(scan(entries, { memory, deadlineMs: 0 }).drift.complete, false);
+  assert.equal(scan(entries, { memory }).drift.complete, true);
+  assert.equal(scan(entries, { memory, deadlineMs: 0 }).drift.complete, false);
+});
+
 test('an entry that could not be read is tried again', () => {
   const memory = createDriftMemory();
   const fails = new RootfsError('ERR_ROOTFS_CHANGED', 'moved');

@@ -29,6 +29,8 @@ export interface DriftMemory {
   removed: Map<BytePath, DriftEntry>;
   /** purl of the owner by path, undefined where the image's database names none. */
   owners: Map<BytePath, string | undefined>;
+  /** What came of exactly these entries, none of which had to be compared anew. */
+  last: { readonly entries: string; readonly outcome: DriftOutcome } | undefined;
 }
 
 export interface DriftOutcome {
@@ -81,6 +83,8 @@ class DriftBuilder {
   readonly #limits = new Set<string>();
   readonly #byDirectory: Record<string, { entries: number; bytes: number }> = {};
   readonly #list = createHash('sha256');
+  readonly #walked = createHash('sha256');
+  #isKnown = true;
   #others = 0;
   #otherBytes = 0;
 
@@ -93,6 +97,8 @@ class DriftBuilder {
     const signature = formatSignature(entry);
     const known = this.#request.memory.outcomes.get(entry.path);
     const outcome = known?.signature === signature ? known.outcome : compareEntry(entry, this.#request);
+    if (outcome !== known?.outcome) this.#isKnown = false;
+    this.#walked.update(`${entry.path}\0${signature}\n`, 'latin1');
     const isFinal = outcome.kind !== 'relevant' || outcome.limit === undefined;
     if (isFinal && this.#remembered.size < MAX_REMEMBERED) this.#remembered.set(entry.path, { signature, outcome });
     this.#seen.add(entry.path);
@@ -105,6 +111,14 @@ class DriftBuilder {
   }
 
   finish(): DriftOutcome {
+    const { memory } = this.#request;
+    const entries = this.#walked.update([...this.#limits].join('\n')).digest('hex');
+    const last = this.#isKnown && memory.last?.entries === entries ? memory.last : { entries, outcome: this.#build() };
+    memory.last = last;
+    return last.outcome;
+  }
+
+  #build(): DriftOutcome {
     for (const path of this.#hiding) this.#addHidden(path);
     this.#request.memory.outcomes = this.#remembered;
     this.#request.memory.removed = this.#removed;
@@ -184,5 +198,5 @@ function formatSignature({ stat }: UpperEntry): string {
 
 /** An empty memory, for the first scan of a container or after its image or mounts changed. */
 export function createDriftMemory(): DriftMemory {
-  return { outcomes: new Map(), removed: new Map(), owners: new Map() };
+  return { outcomes: new Map(), removed: new Map(), owners: new Map(), last: undefined };
 }

@@ -4,12 +4,21 @@ import { ScanFailure, WorkerLane } from './worker-lane.ts';
 
 /** Scans containers and proves layers, apart from the event loop and from one another. */
 export interface Scanner {
-  /** Asks for the request when its turn comes. Rejects with `AgentError` ERR_AGENT_SCAN; `readScanFailure` tells why. */
-  scan(createRequest: () => Omit<ScanRequest, 'kind'>, budgetMs: number): Promise<ScanReply>;
+  /**
+   * Asks for the request when its turn comes. `slow` scans have a thread of their own. Rejects with `AgentError`
+   * ERR_AGENT_SCAN; `readScanFailure` tells why.
+   */
+  scan(createRequest: () => Omit<ScanRequest, 'kind'>, options: ScanOptions): Promise<ScanReply>;
   prove(request: Omit<ProofRequest, 'kind'>): Promise<ProofReply>;
   /** Forgets what is remembered of a container that is gone. */
   forget(key: string): Promise<void>;
   close(): Promise<void>;
+}
+
+export interface ScanOptions {
+  /** Longest time of the scan, in milliseconds, from when its turn came. */
+  readonly budgetMs: number;
+  readonly isSlow: boolean;
 }
 
 export interface ScannerOptions {
@@ -19,26 +28,30 @@ export interface ScannerOptions {
   readonly proofTimeoutMs?: number;
 }
 
-const IDLE_PROOF_MS = 10_000;
+/** Threads that are not needed all the time end after so long. */
+const IDLE_MS = 10_000;
 /** What a scan may take beyond its own budget before its thread is ended. */
-const GRACE_MS = 5_000;
+const GRACE_MS = 1_000;
 
 /**
- * Creates a scanner with two threads: one scans, one proves layers, so that the comparison of a large image delays no
- * scan. A request that crashes, exhausts or outstays its thread fails alone; those that wait get a new thread.
+ * Creates a scanner with three threads: one for scans, one for scans that are known to take long, one that proves layers,
+ * so that neither a large image nor a container that makes itself slow delays the others. A request that crashes, exhausts or outstays its thread fails alone; those that wait get a new thread.
  */
 export function createScanner(options: ScannerOptions = {}): Scanner {
   const maxHeapMb = options.maxHeapMb ?? 384;
   const module = new URL(import.meta.url.endsWith('.ts') ? './scan-worker.ts' : './scan-worker.js', import.meta.url);
   const scans = new WorkerLane({ module, maxHeapMb });
-  const proofs = new WorkerLane({ module, maxHeapMb, idleMs: IDLE_PROOF_MS });
+  const slowScans = new WorkerLane({ module, maxHeapMb, idleMs: IDLE_MS });
+  const proofs = new WorkerLane({ module, maxHeapMb, idleMs: IDLE_MS });
   const proofTimeoutMs = options.proofTimeoutMs ?? 1_800_000;
   return {
-    scan: async (createRequest, budgetMs) =>
-      toScanReply(await scans.run(() => ({ ...createRequest(), kind: 'scan' }), budgetMs + GRACE_MS)),
+    scan: async (createRequest, { budgetMs, isSlow }) => {
+      const lane = isSlow ? slowScans : scans;
+      return toScanReply(await lane.run(() => ({ ...createRequest(), kind: 'scan' }), budgetMs + GRACE_MS));
+    },
     prove: async (request) => toProofReply(await proofs.run(() => ({ ...request, kind: 'proof' }), proofTimeoutMs)),
     forget: async (key) => void (await scans.run(() => ({ kind: 'forget', key }), GRACE_MS)),
-    close: async () => void (await Promise.all([scans.close(), proofs.close()])),
+    close: async () => void (await Promise.all([scans, slowScans, proofs].map((lane) => lane.close()))),
   };
 }
 
