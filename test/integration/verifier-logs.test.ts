@@ -93,7 +93,6 @@ async function readResult(): Promise<Result> {
 
 const codesOf = ({ findings }: Result) =>
   findings.map(({ code }) => code).filter((code) => /^(?:BOOT|SECURE|CMDLINE|IMA|CLAIMS)_/.test(code));
-/** Of what is wrong, not of what is merely told. */
 const wrongOf = (result: Result) =>
   codesOf(result).filter((code) => !['BOOT_SESSION_NEW', 'BOOT_LOG_QUIRK', 'BOOT_NOT_REFERENCED'].includes(code));
 
