@@ -43,8 +43,8 @@ function run(command: string, args: readonly string[], cwd = CHECKOUT) {
 const quickstart = (...args: string[]) => run(join(CHECKOUT, 'scripts/quickstart'), args);
 const holdfast = (args: string[], cwd = CHECKOUT) => run(join(CHECKOUT, 'scripts/holdfast'), args, cwd);
 
-/** What a run may leave behind: processes, mounts and files of its own kind. */
-function findLeftovers(): string[] {
+/** What a run may leave behind: processes, mounts, control groups and files of its own kind. */
+function findTraces(): string[] {
   const processes = run('sh', ['-c', 'pgrep -fa "/var/tmp/holdfast-" || true']).stdout.split('\n').filter(Boolean);
   const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
     .split('\n')
@@ -58,10 +58,18 @@ function findLeftovers(): string[] {
   return [...processes.filter((line) => !line.includes('pgrep')), ...mounts, ...named];
 }
 
+/** Traces that were not there before this suite: another run beside it is not ours to judge. */
+function findLeftovers(): string[] {
+  return findTraces().filter((trace) => !tracesBefore.has(trace));
+}
+
+let tracesBefore: ReadonlySet<string> = new Set();
+
 suite('quickstart, end to end on a real runtime and a TPM simulator', () => {
   let directory = '';
   before(() => {
     directory = mkdtempSync(join(tmpdir(), 'holdfast-e2e-'));
+    tracesBefore = new Set(findTraces());
   });
   after(() => {
     quickstart('--stop');
