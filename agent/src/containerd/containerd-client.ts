@@ -64,7 +64,7 @@ export interface ContainerdClient {
   listBlobs(namespace: string, label: string, value: string): Promise<content.Info[]>;
   /** Whole blob of at most `maxBytes`, whose SHA-256 was recomputed. */
   readBlob(namespace: string, digest: string, maxBytes: number): Promise<Buffer | undefined>;
-  /** The bytes of a blob as they come; the caller checks the digest. */
+  /** The bytes of a blob as they come, without a deadline; the caller checks the digest. */
   streamBlob(namespace: string, digest: string): AsyncIterable<Uint8Array>;
   readRoots(): Promise<ContainerdRoots>;
   subscribe: ContainerdSubscription;
@@ -156,7 +156,7 @@ class GrpcContainerdClient implements ContainerdClient {
     const chunks: Uint8Array[] = [];
     let size = 0;
     try {
-      for await (const chunk of this.streamBlob(namespace, digest)) {
+      for await (const chunk of this.#openBlob(digest, this.#options(namespace))) {
         size += chunk.length;
         if (size > maxBytes) throw this.#dataError(`blob ${digest} has more than ${maxBytes} bytes`);
         chunks.push(chunk);
@@ -172,8 +172,11 @@ class GrpcContainerdClient implements ContainerdClient {
     return bytes;
   }
 
-  async *streamBlob(namespace: string, digest: string) {
-    const options = { interceptors: [createNamespaceInterceptor(namespace)] };
+  streamBlob(namespace: string, digest: string) {
+    return this.#openBlob(digest, { interceptors: [createNamespaceInterceptor(namespace)] });
+  }
+
+  async *#openBlob(digest: string, options: CallOptions) {
     const stream = openServerStream(this.#channel, content.Content.method.read, { digest }, options);
     try {
       for await (const message of stream) yield readChunk(message);
