@@ -184,7 +184,7 @@ async function openTpmKeys(
   });
   closers.push(() => queue.close());
   const onReplaced = (reason: string) => log.warn('new keys made', { reason });
-  const ring = new TpmKeyRing({ queue, state, ekTemplate, randomBytes, onReplaced });
+  const ring = new TpmKeyRing({ queue, state, ekTemplate, randomBytes, nowMs: () => clock.nowMs(), onReplaced });
   return { ring, sealer: createTpmSealer({ keys: ring, listLoggedPcrs: () => collector.loggedPcrs }) };
 }
 
@@ -234,7 +234,7 @@ async function openRounds(
 }
 
 async function openEnroller({ config, state, clock, log, tls }: Base, { ring }: Keys): Promise<Enroller | undefined> {
-  const { verifier, kubeNode } = config;
+  const { verifier, kubeNode, keyLifetimeMs } = config;
   if (ring === undefined || verifier === undefined) return undefined;
   return await Enroller.open({
     state,
@@ -243,7 +243,9 @@ async function openEnroller({ config, state, clock, log, tls }: Base, { ring }: 
     kubeNode,
     tlsSpkiSha256: tls.spkiSha256,
     verifier: verifier.address,
+    ...(keyLifetimeMs === undefined ? {} : { keyLifetimeMs }),
     onEnrolled: ({ kid }) => log.info('enrolled', { kid, address: verifier.address }),
+    onRotationFailed: (error) => log.warn('keys not rotated', describeError(error)),
   });
 }
 

@@ -152,7 +152,9 @@ export class AgentPeer {
     const proof = await next();
     if (proof.case !== 'proof') throw new Error('no proof');
     const { kubeNode, ekPublic, ekCertificates } = begin.value;
-    const keys = { akPublic, signingPublic, certifyAttest, certifySignature, tlsSpkiSha256 };
+    const { rotationAttest, rotationSignature } = offered.value;
+    const certified = { certifyAttest, certifySignature, rotationAttest, rotationSignature };
+    const keys = { akPublic, signingPublic, ...certified, tlsSpkiSha256 };
     const transcript = computeTranscript({ kubeNode, ekPublic, ekCertificates, nonce, ...keys, ...credential });
     verifyProof(secret, transcript, proof.value.hmac);
     this.keys = { signingKey: publicToKeyObject(signing), akPublic: ak.encoded, ekName: computeName(ek) };

@@ -79,6 +79,8 @@ function makeKeys(tpm: SoftwareTpm, spki: string, nonce: Buffer, { keys: change 
     certifyAttest: attest,
     certifySignature: signature,
     tlsSpkiSha256: Buffer.from(spki, 'hex'),
+    rotationAttest: Buffer.alloc(0),
+    rotationSignature: Buffer.alloc(0),
   };
   return change?.(right, nonce) ?? right;
 }

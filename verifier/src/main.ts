@@ -12,6 +12,7 @@ import type { Logger } from 'pino';
 import { loadVerifierKeys } from './certificates/verifier-keys.ts';
 import { openTrustSource } from './config/trust-source.ts';
 import type { VerifierConfig } from './config/verifier-config.ts';
+import { createOperatorRoutes } from './enrolment/operator-routes.ts';
 import { openStores } from './open-stores.ts';
 import { createReferenceRoutes } from './reference-book/reference-service.ts';
 import { createResultRoutes } from './results/result-service.ts';
@@ -102,7 +103,8 @@ async function startServer(
     onError: (error, method) => log.error({ method, ...describeError(error) }, 'call failed'),
   };
   const { results, references } = stores;
-  const { feed, book } = core;
+  const { feed, book, desk } = core;
+  const resultDeps = { results, references, feed, guard, now, staleAfterMs: config.staleAfterMs };
   const server = await startGrpcServer({
     listen: config.listen,
     tls,
@@ -112,7 +114,7 @@ async function startServer(
       { service: AttestationService, routes: createAttestationRoutes(core, guard) },
       {
         service: ResultService,
-        routes: createResultRoutes({ results, references, feed, guard, now, staleAfterMs: config.staleAfterMs }),
+        routes: [...createResultRoutes(resultDeps), ...createOperatorRoutes(desk, guard)],
       },
       { service: ReferenceService, routes: createReferenceRoutes({ book, store: references, guard }) },
     ],

@@ -6,6 +6,7 @@ import { type ContentStore, createContentStore } from './store/content-store.ts'
 import { createEnrolmentStore, type EnrolmentStore } from './store/enrolment-store.ts';
 import { createMetaStore, type MetaStore } from './store/meta-store.ts';
 import { openDatabase } from './store/open-database.ts';
+import { createOperatorStore, type OperatorStore } from './store/operator-store.ts';
 import { createReferenceStore, type ReferenceStore } from './store/reference-store.ts';
 import { createResultStore, type ResultStore } from './store/result-store.ts';
 
@@ -18,6 +19,7 @@ export interface Stores {
   readonly bootSessions: BootSessionStore;
   readonly results: ResultStore;
   readonly references: ReferenceStore;
+  readonly operators: OperatorStore;
   readonly meta: MetaStore;
 }
 
@@ -32,6 +34,7 @@ export function openStores(stateDir: string): Stores {
     bootSessions: createBootSessionStore(database),
     results: createResultStore(database),
     references: createReferenceStore(database),
+    operators: createOperatorStore(database),
     meta: createMetaStore(database),
   };
 }

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { computeName, parsePublic } from '@holdfast/evidence';
 import type { AttesterMessage, EnrollRequest, EnrollResponse, Snapshot, VerifierMessage } from '@holdfast/proto';
 import type { Logger } from 'pino';
 import type { VerifierKeys } from './certificates/verifier-keys.ts';
@@ -7,6 +8,8 @@ import type { VerifierConfig } from './config/verifier-config.ts';
 import { adoptEnrolment } from './enrolment/adopt-enrolment.ts';
 import { createEndorsementJudge } from './enrolment/endorsement.ts';
 import { enrol } from './enrolment/enrol.ts';
+import { createOperatorDesk, type OperatorDesk } from './enrolment/operator-desk.ts';
+import type { KeySuccession } from './enrolment/verify-succession.ts';
 import { createNonceIssuer } from './nonce/nonce-issuer.ts';
 import type { Stores } from './open-stores.ts';
 import { createReappraisalQueue, type ReappraisalQueue } from './reappraisal-queue.ts';
@@ -19,6 +22,7 @@ import { createNodeRegistry, type NodeRegistry } from './session/node-registry.t
 import { createEvidenceResolver } from './session/resolve-evidence.ts';
 import { createRoundProcessor } from './session/round-processor.ts';
 import type { EnrolledNode } from './store/enrolment-store.ts';
+import { runTransaction } from './store/open-database.ts';
 import { describeError } from './verifier-log.ts';
 import { VERIFIER_VERSION } from './version.ts';
 
@@ -26,6 +30,7 @@ import { VERIFIER_VERSION } from './version.ts';
 export interface VerifierCore {
   readonly book: ReferenceBook;
   readonly feed: ResultFeed;
+  readonly desk: OperatorDesk;
   converse(port: MessagePort<AttesterMessage, VerifierMessage>): Promise<void>;
   enrol(port: MessagePort<EnrollRequest, EnrollResponse>): Promise<void>;
   /** Takes over the enrolment that a snapshot shows. */
@@ -48,6 +53,8 @@ export interface CoreDeps {
 const NONCE_LIFETIME_MS = 60_000;
 const MAX_NODES = 20_000;
 const NODES_PAGE = 1000;
+/** Evidence that was on its way when its key was rotated is taken for this long. */
+const ROTATION_OVERLAP_MS = 60_000;
 
 /** Wires the parts of a verifier together. */
 export function createVerifierCore(deps: CoreDeps): VerifierCore {
@@ -67,24 +74,39 @@ export function createVerifierCore(deps: CoreDeps): VerifierCore {
     onChange: (subjects) => queue.add(subjects.flatMap((subject) => stores.results.listNodesWithManifest(subject))),
   });
   const conversation = createConversation(deps, feed, registry, book);
-  const takeEnrolment = (node: EnrolledNode, akReplaced: boolean, message: string): void => {
-    if (akReplaced) stores.chain.addIncident(node.ueid, 'AK_REPLACED', now());
-    registry.update(node);
-    log.info({ kubeNode: node.label, ueid: node.ueid, kid: node.kid, akReplaced }, message);
+  const takeEnrolment = (node: EnrolledNode, succession: KeySuccession, message: string): void => {
+    const { ueid, kid, label } = node;
+    if (succession === 'replaced') stores.chain.addIncident(ueid, 'AK_REPLACED', now());
+    if (succession === 'rotated') {
+      const akName = computeName(parsePublic(node.akPublic)).toString('hex');
+      runTransaction(stores.database, () => stores.chain.renameAk(ueid, akName));
+    }
+    registry.update(node, succession === 'rotated' ? now() + ROTATION_OVERLAP_MS : undefined);
+    log.info({ kubeNode: label, ueid, kid, succession }, message);
   };
+  const desk = createOperatorDesk({
+    ...stores,
+    registry,
+    now,
+    reappraise: (ueid) => queue.add([ueid]),
+    onAction: (message, details) => log.warn(details, message),
+  });
   return {
     book,
     feed,
+    desk,
     converse: async (port) => await converse(port, conversation),
     enrol: async (port) => {
-      const onEnrolled = (node: EnrolledNode, akReplaced: boolean) => takeEnrolment(node, akReplaced, 'enrolled');
+      const onEnrolled = (node: EnrolledNode, succession: KeySuccession) => takeEnrolment(node, succession, 'enrolled');
       await enrol(port, { store: stores.enrolment, trust, issuer: deps.keys.issuer, now, randomBytes, onEnrolled });
     },
     adopt: (snapshot) => {
       const node = adoptEnrolment(snapshot, trust(), stores.enrolment, now());
       const before = stores.enrolment.findNode(node.ueid);
-      stores.enrolment.saveNode(node);
-      takeEnrolment(node, before !== undefined && !before.akPublic.equals(node.akPublic), 'enrolment adopted');
+      // A snapshot brings no EK certificates, and those that were seen before are about the same key.
+      stores.enrolment.saveNode({ ...node, ekCertificates: before?.ekCertificates ?? [] });
+      const isSame = before === undefined || before.akPublic.equals(node.akPublic);
+      takeEnrolment(node, isSame ? 'same' : 'replaced', 'enrolment adopted');
     },
     reappraiseAll: () => queue.add(listUeids(stores)),
     close: async () => await queue.close(),

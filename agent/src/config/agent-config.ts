@@ -37,6 +37,8 @@ export interface AgentConfig {
   tls: AgentTlsFiles;
   /** Milliseconds between rounds when nothing changes; each interval is drawn from 0.7 to 0.9 of it. */
   heartbeatMs: number;
+  /** Age of AK and signing key from which on new ones take their place when their certificates are renewed. */
+  keyLifetimeMs?: number;
   /** Manifest digest of the agent's own image, `sha256:…`, where it runs in a container. */
   image?: string;
   logLevel: LogLevel;

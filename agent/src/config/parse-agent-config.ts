@@ -31,6 +31,7 @@ export function parseAgentConfig(json: unknown): AgentConfig {
     'listen',
     'tls',
     'heartbeatMs',
+    'keyLifetimeMs',
     'image',
     'logLevel',
   ]);
@@ -46,6 +47,9 @@ export function parseAgentConfig(json: unknown): AgentConfig {
   };
   if (fields.verifier !== undefined) config.verifier = parseVerifier(fields.verifier);
   if (fields.listen !== undefined) config.listen = takeAddress(fields.listen, 'listen', 0);
+  if (fields.keyLifetimeMs !== undefined) {
+    config.keyLifetimeMs = takeInteger(fields.keyLifetimeMs, 'keyLifetimeMs', 1_000, 10 * 365 * 86_400_000);
+  }
   if (fields.image !== undefined) config.image = takeMatch(fields.image, 'image', DIGEST, 'a digest, sha256:…');
   if (config.verifier === undefined && config.listen === undefined) {
     throw refuse('the agent settings need "verifier" (to dial), "listen" (to serve), or both');

@@ -2,8 +2,7 @@ import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { computeProof, computeTranscript } from '@holdfast/evidence';
 import { type EnrollRequest, EnrollRequestSchema, type EnrollResponse } from '@holdfast/proto';
 import { AgentError } from '../agent-error.ts';
-import type { TpmKeyRing } from '../tpm/tpm-key-ring.ts';
-import { readEkCertificates } from './ek-certificates.ts';
+import type { EnrolmentKeys } from './enrolment-keys.ts';
 
 /** One end of the Enroll stream. */
 export interface EnrolmentPort {
@@ -14,7 +13,7 @@ export interface EnrolmentPort {
 }
 
 export interface EnrolmentInput {
-  readonly keys: TpmKeyRing;
+  readonly keys: EnrolmentKeys;
   readonly kubeNode: string;
   readonly tlsSpkiSha256: string;
 }
@@ -35,41 +34,17 @@ export async function enrol(
   port: EnrolmentPort,
   { keys, kubeNode, tlsSpkiSha256 }: EnrolmentInput,
 ): Promise<{ certificates: Buffer[]; kid: string }> {
-  const { identity, certificates } = await keys.use(async ({ identity, device }) => {
-    return { identity, certificates: await readEkCertificates(device, identity.ekPublic) };
-  });
-  const begin = { kubeNode, ekPublic: identity.ekPublic, ekCertificates: certificates };
+  const { kid, ...ek } = await keys.begin();
+  const begin = { kubeNode, ...ek };
   await send(port, { case: 'begin', value: begin });
   const nonce = await receiveNonce(port);
-  const offered = await offerKeys(keys, nonce, Buffer.from(tlsSpkiSha256, 'hex'));
+  const offered = { ...(await keys.offer(nonce)), tlsSpkiSha256: Buffer.from(tlsSpkiSha256, 'hex') };
   await send(port, { case: 'keys', value: offered });
-  const { idObject, encryptedSecret } = await receiveChallenge(port);
-  const secret = await keys.useWithEk(({ device, ak, akAuth }, ek) =>
-    device.activateCredential({ key: ak, keyAuth: akAuth, ek, ...keys.ekPolicy, idObject, encryptedSecret }),
-  );
-  const transcript = computeTranscript({ ...begin, nonce, ...offered, idObject, encryptedSecret });
+  const credential = await receiveChallenge(port);
+  const secret = await keys.activate(credential);
+  const transcript = computeTranscript({ ...begin, nonce, ...offered, ...credential });
   await send(port, { case: 'proof', value: { hmac: computeProof(secret, transcript) } });
-  return await receiveEnrolled(port, identity.kid);
-}
-
-/** The keys are those loaded now: where they changed since the begin, the Verifier refuses the certification. */
-function offerKeys(keys: TpmKeyRing, nonce: Buffer, tlsSpkiSha256: Buffer) {
-  return keys.use(async ({ device, ak, akAuth, signing, signingAuth, identity }) => {
-    const certified = await device.certify({
-      object: signing,
-      objectAuth: signingAuth,
-      signer: ak,
-      signerAuth: akAuth,
-      qualifyingData: nonce,
-    });
-    return {
-      akPublic: identity.akPublic,
-      signingPublic: identity.signingPublic,
-      certifyAttest: certified.attest,
-      certifySignature: certified.signature,
-      tlsSpkiSha256,
-    };
-  });
+  return await receiveEnrolled(port, kid);
 }
 
 async function receiveNonce(port: EnrolmentPort): Promise<Buffer> {

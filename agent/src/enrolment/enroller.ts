@@ -3,6 +3,7 @@ import type { StateDirectory } from '../state/state-directory.ts';
 import type { TpmKeyRing } from '../tpm/tpm-key-ring.ts';
 import { type EnrolmentPort, enrol } from './enrol.ts';
 import { chooseRenewalTime, type Enrolment, encodeEnrolment, parseEnrolment } from './enrolment-file.ts';
+import { createPresentKeys, createSuccessorKeys, type EnrolmentKeys } from './enrolment-keys.ts';
 
 const FILE = 'enrolment.json';
 const MAX_FILE_BYTES = 256 * 1024;
@@ -15,7 +16,11 @@ export interface EnrollerDeps {
   tlsSpkiSha256: string;
   /** Address of the Verifier. */
   verifier: string;
+  /** Age of the keys from which on a renewal of their certificates makes new ones; never where it is left out. */
+  keyLifetimeMs?: number;
   onEnrolled(enrolment: Enrolment): void;
+  /** The keys could not be rotated; the present ones are renewed instead. */
+  onRotationFailed(error: unknown): void;
 }
 
 /** Keeps the agent enrolled: for these keys, at this Verifier, with certificates that are not near their end. */
@@ -31,7 +36,10 @@ export class Enroller {
   /** Reads what an earlier run left; a damaged file counts as none, since enrolling again costs nothing. */
   static async open(deps: EnrollerDeps): Promise<Enroller> {
     const bytes = await deps.state.read(FILE, MAX_FILE_BYTES);
-    return new Enroller(deps, bytes && parseOrUndefined(bytes));
+    const enrolment = bytes && parseOrUndefined(bytes);
+    // An earlier run may have ended between the enrolment of new keys and their taking over.
+    if (enrolment !== undefined) await deps.keys.promoteSuccessor(enrolment.kid);
+    return new Enroller(deps, enrolment);
   }
 
   /** Certificates as the Verifier gave them last; empty before. */
@@ -48,14 +56,34 @@ export class Enroller {
 
   /** Enrols where there is need, over a stream that `open` makes. Throws as `enrol` does. */
   async ensure(open: () => EnrolmentPort): Promise<void> {
-    const kid = await this.#deps.keys.use(({ identity }) => Promise.resolve(identity.kid));
+    const { keys } = this.#deps;
+    const { kid, createdAtMs } = await keys.use(({ identity, createdAtMs }) =>
+      Promise.resolve({ kid: identity.kid, createdAtMs }),
+    );
     if (this.#isCurrent(kid)) return;
-    const { keys, kubeNode, tlsSpkiSha256, verifier, clock, state } = this.#deps;
-    const port = open();
+    if (this.#isKnown(kid) && this.#isOld(createdAtMs) && (await this.#rotate(open))) return;
+    await this.#enrol(open(), createPresentKeys(keys));
+  }
+
+  /** Enrols new keys while the present ones go on; false, with nothing changed, where that fails. */
+  async #rotate(open: () => EnrolmentPort): Promise<boolean> {
+    const { keys } = this.#deps;
+    try {
+      await this.#enrol(open(), createSuccessorKeys(keys), (kid) => keys.promoteSuccessor(kid));
+      return true;
+    } catch (error) {
+      this.#deps.onRotationFailed(error);
+      return false;
+    }
+  }
+
+  async #enrol(port: EnrolmentPort, keys: EnrolmentKeys, takeOver?: (kid: string) => Promise<unknown>): Promise<void> {
+    const { kubeNode, tlsSpkiSha256, verifier, clock, state } = this.#deps;
     const result = await enrol(port, { keys, kubeNode, tlsSpkiSha256 }).finally(() => port.close());
     const enrolment: Enrolment = { ...result, verifier, tlsSpkiSha256, enrolledAtMs: clock.nowMs() };
     await state.replace(FILE, encodeEnrolment(enrolment));
     this.#enrolment = enrolment;
+    await takeOver?.(enrolment.kid);
     this.#deps.onEnrolled(enrolment);
   }
 
@@ -65,9 +93,19 @@ export class Enroller {
   }
 
   #isCurrent(kid: string): boolean {
+    return this.#isKnown(kid) && this.renewalInMs > 0;
+  }
+
+  /** Whether this Verifier has enrolled these keys with this TLS key. */
+  #isKnown(kid: string): boolean {
     const enrolment = this.#enrolment;
     if (enrolment === undefined || enrolment.kid !== kid || enrolment.verifier !== this.#deps.verifier) return false;
-    return enrolment.tlsSpkiSha256 === this.#deps.tlsSpkiSha256 && this.renewalInMs > 0;
+    return enrolment.tlsSpkiSha256 === this.#deps.tlsSpkiSha256;
+  }
+
+  #isOld(createdAtMs: number): boolean {
+    const { keyLifetimeMs, clock } = this.#deps;
+    return keyLifetimeMs !== undefined && clock.nowMs() - createdAtMs >= keyLifetimeMs;
   }
 }
 

@@ -14,6 +14,7 @@ import { readEkCertificates } from './ek-certificates.ts';
 import { type EnrolmentPort, enrol } from './enrol.ts';
 import { Enroller } from './enroller.ts';
 import { chooseRenewalTime, type Enrolment, encodeEnrolment, parseEnrolment } from './enrolment-file.ts';
+import { createPresentKeys } from './enrolment-keys.ts';
 
 const TLS = 'cd'.repeat(32);
 /** No certificate in these tests but one is about a key, so that any EK will do. */
@@ -30,7 +31,14 @@ function createKeys(tpm = new FakeTpm(), state = new FakeStateDirectory()) {
     tpm,
     state,
     clock,
-    keys: new TpmKeyRing({ queue, state, ekTemplate, randomBytes, onReplaced: () => undefined }),
+    keys: new TpmKeyRing({
+      queue,
+      state,
+      ekTemplate,
+      randomBytes,
+      nowMs: () => clock.nowMs(),
+      onReplaced: () => undefined,
+    }),
   };
 }
 
@@ -65,7 +73,7 @@ test('an enrolment tells the keys and proves the whole exchange with the activat
   tpm.nv.set(0x01c00002, certificate);
   const { identity } = await keys.use((loaded) => Promise.resolve(loaded));
   const { port, sent } = createPort(inOrder(identity.kid, [Buffer.from('AK'), Buffer.from('key')]));
-  const result = await enrol(port, { keys, kubeNode: 'worker-1', tlsSpkiSha256: TLS });
+  const result = await enrol(port, { keys: createPresentKeys(keys), kubeNode: 'worker-1', tlsSpkiSha256: TLS });
   assert.deepEqual(result, { kid: identity.kid, certificates: [Buffer.from('AK'), Buffer.from('key')] });
   const [begin, offered, proof] = sent;
   assert.ok(begin?.case === 'begin' && offered?.case === 'keys' && proof?.case === 'proof');
@@ -94,9 +102,12 @@ const disorders: [string, Step[]][] = [
 for (const [name, answers] of disorders) {
   test(`a verifier that answers with ${name} enrols nothing`, async () => {
     const { port } = createPort(answers);
-    await assert.rejects(enrol(port, { keys: createKeys().keys, kubeNode: 'worker-1', tlsSpkiSha256: TLS }), {
-      code: 'ERR_AGENT_ENROLMENT',
-    });
+    await assert.rejects(
+      enrol(port, { keys: createPresentKeys(createKeys().keys), kubeNode: 'worker-1', tlsSpkiSha256: TLS }),
+      {
+        code: 'ERR_AGENT_ENROLMENT',
+      },
+    );
   });
 }
 
@@ -129,12 +140,89 @@ test('a chain is read across the borders of its indexes', async () => {
   assert.deepEqual(await readEkCertificates(tpm.open(), EK_PUBLIC), [certificate(1), certificate(2), certificate(3)]);
 });
 
-async function createEnroller(state: FakeStateDirectory, keys: TpmKeyRing, clock: FakeClock, verifier = 'verifier:1') {
+async function createEnroller(
+  state: FakeStateDirectory,
+  keys: TpmKeyRing,
+  clock: FakeClock,
+  verifier = 'verifier:1',
+  keyLifetimeMs?: number,
+) {
   const enrolled: Enrolment[] = [];
-  const onEnrolled = (enrolment: Enrolment) => enrolled.push(enrolment);
-  const deps = { state, keys, clock, kubeNode: 'worker-1', tlsSpkiSha256: TLS, verifier, onEnrolled };
-  return { enroller: await Enroller.open(deps), enrolled };
+  const failed: unknown[] = [];
+  const listeners = {
+    onEnrolled: (enrolment: Enrolment) => enrolled.push(enrolment),
+    onRotationFailed: (error: unknown) => failed.push(error),
+  };
+  const lifetime = keyLifetimeMs === undefined ? {} : { keyLifetimeMs };
+  const deps = { state, keys, clock, kubeNode: 'worker-1', tlsSpkiSha256: TLS, verifier, ...lifetime, ...listeners };
+  return { enroller: await Enroller.open(deps), enrolled, failed };
 }
+
+const DAY_MS = 24 * 3_600_000;
+const readKid = (keys: TpmKeyRing) => keys.use(({ identity }) => Promise.resolve(identity.kid));
+
+/** An agent that is enrolled with keys that are due to be rotated. */
+async function createAged() {
+  const agent = createKeys();
+  const kid = await readKid(agent.keys);
+  const made = await createEnroller(agent.state, agent.keys, agent.clock, 'verifier:1', DAY_MS);
+  await made.enroller.ensure(() => createPort(inOrder(kid)).port);
+  await agent.clock.advance(DAY_MS);
+  return { ...agent, ...made, kid };
+}
+
+test('keys that are old are rotated when their certificates are renewed, and both vouch for the new ones', async () => {
+  const { keys, state, enroller, enrolled, failed, kid, tpm } = await createAged();
+  const { kid: next } = await keys.prepareSuccessor();
+  assert.notEqual(next, kid);
+  assert.equal(await readKid(keys), kid, 'the present keys go on');
+  const { port, sent } = createPort(inOrder(next));
+  await enroller.ensure(() => port);
+  assert.deepEqual(failed, []);
+  const [, offered] = sent;
+  assert.ok(offered?.case === 'keys');
+  assert.ok(offered.value.rotationAttest.length > 0 && offered.value.rotationSignature.length > 0);
+  assert.equal(await readKid(keys), next);
+  assert.equal(keys.retiredKid, kid);
+  assert.equal(enrolled.at(-1)?.kid, next);
+  assert.ok(!state.files.has('keys.next.json') && state.files.has('keys.previous.json'));
+  assert.ok(tpm.objects.size <= 2, 'nothing but the loaded keys stays in the TPM');
+});
+
+test('keys that a verifier refuses to rotate are renewed as they are', async () => {
+  const { keys, enroller, failed, kid } = await createAged();
+  const ports = [createPort([inOrder(kid)[1] ?? assert.fail()]), createPort(inOrder(kid))];
+  await enroller.ensure(() => ports.shift()?.port ?? assert.fail());
+  assert.equal(failed.length, 1);
+  assert.equal(await readKid(keys), kid);
+  assert.equal(enroller.renewalInMs > 0, true);
+});
+
+test('keys that were enrolled when the process ended take over at the next start', async () => {
+  const { keys, state, clock, enroller, kid } = await createAged();
+  const { kid: next } = await keys.prepareSuccessor();
+  const kept = new Map(state.files);
+  await enroller.ensure(() => createPort(inOrder(next)).port);
+  const enrolment = state.files.get('enrolment.json') ?? assert.fail();
+  for (const [name, content] of kept) state.files.set(name, content);
+  state.files.set('enrolment.json', enrolment);
+  assert.notEqual(kid, next);
+  await createEnroller(state, keys, clock);
+  assert.equal(await readKid(keys), next);
+});
+
+test('without a lifetime, or before its end, keys are never rotated', async () => {
+  const { keys, state, clock } = createKeys();
+  const kid = await readKid(keys);
+  for (const lifetime of [undefined, 10 * DAY_MS]) {
+    const { enroller, failed } = await createEnroller(state, keys, clock, 'verifier:1', lifetime);
+    await enroller.ensure(() => createPort(inOrder(kid)).port);
+    await clock.advance(DAY_MS);
+    assert.deepEqual(failed, []);
+    assert.equal(await readKid(keys), kid);
+    assert.ok(!state.files.has('keys.next.json'));
+  }
+});
 
 test('an agent enrols once, and another run of it not again', async () => {
   const { keys, state, clock } = createKeys();

@@ -80,9 +80,12 @@ export class ChainStore {
     for (const loss of chooseLosses(this.#chain, LIMITS)) await this.#drop(loss);
   }
 
-  /** Gives up tokens that another key signed: keys that were replaced are dead at every Verifier. They are declared lost. */
-  async retireOthers(kid: string): Promise<void> {
-    const dead = this.#chain.unsent.filter((record) => record.kid !== kid);
+  /**
+   * Gives up tokens that another key signed, but for `retiredKid`: keys that were replaced are dead at every Verifier.
+   * They are declared lost.
+   */
+  async retireOthers(kid: string, retiredKid?: string): Promise<void> {
+    const dead = this.#chain.unsent.filter((record) => record.kid !== kid && record.kid !== retiredKid);
     for (const record of dead) await this.#drop(record);
   }
 

@@ -54,7 +54,7 @@ export class RoundEngine {
     const claims = await this.#deps.collector.collect();
     const facts = await sealer.readFacts();
     await chain.adopt(facts.owner);
-    await chain.retireOthers(facts.kid);
+    await chain.retireOthers(facts.kid, facts.retiredKid);
     const nonces = [...new Set(this.#deps.listNonces())].slice(0, MAX_NONCES);
     const { head } = chain.chain;
     const seq = head === undefined ? 0 : head.seq + 1;

@@ -9,7 +9,13 @@ const blob = (seed: number) => ({
   public: Buffer.alloc(90, seed),
   auth: Buffer.alloc(32, seed),
 });
-const keys = { ekTemplate: 'L-1' as const, ekName: Buffer.alloc(34, 9), ak: blob(1), signing: blob(2) };
+const keys = {
+  ekTemplate: 'L-1' as const,
+  ekName: Buffer.alloc(34, 9),
+  createdAtMs: 1_700_000_000_000,
+  ak: blob(1),
+  signing: blob(2),
+};
 const file = encodeKeyFile(keys);
 
 function isRefusal(error: unknown): boolean {
@@ -18,6 +24,12 @@ function isRefusal(error: unknown): boolean {
 
 test('a key file says the same after it was written and read', () => {
   assert.deepEqual(parseKeyFile(file), keys);
+});
+
+test('a key file of an agent that kept no time is as old as can be', () => {
+  const { createdAtMs: _, ...fields } = JSON.parse(file.toString());
+  assert.equal(parseKeyFile(Buffer.from(JSON.stringify(fields))).createdAtMs, 0);
+  assert.throws(() => parseKeyFile(Buffer.from(JSON.stringify({ ...fields, createdAtMs: -1 }))), isRefusal);
 });
 
 test('a key file that is cut off anywhere is refused', () => {

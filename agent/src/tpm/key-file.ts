@@ -15,6 +15,8 @@ export interface KeyFile {
   ekTemplate: EkTemplateName;
   /** Name of the EK that is the parent of both keys. */
   ekName: Buffer;
+  /** By the clock of the kube node, milliseconds since 1970; 0 where it is not known. */
+  createdAtMs: number;
   ak: KeyBlob;
   signing: KeyBlob;
 }
@@ -31,11 +33,12 @@ export function encodeKeyFile(keys: KeyFile): Buffer {
     public: blob.public.toString('base64url'),
     auth: blob.auth.toString('base64url'),
   });
-  const { ekTemplate, ekName, ak, signing } = keys;
+  const { ekTemplate, ekName, createdAtMs, ak, signing } = keys;
   const fields = {
     format: FORMAT,
     ekTemplate,
     ekName: ekName.toString('hex'),
+    createdAtMs,
     ak: encodeBlob(ak),
     signing: encodeBlob(signing),
   };
@@ -50,6 +53,7 @@ export function parseKeyFile(bytes: Uint8Array): KeyFile {
   return {
     ekTemplate,
     ekName: takeBytes(fields.ekName, 'hex'),
+    createdAtMs: takeTime(fields.createdAtMs),
     ak: takeBlob(fields.ak),
     signing: takeBlob(fields.signing),
   };
@@ -77,6 +81,12 @@ function takeBlob(value: unknown): KeyBlob {
   };
   if (blob.auth.length !== AUTH_BYTES) throw damaged();
   return blob;
+}
+
+function takeTime(value: unknown): number {
+  if (value === undefined) return 0;
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw damaged();
+  return value;
 }
 
 function takeBytes(value: unknown, encoding: 'hex' | 'base64url'): Buffer {

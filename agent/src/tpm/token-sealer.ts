@@ -4,6 +4,8 @@ import type { KeyIdentity } from './key-identity.ts';
 /** What the payload says of the keys and the TPM that seal it. */
 export interface SealingFacts {
   kid: string;
+  /** `kid` of keys that were rotated a moment ago. */
+  retiredKid?: string;
   jwk: SigningJwk;
   ueid: string;
   /** resetCount of the TPM; absent without one. */

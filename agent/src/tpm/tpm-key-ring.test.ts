@@ -18,6 +18,7 @@ function createRing(tpm: FakeTpm, state: FakeStateDirectory, name: EkTemplateNam
     state,
     ekTemplate: { name, public: Buffer.from('template') },
     randomBytes,
+    nowMs: () => clock.nowMs(),
     onReplaced: (reason) => replaced.push(reason),
   });
   return { ring, replaced, queue, clock };

@@ -26,6 +26,7 @@ function createSealer(tpm: FakeTpm, logged: number[] = []) {
     state: new FakeStateDirectory(),
     ekTemplate: { name: 'L-1', public: Buffer.from('template') },
     randomBytes,
+    nowMs: () => 0,
     onReplaced: () => undefined,
   });
   return { sealer: createTpmSealer({ keys, listLoggedPcrs: () => new Set(logged) }), keys };

@@ -34,20 +34,21 @@ export interface TpmSealerDeps {
 export function createTpmSealer(deps: TpmSealerDeps): TokenSealer {
   const values = new Map<number, Buffer>();
   return {
-    readFacts: () => deps.keys.use((keys) => Promise.resolve(toFacts(keys))),
+    readFacts: () => deps.keys.use((keys) => Promise.resolve(toFacts(keys, deps.keys))),
     seal: (makePayload) =>
       deps.keys.use(async (keys) => {
-        const payload = makePayload(toFacts(keys));
+        const payload = makePayload(toFacts(keys, deps.keys));
         const tpm = await quotePair(keys, payload, deps.listLoggedPcrs(), values);
         return await signToken(keys, encodeHeader({ kid: keys.identity.kid, tpm }), payload);
       }),
   };
 }
 
-function toFacts({ identity, resetCount }: LoadedKeys): SealingFacts {
+function toFacts({ identity, resetCount }: LoadedKeys, { retiredKid }: TpmKeyRing): SealingFacts {
   const { kid, jwk, ekName } = identity;
   const owner = ekName.toString('hex');
-  return { kid, jwk, ueid: computeUeid(ekName), bootCount: resetCount, owner, keys: identity };
+  const retired = retiredKid === undefined ? {} : { retiredKid };
+  return { kid, ...retired, jwk, ueid: computeUeid(ekName), bootCount: resetCount, owner, keys: identity };
 }
 
 async function quotePair(

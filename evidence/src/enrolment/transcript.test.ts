@@ -13,6 +13,8 @@ const fields: EnrolmentTranscript = {
   certifyAttest: Buffer.from('attest'),
   certifySignature: Buffer.from('signature'),
   tlsSpkiSha256: Buffer.alloc(32, 2),
+  rotationAttest: Buffer.from('rotation'),
+  rotationSignature: Buffer.from('rotation signature'),
   idObject: Buffer.from('id'),
   encryptedSecret: Buffer.from('encrypted'),
 };

@@ -13,6 +13,9 @@ export interface EnrolmentTranscript {
   readonly certifyAttest: Uint8Array;
   readonly certifySignature: Uint8Array;
   readonly tlsSpkiSha256: Uint8Array;
+  /** Certification of this AK by the one that it replaces; both empty where it replaces none. */
+  readonly rotationAttest: Uint8Array;
+  readonly rotationSignature: Uint8Array;
   readonly idObject: Uint8Array;
   readonly encryptedSecret: Uint8Array;
 }
@@ -37,6 +40,8 @@ export function computeTranscript(fields: EnrolmentTranscript): Buffer {
     .sized32(fields.certifyAttest)
     .sized32(fields.certifySignature)
     .sized32(fields.tlsSpkiSha256)
+    .sized32(fields.rotationAttest)
+    .sized32(fields.rotationSignature)
     .sized32(fields.idObject)
     .sized32(fields.encryptedSecret);
   return createHash('sha256').update(writer.finish()).digest();

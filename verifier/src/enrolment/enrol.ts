@@ -9,6 +9,7 @@ import { VerifierError } from '../verifier-error.ts';
 import { type AdmittedEk, admitEk } from './admit-ek.ts';
 import { checkEkCertificates } from './endorsement.ts';
 import { type CertifiedKeys, type OfferedKeys, verifyOfferedKeys, verifyWithCode } from './verify-keys.ts';
+import { type KeySuccession, verifySuccession } from './verify-succession.ts';
 
 export interface EnrolmentDeps {
   readonly store: EnrolmentStore;
@@ -17,8 +18,8 @@ export interface EnrolmentDeps {
   /** Milliseconds since 1970. */
   readonly now: () => number;
   readonly randomBytes: (size: number) => Uint8Array;
-  /** Hears of a kube node whose keys were replaced, `akReplaced` when the AK was another before. */
-  readonly onEnrolled: (node: EnrolledNode, akReplaced: boolean) => void;
+  /** Hears of a kube node that was enrolled, and of what its keys are to those before. */
+  readonly onEnrolled: (node: EnrolledNode, succession: KeySuccession) => void;
 }
 
 /** For each step; a slow TPM takes seconds for the last one. */
@@ -30,7 +31,8 @@ const MAX_EK_CERTIFICATES = 8;
 const MAX_EK_CERTIFICATE_BYTES = 8192;
 
 /**
- * Carries one enrolment: who asks (see `admitEk`); EK certificates (see `checkEkCertificates`); a nonce; the keys (see `verifyOfferedKeys`); a credential that only
+ * Carries one enrolment: who asks (see `admitEk`); EK certificates (see `checkEkCertificates`); a nonce; the keys (see `verifyOfferedKeys`, `verifySuccession`); a
+ * credential that only
  * the TPM with that EK and that AK can open; proof by HMAC over the whole exchange; certificates for both keys. The
  * keys before these die. Nothing is stored before the proof holds.
  *
@@ -53,6 +55,8 @@ export async function enrol(port: MessagePort<EnrollRequest, EnrollResponse>, de
   if (second.case !== 'keys') throw orderError('keys');
   const offered = second.value;
   const keys = verifyOfferedKeys(offered, ek, nonce, port.peerSpki);
+  const findSuccession = () => verifySuccession(offered, keys, ek, nonce, deps.store.findNode(ek.ueid));
+  findSuccession();
   const secret = deps.randomBytes(32);
   const credential = verifyWithCode('ERR_VERIFIER_EK_ATTRIBUTES', () =>
     makeCredential({ ekPublic: ek.ekPublic, name: keys.akName, secret, random: deps.randomBytes }),
@@ -63,22 +67,22 @@ export async function enrol(port: MessagePort<EnrollRequest, EnrollResponse>, de
   if (third.case !== 'proof') throw orderError('proof');
   const transcript = computeTranscript({ ...pickBegin(begin), nonce, ...pickKeys(offered), ...credential });
   verifyWithCode('ERR_VERIFIER_PROOF', () => verifyProof(secret, transcript, third.value.hmac));
-  await admitNode(begin, ek, keys, port, deps);
+  await admitNode(begin, ek, { ...keys, findSuccession }, port, deps);
 }
 
 async function admitNode(
   begin: EnrollBegin,
   ek: AdmittedEk,
-  keys: CertifiedKeys,
+  keys: CertifiedKeys & { readonly findSuccession: () => KeySuccession },
   port: MessagePort<EnrollRequest, EnrollResponse>,
   deps: EnrolmentDeps,
 ): Promise<void> {
   const { node, certificates } = await certify(begin, ek, keys, deps);
-  const before = deps.store.findNode(node.ueid);
   // Another exchange may have ended while the certificates were signed.
   admitEk(begin, deps.trust(), deps.store);
+  const succession = keys.findSuccession();
   deps.store.saveNode(node);
-  deps.onEnrolled(node, before !== undefined && !before.akPublic.equals(node.akPublic));
+  deps.onEnrolled(node, succession);
   await respond(port, { case: 'enrolled', value: { certificates, kid: node.kid } });
 }
 
@@ -146,6 +150,16 @@ function pickBegin({ kubeNode, ekPublic, ekCertificates }: EnrollBegin) {
   return { kubeNode, ekPublic, ekCertificates };
 }
 
-function pickKeys({ akPublic, signingPublic, certifyAttest, certifySignature, tlsSpkiSha256 }: OfferedKeys) {
-  return { akPublic, signingPublic, certifyAttest, certifySignature, tlsSpkiSha256 };
+function pickKeys(offered: OfferedKeys) {
+  const { akPublic, signingPublic, certifyAttest, certifySignature, tlsSpkiSha256 } = offered;
+  const { rotationAttest, rotationSignature } = offered;
+  return {
+    akPublic,
+    signingPublic,
+    certifyAttest,
+    certifySignature,
+    tlsSpkiSha256,
+    rotationAttest,
+    rotationSignature,
+  };
 }

@@ -19,6 +19,9 @@ export interface OfferedKeys {
   readonly certifyAttest: Uint8Array;
   readonly certifySignature: Uint8Array;
   readonly tlsSpkiSha256: Uint8Array;
+  /** Certification of the AK by the one that is enrolled; both empty where there is none. */
+  readonly rotationAttest: Uint8Array;
+  readonly rotationSignature: Uint8Array;
 }
 
 /** Keys of which it is proven that the second lives in the TPM of the first, but not yet that this is the EK's TPM. */
@@ -31,7 +34,7 @@ export interface CertifiedKeys {
 }
 
 /** Longest TPMS_ATTEST and TPMT_SIGNATURE that any supported TPM makes, with room to spare. */
-const MAX_ATTEST_BYTES = 2048;
+export const MAX_ATTEST_BYTES = 2048;
 
 /**
  * Verifies the offered keys in this order: the TLS key that they name is that of the connection; AK and signing key

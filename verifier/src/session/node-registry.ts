@@ -15,7 +15,9 @@ import type { EnrolledNode, EnrolmentStore } from '../store/enrolment-store.ts';
 /** What is known of one kube node, kept so that an unchanged one costs no read. */
 export interface NodeState {
   node: EnrolledNode;
-  readonly keys: PreparedKeys;
+  keys: PreparedKeys;
+  /** Keys that were rotated a moment ago: evidence on its way may still be theirs. */
+  retired: { readonly keys: PreparedKeys; readonly untilMs: number } | undefined;
   /** Digests of the stored contents. */
   readonly contents: Set<string>;
   head: ChainHead | undefined;
@@ -31,8 +33,13 @@ export interface NodeState {
 export interface NodeRegistry {
   /** Undefined for a kube node that is not enrolled. */
   open(ueid: string): NodeState | undefined;
-  /** Takes a new enrolment: renewed certificates of the same keys change nothing else. */
-  update(node: EnrolledNode): void;
+  /**
+   * Takes a new enrolment: renewed certificates of the same keys change nothing else. Keys that rotated ones took the
+   * place of stay good until `overlapUntilMs`; without it they are dead.
+   */
+  update(node: EnrolledNode, overlapUntilMs?: number): void;
+  /** Reads a kube node anew when it is asked for next: an operator changed what the store says of it. */
+  forget(ueid: string): void;
 }
 
 export interface NodeRegistryDeps {
@@ -57,13 +64,41 @@ export function createNodeRegistry(deps: NodeRegistryDeps): NodeRegistry {
       if (states.size > deps.maxNodes && !oldest.done) states.delete(oldest.value);
       return state;
     },
-    update: (node) => {
+    update: (node, overlapUntilMs) => {
       const state = states.get(node.ueid);
-      const isSame = state?.node.kid === node.kid && state.node.akPublic.equals(node.akPublic);
-      if (state !== undefined && isSame) state.node = node;
+      if (state === undefined) return;
+      const isSame = state.node.kid === node.kid && state.node.akPublic.equals(node.akPublic);
+      if (isSame) state.node = node;
+      else if (overlapUntilMs !== undefined) rotate(state, node, overlapUntilMs, deps);
       else states.delete(node.ueid);
     },
+    forget: (ueid) => {
+      states.delete(ueid);
+    },
   };
+}
+
+/** In place, so that a round that is being taken still meets the state that it began with. */
+function rotate(state: NodeState, node: EnrolledNode, untilMs: number, deps: NodeRegistryDeps): void {
+  state.retired = { keys: state.keys, untilMs };
+  state.node = node;
+  state.keys = prepareKeys(node);
+  state.head = deps.chain.findHead(node.ueid);
+  state.bootSession = deps.bootSessions.findSession(node.ueid);
+}
+
+/** The keys that evidence with this `kid` is verified with. */
+export function chooseKeys(state: Pick<NodeState, 'keys' | 'retired'>, kid: string, nowMs: number): PreparedKeys {
+  const { keys, retired } = state;
+  return retired !== undefined && retired.keys.kid === kid && nowMs < retired.untilMs ? retired.keys : keys;
+}
+
+function prepareKeys(node: EnrolledNode): PreparedKeys {
+  return prepareEnrolledKeys({
+    signingKey: publicToKeyObject(parsePublic(node.signingPublic)),
+    akPublic: node.akPublic,
+    ekName: Buffer.from(node.ekName, 'hex'),
+  });
 }
 
 function load(ueid: string, deps: NodeRegistryDeps): NodeState | undefined {
@@ -71,11 +106,8 @@ function load(ueid: string, deps: NodeRegistryDeps): NodeState | undefined {
   if (node === undefined) return undefined;
   return {
     node,
-    keys: prepareEnrolledKeys({
-      signingKey: publicToKeyObject(parsePublic(node.signingPublic)),
-      akPublic: node.akPublic,
-      ekName: Buffer.from(node.ekName, 'hex'),
-    }),
+    keys: prepareKeys(node),
+    retired: undefined,
     contents: new Set(deps.contents.listDigests(ueid)),
     head: deps.chain.findHead(ueid),
     incidents: deps.chain.listIncidents(ueid).map(({ code }) => code),

@@ -6,7 +6,7 @@ import type { NonceIssuer } from '../nonce/nonce-issuer.ts';
 import type { EnrolledNode } from '../store/enrolment-store.ts';
 import { VerifierError } from '../verifier-error.ts';
 import { isFresh } from './judge-nonces.ts';
-import type { NodeState } from './node-registry.ts';
+import { chooseKeys, type NodeState } from './node-registry.ts';
 
 export interface VerifyRoundDeps {
   readonly nonces: NonceIssuer;
@@ -36,12 +36,13 @@ const ZERO_PCR_DIGEST = createHash('sha256').update(Buffer.alloc(32)).digest();
  */
 export function verifyRound(
   unverified: UnverifiedToken,
-  { node, keys }: NodeState,
+  state: NodeState,
   peerSpki: string,
   deps: VerifyRoundDeps,
 ): VerifiedRound {
+  const { node } = state;
   checkEnrolment(node, deps);
-  const token = verifyToken(unverified, keys);
+  const token = verifyToken(unverified, chooseKeys(state, unverified.header.kid, deps.now()));
   const { kubeNode, tls } = token.claims.holdfast;
   if (kubeNode !== node.label) {
     throw new VerifierError('ERR_VERIFIER_IDENTITY', `the evidence names another kube node than ${node.label}`);

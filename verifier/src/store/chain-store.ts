@@ -28,6 +28,8 @@ export interface ChainStore {
   hasEvidence(ueid: string, evidenceId: string): boolean;
   /** Moves the head from `expected` to `next` if it still stands there; false, and nothing written, when it does not. */
   moveHead(ueid: string, expected: ChainHead | undefined, next: ChainHead, nowMs: number): boolean;
+  /** Lets an AK take the place of another in all that is known of a boot session: the other one vouched for it. */
+  renameAk(ueid: string, akName: string): void;
   /** Forgets evidence that is too old to be replayed with a fresh nonce. */
   forgetEvidence(ueid: string, beforeMs: number): void;
   listIncidents(ueid: string): Incident[];
@@ -45,7 +47,13 @@ export function createChainStore(database: DatabaseSync, isCode: (text: string) 
     `INSERT INTO incidents (ueid, code, first_at, last_at, count) VALUES (?, ?, ?, ?, 1)
      ON CONFLICT (ueid, code) DO UPDATE SET last_at = excluded.last_at, count = count + 1`,
   );
+  const renames = ['heads', 'boot_sessions'].map((table) =>
+    database.prepare(`UPDATE ${table} SET ak_name = ? WHERE ueid = ?`),
+  );
   return {
+    renameAk: (ueid, akName) => {
+      for (const statement of renames) statement.run(akName, ueid);
+    },
     findHead: (ueid) => {
       const row = selectHead.get(ueid);
       return row === undefined ? undefined : toHead(row);

@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file holdfast/v1/result_service.proto.
  */
 export const file_holdfast_v1_result_service: GenFile = /*@__PURE__*/
-  fileDesc("CiBob2xkZmFzdC92MS9yZXN1bHRfc2VydmljZS5wcm90bxILaG9sZGZhc3QudjEiPgoTV2F0Y2hSZXN1bHRzUmVxdWVzdBIRCglrdWJlX25vZGUYASABKAkSFAoMY3VycmVudF9vbmx5GAIgASgIIjsKFFdhdGNoUmVzdWx0c1Jlc3BvbnNlEiMKBnJlc3VsdBgBIAEoCzITLmhvbGRmYXN0LnYxLlJlc3VsdCInChJHZXRLdWJlTm9kZVJlcXVlc3QSEQoJa3ViZV9ub2RlGAEgASgJIjoKE0dldEt1YmVOb2RlUmVzcG9uc2USIwoGcmVzdWx0GAEgASgLMhMuaG9sZGZhc3QudjEuUmVzdWx0Ij0KFExpc3RLdWJlTm9kZXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJIlsKFUxpc3RLdWJlTm9kZXNSZXNwb25zZRIpCgprdWJlX25vZGVzGAEgAygLMhUuaG9sZGZhc3QudjEuS3ViZU5vZGUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiEKDkV4cGxhaW5SZXF1ZXN0Eg8KB3N1YmplY3QYASABKAkiZgoPRXhwbGFpblJlc3BvbnNlEiQKB3Jlc3VsdHMYASADKAsyEy5ob2xkZmFzdC52MS5SZXN1bHQSLQoKcmVmZXJlbmNlcxgCIAMoCzIZLmhvbGRmYXN0LnYxLlJlZmVyZW5jZVVzZSJeCgxSZWZlcmVuY2VVc2USDgoGZGlnZXN0GAEgASgJEhYKDnByZWRpY2F0ZV90eXBlGAIgASgJEg4KBmtleV9pZBgDIAEoCRIWCg5zdWJqZWN0X2RpZ2VzdBgEIAEoCSL4AQoIS3ViZU5vZGUSDAoEbmFtZRgBIAEoCRIMCgR1ZWlkGAIgASgJEi4KBnN0YXR1cxgDIAEoDjIeLmhvbGRmYXN0LnYxLkF0dGVzdGF0aW9uU3RhdHVzEikKCWZyZXNobmVzcxgEIAEoDjIWLmhvbGRmYXN0LnYxLkZyZXNobmVzcxIvCgtlbnJvbGxlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMbGFzdF9nb29kX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpjb250YWluZXJzGAcgASgNItwCCgZSZXN1bHQSEQoJa3ViZV9ub2RlGAEgASgJEgwKBHVlaWQYAiABKAkSCwoDZWFyGAMgASgJEi4KBnN0YXR1cxgEIAEoDjIeLmhvbGRmYXN0LnYxLkF0dGVzdGF0aW9uU3RhdHVzEikKCWZyZXNobmVzcxgFIAEoDjIWLmhvbGRmYXN0LnYxLkZyZXNobmVzcxIwCgxhcHByYWlzZWRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC2V2aWRlbmNlX2lkGAcgASgJEg0KBWNoYWluGAggASgJEgsKA3NlcRgJIAEoBBIMCgRiYXNlGAogASgJEiYKCGZpbmRpbmdzGAsgAygLMhQuaG9sZGZhc3QudjEuRmluZGluZxIwCgpjb250YWluZXJzGAwgAygLMhwuaG9sZGZhc3QudjEuQ29udGFpbmVyUmVzdWx0IoECCg9Db250YWluZXJSZXN1bHQSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIRCgluYW1lc3BhY2UYAyABKAkSLgoGc3RhdHVzGAQgASgOMh4uaG9sZGZhc3QudjEuQXR0ZXN0YXRpb25TdGF0dXMSFwoPaW1hZ2VfcmVmZXJlbmNlGAUgASgJEhcKD21hbmlmZXN0X2RpZ2VzdBgGIAEoCRIVCghwYWNrYWdlcxgHIAEoDUgAiAEBEhMKC3Nib21fZGlnZXN0GAggASgJEiYKCGZpbmRpbmdzGAkgAygLMhQuaG9sZGZhc3QudjEuRmluZGluZ0ILCglfcGFja2FnZXMilgEKB0ZpbmRpbmcSDAoEY29kZRgBIAEoCRIuCghzZXZlcml0eRgCIAEoDjIcLmhvbGRmYXN0LnYxLkZpbmRpbmdTZXZlcml0eRIPCgdtZXNzYWdlGAMgASgJEgwKBHBhdGgYBCABKAkSDAoEcHVybBgFIAEoCRIQCghleHBlY3RlZBgGIAEoCRIOCgZhY3R1YWwYByABKAkqZQoJRnJlc2huZXNzEhkKFUZSRVNITkVTU19VTlNQRUNJRklFRBAAEhMKD0ZSRVNITkVTU19GUkVTSBABEhMKD0ZSRVNITkVTU19TVEFMRRACEhMKD0ZSRVNITkVTU19ORVZFUhADKpIBCg9GaW5kaW5nU2V2ZXJpdHkSIAocRklORElOR19TRVZFUklUWV9VTlNQRUNJRklFRBAAEhkKFUZJTkRJTkdfU0VWRVJJVFlfSU5GTxABEhwKGEZJTkRJTkdfU0VWRVJJVFlfV0FSTklORxACEiQKIEZJTkRJTkdfU0VWRVJJVFlfQ09OVFJBSU5ESUNBVEVEEAMy1gIKDVJlc3VsdFNlcnZpY2USVQoMV2F0Y2hSZXN1bHRzEiAuaG9sZGZhc3QudjEuV2F0Y2hSZXN1bHRzUmVxdWVzdBohLmhvbGRmYXN0LnYxLldhdGNoUmVzdWx0c1Jlc3BvbnNlMAESUAoLR2V0S3ViZU5vZGUSHy5ob2xkZmFzdC52MS5HZXRLdWJlTm9kZVJlcXVlc3QaIC5ob2xkZmFzdC52MS5HZXRLdWJlTm9kZVJlc3BvbnNlElYKDUxpc3RLdWJlTm9kZXMSIS5ob2xkZmFzdC52MS5MaXN0S3ViZU5vZGVzUmVxdWVzdBoiLmhvbGRmYXN0LnYxLkxpc3RLdWJlTm9kZXNSZXNwb25zZRJECgdFeHBsYWluEhsuaG9sZGZhc3QudjEuRXhwbGFpblJlcXVlc3QaHC5ob2xkZmFzdC52MS5FeHBsYWluUmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_timestamp, file_holdfast_v1_conversation]);
+  fileDesc("CiBob2xkZmFzdC92MS9yZXN1bHRfc2VydmljZS5wcm90bxILaG9sZGZhc3QudjEiPgoTV2F0Y2hSZXN1bHRzUmVxdWVzdBIRCglrdWJlX25vZGUYASABKAkSFAoMY3VycmVudF9vbmx5GAIgASgIIjsKFFdhdGNoUmVzdWx0c1Jlc3BvbnNlEiMKBnJlc3VsdBgBIAEoCzITLmhvbGRmYXN0LnYxLlJlc3VsdCInChJHZXRLdWJlTm9kZVJlcXVlc3QSEQoJa3ViZV9ub2RlGAEgASgJIjoKE0dldEt1YmVOb2RlUmVzcG9uc2USIwoGcmVzdWx0GAEgASgLMhMuaG9sZGZhc3QudjEuUmVzdWx0Ij0KFExpc3RLdWJlTm9kZXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJIlsKFUxpc3RLdWJlTm9kZXNSZXNwb25zZRIpCgprdWJlX25vZGVzGAEgAygLMhUuaG9sZGZhc3QudjEuS3ViZU5vZGUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiEKDkV4cGxhaW5SZXF1ZXN0Eg8KB3N1YmplY3QYASABKAkiZgoPRXhwbGFpblJlc3BvbnNlEiQKB3Jlc3VsdHMYASADKAsyEy5ob2xkZmFzdC52MS5SZXN1bHQSLQoKcmVmZXJlbmNlcxgCIAMoCzIZLmhvbGRmYXN0LnYxLlJlZmVyZW5jZVVzZSJeCgxSZWZlcmVuY2VVc2USDgoGZGlnZXN0GAEgASgJEhYKDnByZWRpY2F0ZV90eXBlGAIgASgJEg4KBmtleV9pZBgDIAEoCRIWCg5zdWJqZWN0X2RpZ2VzdBgEIAEoCSJNChpBY2tub3dsZWRnZUluY2lkZW50UmVxdWVzdBIRCglrdWJlX25vZGUYASABKAkSDAoEY29kZRgCIAEoCRIOCgZyZWFzb24YAyABKAkiRgobQWNrbm93bGVkZ2VJbmNpZGVudFJlc3BvbnNlEicKCGluY2lkZW50GAEgASgLMhUuaG9sZGZhc3QudjEuSW5jaWRlbnQiOgoVUmVtb3ZlS3ViZU5vZGVSZXF1ZXN0EhEKCWt1YmVfbm9kZRgBIAEoCRIOCgZyZWFzb24YAiABKAkiUAoWUmVtb3ZlS3ViZU5vZGVSZXNwb25zZRIMCgR1ZWlkGAEgASgJEigKCWluY2lkZW50cxgCIAMoCzIVLmhvbGRmYXN0LnYxLkluY2lkZW50IoIBCghJbmNpZGVudBIMCgRjb2RlGAEgASgJEiwKCGZpcnN0X2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgdsYXN0X2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVjb3VudBgEIAEoDSL4AQoIS3ViZU5vZGUSDAoEbmFtZRgBIAEoCRIMCgR1ZWlkGAIgASgJEi4KBnN0YXR1cxgDIAEoDjIeLmhvbGRmYXN0LnYxLkF0dGVzdGF0aW9uU3RhdHVzEikKCWZyZXNobmVzcxgEIAEoDjIWLmhvbGRmYXN0LnYxLkZyZXNobmVzcxIvCgtlbnJvbGxlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMbGFzdF9nb29kX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpjb250YWluZXJzGAcgASgNItwCCgZSZXN1bHQSEQoJa3ViZV9ub2RlGAEgASgJEgwKBHVlaWQYAiABKAkSCwoDZWFyGAMgASgJEi4KBnN0YXR1cxgEIAEoDjIeLmhvbGRmYXN0LnYxLkF0dGVzdGF0aW9uU3RhdHVzEikKCWZyZXNobmVzcxgFIAEoDjIWLmhvbGRmYXN0LnYxLkZyZXNobmVzcxIwCgxhcHByYWlzZWRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC2V2aWRlbmNlX2lkGAcgASgJEg0KBWNoYWluGAggASgJEgsKA3NlcRgJIAEoBBIMCgRiYXNlGAogASgJEiYKCGZpbmRpbmdzGAsgAygLMhQuaG9sZGZhc3QudjEuRmluZGluZxIwCgpjb250YWluZXJzGAwgAygLMhwuaG9sZGZhc3QudjEuQ29udGFpbmVyUmVzdWx0IoECCg9Db250YWluZXJSZXN1bHQSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIRCgluYW1lc3BhY2UYAyABKAkSLgoGc3RhdHVzGAQgASgOMh4uaG9sZGZhc3QudjEuQXR0ZXN0YXRpb25TdGF0dXMSFwoPaW1hZ2VfcmVmZXJlbmNlGAUgASgJEhcKD21hbmlmZXN0X2RpZ2VzdBgGIAEoCRIVCghwYWNrYWdlcxgHIAEoDUgAiAEBEhMKC3Nib21fZGlnZXN0GAggASgJEiYKCGZpbmRpbmdzGAkgAygLMhQuaG9sZGZhc3QudjEuRmluZGluZ0ILCglfcGFja2FnZXMilgEKB0ZpbmRpbmcSDAoEY29kZRgBIAEoCRIuCghzZXZlcml0eRgCIAEoDjIcLmhvbGRmYXN0LnYxLkZpbmRpbmdTZXZlcml0eRIPCgdtZXNzYWdlGAMgASgJEgwKBHBhdGgYBCABKAkSDAoEcHVybBgFIAEoCRIQCghleHBlY3RlZBgGIAEoCRIOCgZhY3R1YWwYByABKAkqZQoJRnJlc2huZXNzEhkKFUZSRVNITkVTU19VTlNQRUNJRklFRBAAEhMKD0ZSRVNITkVTU19GUkVTSBABEhMKD0ZSRVNITkVTU19TVEFMRRACEhMKD0ZSRVNITkVTU19ORVZFUhADKpIBCg9GaW5kaW5nU2V2ZXJpdHkSIAocRklORElOR19TRVZFUklUWV9VTlNQRUNJRklFRBAAEhkKFUZJTkRJTkdfU0VWRVJJVFlfSU5GTxABEhwKGEZJTkRJTkdfU0VWRVJJVFlfV0FSTklORxACEiQKIEZJTkRJTkdfU0VWRVJJVFlfQ09OVFJBSU5ESUNBVEVEEAMymwQKDVJlc3VsdFNlcnZpY2USVQoMV2F0Y2hSZXN1bHRzEiAuaG9sZGZhc3QudjEuV2F0Y2hSZXN1bHRzUmVxdWVzdBohLmhvbGRmYXN0LnYxLldhdGNoUmVzdWx0c1Jlc3BvbnNlMAESUAoLR2V0S3ViZU5vZGUSHy5ob2xkZmFzdC52MS5HZXRLdWJlTm9kZVJlcXVlc3QaIC5ob2xkZmFzdC52MS5HZXRLdWJlTm9kZVJlc3BvbnNlElYKDUxpc3RLdWJlTm9kZXMSIS5ob2xkZmFzdC52MS5MaXN0S3ViZU5vZGVzUmVxdWVzdBoiLmhvbGRmYXN0LnYxLkxpc3RLdWJlTm9kZXNSZXNwb25zZRJECgdFeHBsYWluEhsuaG9sZGZhc3QudjEuRXhwbGFpblJlcXVlc3QaHC5ob2xkZmFzdC52MS5FeHBsYWluUmVzcG9uc2USaAoTQWNrbm93bGVkZ2VJbmNpZGVudBInLmhvbGRmYXN0LnYxLkFja25vd2xlZGdlSW5jaWRlbnRSZXF1ZXN0GiguaG9sZGZhc3QudjEuQWNrbm93bGVkZ2VJbmNpZGVudFJlc3BvbnNlElkKDlJlbW92ZUt1YmVOb2RlEiIuaG9sZGZhc3QudjEuUmVtb3ZlS3ViZU5vZGVSZXF1ZXN0GiMuaG9sZGZhc3QudjEuUmVtb3ZlS3ViZU5vZGVSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp, file_holdfast_v1_conversation]);
 
 /**
  * @generated from message holdfast.v1.WatchResultsRequest
@@ -215,6 +215,132 @@ export const ReferenceUseSchema: GenMessage<ReferenceUse> = /*@__PURE__*/
   messageDesc(file_holdfast_v1_result_service, 8);
 
 /**
+ * @generated from message holdfast.v1.AcknowledgeIncidentRequest
+ */
+export type AcknowledgeIncidentRequest = Message<"holdfast.v1.AcknowledgeIncidentRequest"> & {
+  /**
+   * @generated from field: string kube_node = 1;
+   */
+  kubeNode: string;
+
+  /**
+   * Code of the finding: CHAIN_GAP, CHAIN_FORK, AK_REPLACED or TPM_ROLLBACK.
+   *
+   * @generated from field: string code = 2;
+   */
+  code: string;
+
+  /**
+   * Kept with who asked; 1 to 500 characters.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message holdfast.v1.AcknowledgeIncidentRequest.
+ * Use `create(AcknowledgeIncidentRequestSchema)` to create a new message.
+ */
+export const AcknowledgeIncidentRequestSchema: GenMessage<AcknowledgeIncidentRequest> = /*@__PURE__*/
+  messageDesc(file_holdfast_v1_result_service, 9);
+
+/**
+ * @generated from message holdfast.v1.AcknowledgeIncidentResponse
+ */
+export type AcknowledgeIncidentResponse = Message<"holdfast.v1.AcknowledgeIncidentResponse"> & {
+  /**
+   * @generated from field: holdfast.v1.Incident incident = 1;
+   */
+  incident?: Incident | undefined;
+};
+
+/**
+ * Describes the message holdfast.v1.AcknowledgeIncidentResponse.
+ * Use `create(AcknowledgeIncidentResponseSchema)` to create a new message.
+ */
+export const AcknowledgeIncidentResponseSchema: GenMessage<AcknowledgeIncidentResponse> = /*@__PURE__*/
+  messageDesc(file_holdfast_v1_result_service, 10);
+
+/**
+ * @generated from message holdfast.v1.RemoveKubeNodeRequest
+ */
+export type RemoveKubeNodeRequest = Message<"holdfast.v1.RemoveKubeNodeRequest"> & {
+  /**
+   * @generated from field: string kube_node = 1;
+   */
+  kubeNode: string;
+
+  /**
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message holdfast.v1.RemoveKubeNodeRequest.
+ * Use `create(RemoveKubeNodeRequestSchema)` to create a new message.
+ */
+export const RemoveKubeNodeRequestSchema: GenMessage<RemoveKubeNodeRequest> = /*@__PURE__*/
+  messageDesc(file_holdfast_v1_result_service, 11);
+
+/**
+ * @generated from message holdfast.v1.RemoveKubeNodeResponse
+ */
+export type RemoveKubeNodeResponse = Message<"holdfast.v1.RemoveKubeNodeResponse"> & {
+  /**
+   * @generated from field: string ueid = 1;
+   */
+  ueid: string;
+
+  /**
+   * Those that nobody had acknowledged.
+   *
+   * @generated from field: repeated holdfast.v1.Incident incidents = 2;
+   */
+  incidents: Incident[];
+};
+
+/**
+ * Describes the message holdfast.v1.RemoveKubeNodeResponse.
+ * Use `create(RemoveKubeNodeResponseSchema)` to create a new message.
+ */
+export const RemoveKubeNodeResponseSchema: GenMessage<RemoveKubeNodeResponse> = /*@__PURE__*/
+  messageDesc(file_holdfast_v1_result_service, 12);
+
+/**
+ * @generated from message holdfast.v1.Incident
+ */
+export type Incident = Message<"holdfast.v1.Incident"> & {
+  /**
+   * @generated from field: string code = 1;
+   */
+  code: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp first_at = 2;
+   */
+  firstAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp last_at = 3;
+   */
+  lastAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: uint32 count = 4;
+   */
+  count: number;
+};
+
+/**
+ * Describes the message holdfast.v1.Incident.
+ * Use `create(IncidentSchema)` to create a new message.
+ */
+export const IncidentSchema: GenMessage<Incident> = /*@__PURE__*/
+  messageDesc(file_holdfast_v1_result_service, 13);
+
+/**
  * @generated from message holdfast.v1.KubeNode
  */
 export type KubeNode = Message<"holdfast.v1.KubeNode"> & {
@@ -259,7 +385,7 @@ export type KubeNode = Message<"holdfast.v1.KubeNode"> & {
  * Use `create(KubeNodeSchema)` to create a new message.
  */
 export const KubeNodeSchema: GenMessage<KubeNode> = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_result_service, 9);
+  messageDesc(file_holdfast_v1_result_service, 14);
 
 /**
  * One Attestation Result. `ear` is the signed form and the only one to rely on across a trust border.
@@ -339,7 +465,7 @@ export type Result = Message<"holdfast.v1.Result"> & {
  * Use `create(ResultSchema)` to create a new message.
  */
 export const ResultSchema: GenMessage<Result> = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_result_service, 10);
+  messageDesc(file_holdfast_v1_result_service, 15);
 
 /**
  * @generated from message holdfast.v1.ContainerResult
@@ -402,7 +528,7 @@ export type ContainerResult = Message<"holdfast.v1.ContainerResult"> & {
  * Use `create(ContainerResultSchema)` to create a new message.
  */
 export const ContainerResultSchema: GenMessage<ContainerResult> = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_result_service, 11);
+  messageDesc(file_holdfast_v1_result_service, 16);
 
 /**
  * @generated from message holdfast.v1.Finding
@@ -453,7 +579,7 @@ export type Finding = Message<"holdfast.v1.Finding"> & {
  * Use `create(FindingSchema)` to create a new message.
  */
 export const FindingSchema: GenMessage<Finding> = /*@__PURE__*/
-  messageDesc(file_holdfast_v1_result_service, 12);
+  messageDesc(file_holdfast_v1_result_service, 17);
 
 /**
  * Verdict and freshness are two fields: silence never softens a verdict.
@@ -570,6 +696,26 @@ export const ResultService: GenService<{
     methodKind: "unary";
     input: typeof ExplainRequestSchema;
     output: typeof ExplainResponseSchema;
+  },
+  /**
+   * Ends an incident that stays with a kube node until somebody looked at it. Role: operator.
+   *
+   * @generated from rpc holdfast.v1.ResultService.AcknowledgeIncident
+   */
+  acknowledgeIncident: {
+    methodKind: "unary";
+    input: typeof AcknowledgeIncidentRequestSchema;
+    output: typeof AcknowledgeIncidentResponseSchema;
+  },
+  /**
+   * Forgets an enrolment with everything but results: the name and the EK are free again. Role: operator.
+   *
+   * @generated from rpc holdfast.v1.ResultService.RemoveKubeNode
+   */
+  removeKubeNode: {
+    methodKind: "unary";
+    input: typeof RemoveKubeNodeRequestSchema;
+    output: typeof RemoveKubeNodeResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_holdfast_v1_result_service, 0);
