@@ -19,7 +19,8 @@ const DATA_PLACES = [
 /** Places below the data places whose content is code or trust, whatever its name. */
 const CODE_PLACES: readonly (readonly [RegExp, DriftReason])[] = [
   [/^\/var\/lib\/(dpkg|rpm|pacman|opkg|apk|dnf|yum)(\/|$)/, 'packageDatabase'],
-  [/^\/var\/cache\/apt\/(src)?pkgcache\.bin$|^\/lib\/apk(\/|$)/, 'packageDatabase'],
+  [/^\/var\/cache\/apt\/(src)?pkgcache\.bin$|^\/(usr\/)?lib\/apk(\/|$)/, 'packageDatabase'],
+  [/^\/usr\/(lib\/sysimage|share)\/rpm(\/|$)/, 'packageDatabase'],
   [/^\/var\/spool\/(cron|at|anacron)(\/|$)/, 'scheduledTask'],
   [/^\/(var\/)?run\/(systemd|udev)(\/|$)/, 'serviceUnit'],
   [/^\/var\/lib\/systemd(\/|$)/, 'serviceUnit'],
@@ -103,9 +104,9 @@ const SPECIAL_NAMES: ReadonlyMap<string, DriftReason> = new Map([
 ]);
 
 const CODE_SUFFIXES =
-  /\.(php\d?|phtml|pht|phps|inc|phar|jsp|jspx|jspf|asp|aspx|ashx|asmx|cfm|cgi|fcgi|pl|pm|t|py|pyw|pyc|pyo|pyz|pyx|pth|rb|erb|lua|luac|js|mjs|cjs|jsx|ts|mts|cts|tsx|wasm|sh|bash|zsh|ksh|csh|tcsh|fish|tcl|awk|groovy|gvy|kts|scala|clj|class|jar|war|ear|jmod|whl|egg|gem|exe|dll|com|bat|cmd|ps1|psm1|vbs|wsf|ko|bpf|ebpf|o|a|el|elc|scm|r|jl|ex|exs|beam|erl|hs|ipynb|pickle|pkl|xs|nse|applescript|desktop|apk|deb|rpm|dylib|swf)$/i;
+  /\.(php\d?|phtml|pht|phps|inc|phar|jsp|jspx|jspf|asp|aspx|ashx|asmx|cfm|cgi|fcgi|pl|pm|t|py|pyw|pyc|pyo|pyz|pyx|pth|rb|erb|lua|luac|js|mjs|cjs|jsx|ts|mts|cts|tsx|wasm|sh|bash|zsh|ksh|csh|tcsh|fish|tcl|awk|groovy|gvy|kts|scala|clj|class|jar|war|ear|par|sar|nar|jpi|hpi|rar|jmod|whl|egg|gem|exe|dll|com|bat|cmd|ps1|psm1|vbs|wsf|ko|bpf|ebpf|o|a|el|elc|scm|r|jl|ex|exs|beam|erl|hs|ipynb|pickle|pkl|xs|nse|applescript|desktop|apk|deb|rpm|dylib|swf)$/i;
 const SHARED_OBJECT = /\.so(\.[0-9][0-9a-zA-Z.]*)?$/;
-const PACKAGE_DIRECTORY = /\.(dist-info|egg-info)(\/|$)/;
+const PACKAGE_DIRECTORY = /(\.(dist-info|egg-info)|\/conda-meta)(\/|$)/;
 const MANIFEST_SUFFIXES = /\.(gemspec|deps\.json|nuspec|egg-link)$/i;
 
 /** Whether a path (latin1, absolute) is or lies below a declared data place. Returns that place. */
