@@ -16,10 +16,14 @@ export interface HoldfastProcess {
 }
 
 /** Starts `holdfast WORDS --json`, detached from this process, and waits for the line that says where it listens. */
-export async function startHoldfast(words: readonly string[], logFile: string): Promise<HoldfastProcess> {
+export async function startHoldfast(
+  words: readonly string[],
+  logFile: string,
+  command = `${CHECKOUT}/scripts/holdfast`,
+): Promise<HoldfastProcess> {
   const name = words[0] ?? '';
   const log = openSync(logFile, 'a', 0o600);
-  const child = spawn(`${CHECKOUT}/scripts/holdfast`, [...words, '--json'], {
+  const child = spawn(command, [...words, '--json'], {
     stdio: ['ignore', 'pipe', log],
     detached: true,
   });
