@@ -4,13 +4,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type RunningAgent, startAgent } from '@holdfast/agent';
 import { type ContainerClaims, parseClaimsSet, parseDrift, parseInventory } from '@holdfast/evidence';
 import {
-  type PrivateContainerd,
+  listBusyboxEntries,
   type RunningContainer,
   startContainerd,
+  type TestContainerd,
   whyNoContainerd,
-} from '../support/containerd.ts';
+} from '@holdfast/scripts';
 import { missingSwtpm, type Swtpm, startSwtpm } from '../support/swtpm.ts';
-import { listBusyboxEntries } from '../support/tar-writer.ts';
 import type { SeenRound } from './agent-peer.ts';
 import { type AgentWorld, createAgentWorld } from './agent-world.ts';
 
@@ -18,7 +18,7 @@ const skip = missingSwtpm() ?? (await whyNoContainerd()) ?? false;
 const IDLE = { Cmd: ['sleep', '100000'] };
 const options = { skip, timeout: 120_000 };
 let swtpm: Swtpm;
-let containerd: PrivateContainerd;
+let containerd: TestContainerd;
 let world: AgentWorld;
 let agent: RunningAgent;
 let container: RunningContainer;

@@ -6,21 +6,15 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { AgentError, createContainerCollector } from '@holdfast/agent';
-import { type PrivateContainerd, startContainerd, whyNoContainerd } from '../support/containerd.ts';
-import type { OciImage } from '../support/oci-image.ts';
-import { listBusyboxEntries } from '../support/tar-writer.ts';
+import type { OciImage } from '@holdfast/scripts';
+import { listBusyboxEntries, startContainerd, type TestContainerd, whyNoContainerd } from '@holdfast/scripts';
 import { type ContainerWorld, listDrift, readContainer, startContainerWorld, waitFor } from './container-world.ts';
 
 const run = promisify(execFile);
 const skip = (await whyNoContainerd()) ?? false;
 const IDLE = { Cmd: ['sleep', '100000'] };
 
-async function addImage(
-  containerd: PrivateContainerd,
-  name: string,
-  content: string,
-  config = IDLE,
-): Promise<OciImage> {
+async function addImage(containerd: TestContainerd, name: string, content: string, config = IDLE): Promise<OciImage> {
   const layers = [{ entries: await listBusyboxEntries() }, { entries: [{ path: 'app', content }] }];
   return await containerd.addImage({ name: `docker.io/holdfast/${name}:1`, layers, config });
 }

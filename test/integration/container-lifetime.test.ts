@@ -2,8 +2,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
-import { type RunningContainer, whyNoContainerd } from '../support/containerd.ts';
-import { listBusyboxEntries } from '../support/tar-writer.ts';
+import { listBusyboxEntries, type RunningContainer, whyNoContainerd } from '@holdfast/scripts';
 import {
   type ContainerWorld,
   findDrift,

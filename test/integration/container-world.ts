@@ -11,11 +11,11 @@ import {
   parseDrift,
   parseInventory,
 } from '@holdfast/evidence';
-import { type PrivateContainerd, startContainerd } from '../support/containerd.ts';
+import { startContainerd, type TestContainerd } from '@holdfast/scripts';
 
 /** A containerd of our own with a collector over it. */
 export interface ContainerWorld {
-  readonly containerd: PrivateContainerd;
+  readonly containerd: TestContainerd;
   readonly collector: ContainerCollector;
   /** What the collector says once nothing waits to be scanned or proven. */
   settle(): Promise<ContainerSnapshot>;
@@ -36,7 +36,7 @@ const SETTLE_TIMEOUT_MS = 60_000;
 
 /** Starts both; images may be added before the collector looks. */
 export async function startContainerWorld(
-  options: { readonly prepare?: (containerd: PrivateContainerd) => Promise<void>; readonly sweepMs?: number } = {},
+  options: { readonly prepare?: (containerd: TestContainerd) => Promise<void>; readonly sweepMs?: number } = {},
 ): Promise<ContainerWorld> {
   const containerd = await startContainerd();
   const collector = createContainerCollector({

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { startContainerd, whyNoContainerd } from '../support/containerd.ts';
+import { startContainerd, whyNoContainerd } from '@holdfast/scripts';
 import { missingSwtpm, startSwtpm } from '../support/swtpm.ts';
 
 const HOLDFAST = fileURLToPath(new URL('../../scripts/holdfast', import.meta.url));

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
-import { type RunningContainer, whyNoContainerd } from '../support/containerd.ts';
-import type { OciImage } from '../support/oci-image.ts';
-import { listBusyboxEntries } from '../support/tar-writer.ts';
+import type { OciImage } from '@holdfast/scripts';
+import { listBusyboxEntries, type RunningContainer, whyNoContainerd } from '@holdfast/scripts';
 import { type ContainerWorld, findDrift, listDrift, startContainerWorld } from './container-world.ts';
 
 const skip = (await whyNoContainerd()) ?? false;

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
-import { type RunningContainer, whyNoContainerd } from '../support/containerd.ts';
+import { type RunningContainer, whyNoContainerd } from '@holdfast/scripts';
 import {
   type ContainerWorld,
   findDrift,

@@ -4,14 +4,14 @@ import { appendFile, readdir, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import type { OciImage } from '@holdfast/scripts';
 import {
-  type PrivateContainerd,
+  listBusyboxEntries,
   type RunningContainer,
   startContainerd,
+  type TestContainerd,
   whyNoContainerd,
-} from '../support/containerd.ts';
-import type { OciImage } from '../support/oci-image.ts';
-import { listBusyboxEntries } from '../support/tar-writer.ts';
+} from '@holdfast/scripts';
 
 const HOLDFAST = fileURLToPath(new URL('../../scripts/holdfast', import.meta.url));
 const skip = (await whyNoContainerd()) ?? false;
@@ -35,7 +35,7 @@ async function holdfast(...args: string[]): Promise<Outcome> {
 }
 
 describe('the live view of containers, without a verifier', { skip, timeout: 240_000 }, () => {
-  let containerd: PrivateContainerd;
+  let containerd: TestContainerd;
   let image: OciImage;
   let second: RunningContainer;
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { collectInventory, createPackageOwners, openDirectoryView, openImageView } from '@holdfast/agent';
 import { encodeInventory, type Inventory, toBytePath } from '@holdfast/evidence';
-import { writeOciImage } from '../support/oci-image.ts';
+import { writeOciImage } from '@holdfast/scripts';
 import { cacheDebianRoot, makeTemporaryDirectory, run } from './layer-fixtures.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'needs root to unpack and enter a root file system';

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { collectInventory, createPackageOwners, openDirectoryView, openImageView } from '@holdfast/agent';
 import { type Inventory, toBytePath } from '@holdfast/evidence';
+import { writeOciImage } from '@holdfast/scripts';
 import { makeTree } from '../support/hostile-tree.ts';
-import { writeOciImage } from '../support/oci-image.ts';
 
 const APK = join(import.meta.dirname, '../../../shared/vectors/apk/installed');
 

@@ -3,8 +3,7 @@ import { access, mkdir, mkdtemp, readFile, rename, rm, truncate, writeFile } fro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { LayerSource } from '../support/oci-image.ts';
-import type { TarEntry } from '../support/tar-writer.ts';
+import type { LayerSource, TarEntry } from '@holdfast/scripts';
 
 export const run = promisify(execFile);
 

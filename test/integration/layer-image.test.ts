@@ -6,8 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { openDirectoryView, openImageView, type RootView } from '@holdfast/agent';
 import { type BytePath, formatBytePath, joinBytePath, toBytePath } from '@holdfast/evidence';
-import { type PrivateContainerd, startContainerd, whyNoContainerd } from '../support/containerd.ts';
-import { type OciImage, writeOciImage } from '../support/oci-image.ts';
+import { type OciImage, startContainerd, type TestContainerd, whyNoContainerd, writeOciImage } from '@holdfast/scripts';
 import { listTestLayers, makeGnuSparseTar, makeTemporaryDirectory, run } from './layer-fixtures.ts';
 
 const skip = await whyNoContainerd();
@@ -28,7 +27,7 @@ function describeTree(view: RootView, directory: BytePath = ROOT): string[] {
 }
 
 describe('image view', { skip }, () => {
-  let containerd: PrivateContainerd;
+  let containerd: TestContainerd;
   let image: OciImage;
   let merged: string;
 

@@ -4,14 +4,14 @@ import { lchown, link, lstat, mkdir, open, readFile, rm, symlink, truncate, utim
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { digestDirectory, fingerprintDirectory, type LayerProofResult, proveLayer } from '@holdfast/agent';
-import { type PrivateContainerd, startContainerd, whyNoContainerd } from '../support/containerd.ts';
-import type { OciImage, OciLayer } from '../support/oci-image.ts';
+import type { OciImage, OciLayer } from '@holdfast/scripts';
+import { startContainerd, type TestContainerd, whyNoContainerd } from '@holdfast/scripts';
 import { CAPABILITY, listTestLayers, run } from './layer-fixtures.ts';
 
 const skip = await whyNoContainerd();
 
 describe('layer proof over what containerd unpacked', { skip }, () => {
-  let containerd: PrivateContainerd;
+  let containerd: TestContainerd;
   let image: OciImage;
   let directories: string[];
 

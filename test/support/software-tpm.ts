@@ -80,8 +80,13 @@ export class SoftwareTpm {
 
   /** TPM2_Certify of the signing key by the AK. */
   certify(qualifyingData: Buffer, signer: SoftwareKey = this.ak): { attest: Buffer; signature: Buffer } {
+    return this.certifyKey(this.signing, qualifyingData, signer);
+  }
+
+  /** TPM2_Certify of any key. */
+  certifyKey(key: SoftwareKey, qualifyingData: Buffer, signer: SoftwareKey): { attest: Buffer; signature: Buffer } {
     const qualifiedName = Buffer.concat([Buffer.from(SHA256, 'hex'), Buffer.alloc(32)]);
-    const names = Buffer.concat([sized(this.signing.name), sized(qualifiedName)]);
+    const names = Buffer.concat([sized(key.name), sized(qualifiedName)]);
     const body = Buffer.concat([this.#encodeHead('8017', qualifyingData, signer), names]);
     return { attest: body, signature: signTpmt(signer.privateKey, body) };
   }

@@ -40,7 +40,9 @@ export interface DialledClient {
 
 interface TrustDocument {
   keys: unknown[];
-  eks: { kubeNode: string | null; ekName: string }[];
+  eks: { kubeNode: string | null; ekName?: string; ekNames?: string[]; endorsement?: 'chain' | 'pin' }[];
+  ekRoots: string[];
+  ekIntermediates: string[];
   expires: string;
 }
 

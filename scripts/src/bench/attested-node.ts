@@ -4,11 +4,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Client, credentials } from '@grpc/grpc-js';
 import { openServerStream, type Result, ResultService } from '@holdfast/proto';
 import { ekTemplate, openTpm } from 'tpm2-tss-node';
-import { type PrivateContainerd, type RunningContainer, startContainerd } from '../../../test/support/containerd.ts';
 import { startSwtpm } from '../../../test/support/swtpm.ts';
 import { createDevCa, type DevCa } from '../dev-ca/create-dev-ca.ts';
 import { type HoldfastProcess, startHoldfast } from '../world/holdfast-process.ts';
 import { stopProcess } from '../world/named-process.ts';
+import { type RunningContainer, startContainerd, type TestContainerd } from '../world/test-containerd.ts';
 import type { BenchContext } from './bench-context.ts';
 import { addBenchImage } from './bench-image.ts';
 import { buildHoldfast } from './built-holdfast.ts';
@@ -58,7 +58,7 @@ export async function startAttestedNode(context: BenchContext, options: Attested
   return node;
 }
 
-async function runMany(containerd: PrivateContainerd, image: string, count: number): Promise<RunningContainer[]> {
+async function runMany(containerd: TestContainerd, image: string, count: number): Promise<RunningContainer[]> {
   const started: RunningContainer[] = [];
   for (let at = 0; at < count; at += AT_ONCE) {
     const group = Array.from({ length: Math.min(AT_ONCE, count - at) }, () => containerd.run({ image }));
@@ -78,7 +78,7 @@ interface ServiceDeps {
   readonly context: BenchContext;
   readonly ca: DevCa;
   readonly tcti: string;
-  readonly containerd: PrivateContainerd;
+  readonly containerd: TestContainerd;
   /** Out of dist/: what the image runs, without the machinery that strips types. */
   readonly command: string;
 }

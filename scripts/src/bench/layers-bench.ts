@@ -4,7 +4,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { writeOciImage } from '../../../test/support/oci-image.ts';
+import { writeOciImage } from '../world/oci-image.ts';
 import type { BenchContext } from './bench-context.ts';
 import { cacheLargeRoot, unpackTar } from './debian-root.ts';
 import { atLeast, type Figure, note } from './figure.ts';

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { access, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeOciImage } from '../../../test/support/oci-image.ts';
 import { CHECKOUT } from '../world/holdfast-process.ts';
+import { writeOciImage } from '../world/oci-image.ts';
 import { runTool } from '../world/run-tool.ts';
 
 /** An image as an OCI layout in the cache; `name` is what the runtime will call it. */

@@ -4,6 +4,7 @@ import { CHECKOUT } from '../world/holdfast-process.ts';
 
 export interface FeedFinding {
   code: string;
+  severity: string;
   message: string;
   path?: string;
   purl?: string;

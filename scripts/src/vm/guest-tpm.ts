@@ -10,8 +10,9 @@ import { runTool } from '../world/run-tool.ts';
 export interface GuestTpm {
   /** Name of its EK, hex, as the operator read it before the guest ever ran. */
   readonly ekName: string;
-  /** PEM of the CA that vouches for its EK: the issuer, then its root. */
-  readonly ekRoots: readonly string[];
+  /** PEM of the CA that vouches for its EK. */
+  readonly ekRoot: string;
+  readonly ekIntermediate: string;
   /** Starts it; it ends with the machine that connects to `socket`. */
   start(socket: string): Promise<NamedProcess>;
 }
@@ -27,9 +28,8 @@ export async function createGuestTpm(directory: string): Promise<GuestTpm> {
   await manufacture(directory, state, authority);
   return {
     ekName: await readEkName(directory, state),
-    ekRoots: await Promise.all(
-      ['issuercert.pem', 'swtpm-localca-rootca-cert.pem'].map((name) => readFile(join(authority, name), 'utf8')),
-    ),
+    ekRoot: await readFile(join(authority, 'swtpm-localca-rootca-cert.pem'), 'utf8'),
+    ekIntermediate: await readFile(join(authority, 'issuercert.pem'), 'utf8'),
     start: async (socket) => await startProcess(state, ['--ctrl', `type=unixio,path=${socket}`, '--terminate'], socket),
   };
 }

@@ -102,7 +102,9 @@ async function startVerifier(directory: string, ca: DevCa, tpm: GuestTpm) {
     expires: new Date(Date.now() + 30 * DAY_MS).toISOString(),
     keys: [],
     eks: [{ kubeNode: KUBE_NODE, ekName: tpm.ekName }],
-    ekRoots: tpm.ekRoots.slice(-1),
+    ekRoots: [tpm.ekRoot],
+    // This TPM does not carry the certificate of the issuer.
+    ekIntermediates: [tpm.ekIntermediate],
   };
   await writeFile(trustFile, JSON.stringify(trust, null, 2));
   const tls = await ca.issueFiles(join(directory, 'tls'), 'verifier', {

@@ -35,6 +35,12 @@ export async function stopProcess(named: NamedProcess): Promise<void> {
   }
 }
 
+/** Ends one process at once, as a crash would, and waits until it is gone. */
+export async function killProcess(named: NamedProcess): Promise<void> {
+  if (await isRunning(named)) process.kill(named.pid, 'SIGKILL');
+  while (await isRunning(named)) await delay(10);
+}
+
 async function readStat(pid: number): Promise<{ state: string; startTime: string } | null> {
   const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null);
   if (text === null) return null;

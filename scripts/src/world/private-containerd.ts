@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { canConnect } from './can-connect.ts';
-import { isRunning, type NamedProcess, nameProcess, stopProcess } from './named-process.ts';
+import { isRunning, killProcess, type NamedProcess, nameProcess, stopProcess } from './named-process.ts';
 import { removeNamespaceTraces } from './namespace-traces.ts';
 import { runTool } from './run-tool.ts';
 
@@ -55,26 +55,35 @@ address = "${address}"
 
 /** Ends its containers, shims and the daemon, unmounts what they mounted and removes the directory. */
 export async function stopPrivateContainerd(containerd: PrivateContainerd): Promise<void> {
-  const isUp = await isRunning(containerd.process);
-  const namespaces = isUp ? await removeAllTasks(containerd.address).catch(() => []) : [];
+  const namespaces = await readdir(join(containerd.directory, 'state/io.containerd.runtime.v2.task')).catch(() => []);
+  if (await isRunning(containerd.process)) await removeAllTasks(containerd.address, namespaces).catch(() => undefined);
   await stopProcess(containerd.process);
+  await killContainerProcesses(containerd.directory);
   await killShims(containerd.address);
   await unmountBelow(containerd.directory);
   for (const namespace of namespaces) await removeNamespaceTraces(namespace);
   await rm(containerd.directory, { recursive: true, force: true, maxRetries: 5 });
 }
 
-/** Returns the namespaces that there were. */
-async function removeAllTasks(address: string): Promise<string[]> {
+async function removeAllTasks(address: string, namespaces: readonly string[]): Promise<void> {
   const list = async (args: string[]) =>
     (await runTool('ctr', ['--address', address, ...args])).toString().split('\n').filter(Boolean);
-  const namespaces = await list(['namespaces', 'ls', '-q']);
   for (const namespace of namespaces) {
     for (const id of await list(['--namespace', namespace, 'tasks', 'ls', '-q'])) {
       await list(['--namespace', namespace, 'tasks', 'rm', '--force', id]).catch(() => undefined);
     }
   }
-  return namespaces;
+}
+
+/** Processes of its containers outlive a daemon that was killed; their root names its directory. */
+async function killContainerProcesses(directory: string): Promise<void> {
+  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+    const mounts = await readFile(`/proc/${pid}/mountinfo`, 'utf8').catch(() => '');
+    const root = mounts.split('\n').find((line) => line.split(' ')[4] === '/');
+    if (root?.includes(`upperdir=${directory}/`) !== true) continue;
+    const named = await nameProcess('container', Number(pid)).catch(() => null);
+    if (named !== null) await killProcess(named);
+  }
 }
 
 /** Shims outlive their daemon; those of this one carry its socket among their arguments. */
