@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, credentials } from '@grpc/grpc-js';
@@ -7,7 +7,7 @@ import { ekTemplate, openTpm } from 'tpm2-tss-node';
 import { startSwtpm } from '../../../test/support/swtpm.ts';
 import { createDevCa, type DevCa } from '../dev-ca/create-dev-ca.ts';
 import { type HoldfastProcess, startHoldfast } from '../world/holdfast-process.ts';
-import { stopProcess } from '../world/named-process.ts';
+import { isRunning, type NamedProcess, stopProcess } from '../world/named-process.ts';
 import { type RunningContainer, startContainerd, type TestContainerd } from '../world/test-containerd.ts';
 import type { BenchContext } from './bench-context.ts';
 import { addBenchImage } from './bench-image.ts';
@@ -28,6 +28,10 @@ export interface AttestedNode {
   readonly runtimeDirectory: string;
   /** Ends the agent and starts it again with another heartbeat. */
   restartAgent(heartbeatMs: number): Promise<void>;
+  /** Kills the verifier, runs `whileDown`, and starts it again at its address. */
+  restartVerifier(whileDown: () => Promise<void>): Promise<void>;
+  /** Losses of the agent's chain that it had to declare, by its journal. */
+  countLosses(): Promise<number>;
   /** Rounds that the verifier answered since the agent's first start, by the agent's log. */
   countRounds(): Promise<number>;
   /** The newest result; calls back with each new one. */
@@ -87,6 +91,7 @@ class Services {
   readonly #context: BenchContext;
   readonly #deps: ServiceDeps;
   #verifier = '';
+  #verifierProcess: NamedProcess | undefined;
   #agent: HoldfastProcess | undefined;
 
   constructor(deps: ServiceDeps) {
@@ -100,15 +105,30 @@ class Services {
 
   async startVerifier(ekName: string): Promise<void> {
     const trustFile = this.#path('trust.json');
+    await mkdir(this.#path('.'), { recursive: true });
     const trust = { format: 'holdfast-trust-v1', version: 1, environment: 'development', ekRoots: [] };
     const expires = new Date(Date.now() + DAY_MS).toISOString();
     const [keys, eks] = [[createSbomSigner().row], [{ kubeNode: KUBE_NODE, ekName }]];
     await writeFile(trustFile, JSON.stringify({ ...trust, expires, keys, eks }));
+    await this.#launchVerifier();
+  }
+
+  async #launchVerifier(): Promise<void> {
     const tls = await this.#issue('verifier');
-    const settings = { listen: '127.0.0.1:0', stateDir: this.#path('verifier'), tls, trustFile, logLevel: 'warn' };
+    const [stateDir, trustFile] = [this.#path('verifier'), this.#path('trust.json')];
+    const listen = this.#verifier === '' ? '127.0.0.1:0' : this.#verifier;
+    const settings = { listen, stateDir, tls, trustFile, logLevel: 'warn' };
     const { process, listenAddress } = await this.#start('verifier', settings);
     this.#context.defer(() => stopProcess(process));
     this.#verifier = listenAddress;
+    this.#verifierProcess = process;
+  }
+
+  async #killVerifier(): Promise<void> {
+    const named = this.#verifierProcess;
+    if (named === undefined) throw new TypeError('the verifier was started');
+    if (await isRunning(named)) process.kill(named.pid, 'SIGKILL');
+    while (await isRunning(named)) await delay(25);
   }
 
   async startAgent(heartbeatMs: number): Promise<void> {
@@ -140,6 +160,13 @@ class Services {
         return agentOf();
       },
       restartAgent: (heartbeatMs) => this.startAgent(heartbeatMs),
+      restartVerifier: async (whileDown) => {
+        await this.#killVerifier();
+        await whileDown();
+        await this.#launchVerifier();
+        await this.#follow(feed);
+      },
+      countLosses: async () => (await readAll(this.#path('agent'))).split('"event":"lost"').length - 1,
       countRounds: async () => (await readFile(this.#path('agent.log'), 'utf8')).split('"round answered"').length - 1,
       onResult: (listener) => void feed.listeners.add(listener),
       settle: () => this.#settle(feed, containers.length),
@@ -160,10 +187,15 @@ class Services {
   }
 
   async #watch(): Promise<ResultFeed> {
+    const feed: ResultFeed = { latest: undefined, listeners: new Set() };
+    await this.#follow(feed);
+    return feed;
+  }
+
+  async #follow(feed: ResultFeed): Promise<void> {
     const files = await this.#issue('responder');
     const [ca, key, cert] = await Promise.all([readFile(files.ca), readFile(files.key), readFile(files.cert)]);
     const client = new Client(this.#verifier, credentials.createSsl(ca, key, cert));
-    const feed: ResultFeed = { latest: undefined, listeners: new Set() };
     const stream = openServerStream(client, ResultService.method.watchResults, { kubeNode: KUBE_NODE });
     stream.on('error', () => undefined);
     stream.on('data', ({ result }: { result?: Result }) => {
@@ -175,7 +207,6 @@ class Services {
       stream.cancel();
       client.close();
     });
-    return feed;
   }
 
   async #issue(role: 'agent' | 'verifier' | 'responder') {
@@ -184,13 +215,12 @@ class Services {
 
   async #start(name: 'agent' | 'verifier', settings: object): Promise<HoldfastProcess> {
     const config = this.#path(`${name}.json`);
-    await mkdir(this.#path('.'), { recursive: true });
     await writeFile(config, JSON.stringify({ serve: { [name]: settings } }), { mode: 0o600 });
     return await startHoldfast([name, '--config', config], this.#path(`${name}.log`), this.#deps.command);
   }
 
   #path(name: string): string {
-    return join(this.#context.directory, name);
+    return join(this.#context.directory, 'node', name);
   }
 }
 
@@ -211,4 +241,11 @@ function describe(result: Result | undefined): string {
   if (result === undefined) return 'no result came';
   const codes = new Set(result.containers.flatMap(({ findings }) => findings.map(({ code }) => code)));
   return `${result.containers.length} containers, ${[...codes].join(' ')}`;
+}
+
+/** Every regular file of a directory as one text. */
+async function readAll(directory: string): Promise<string> {
+  const entries = await readdir(directory, { withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map(({ name }) => readFile(join(directory, name), 'utf8'));
+  return (await Promise.all(files)).join('\n');
 }

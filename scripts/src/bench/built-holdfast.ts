@@ -20,6 +20,19 @@ export async function buildHoldfast({ say }: BenchContext): Promise<string> {
 
 async function findYounger(thanMs: number): Promise<string> {
   const paths = SOURCES.map((path) => join(CHECKOUT, path));
-  const filter = ['-type', 'f', '-not', '-path', '*/build/*', '-newermt', `@${thanMs / 1000}`, '-print', '-quit'];
+  const filter = [
+    '-type',
+    'f',
+    '-not',
+    '-path',
+    '*/build/*',
+    '-not',
+    '-name',
+    '*.test.ts',
+    '-newermt',
+    `@${thanMs / 1000}`,
+    '-print',
+    '-quit',
+  ];
   return (await runTool('find', [...paths, ...filter])).toString().trim();
 }

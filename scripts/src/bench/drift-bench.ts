@@ -1,17 +1,14 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { renameSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type AttestedNode, startAttestedNode } from './attested-node.ts';
 import type { BenchContext } from './bench-context.ts';
+import { ContainerChanges } from './container-changes.ts';
 import { atLeast, atMost, type Figure, note } from './figure.ts';
 import { readCpuMs } from './process-cost.ts';
 import { median, percentile } from './sampling.ts';
 
-const APART_MS = 1_200;
-const SEEN_TIMEOUT_MS = 15_000;
 const HEARTBEAT_MS = 60_000;
 /** The heartbeat, and the verifier's wish to hear from the agent, may both fall into a window of half a minute. */
 const ROUTINE_ROUNDS = 2;
@@ -25,7 +22,7 @@ export async function benchDrift(context: BenchContext): Promise<Figure[]> {
   context.say('starting containers, a TPM, a verifier and an agent');
   const node = await startAttestedNode(context, { containers: 3, heartbeatMs: HEARTBEAT_MS });
   const root = `/proc/${node.containers[0]?.pid}/root`;
-  const changes = new Changes(node, root);
+  const changes = new ContainerChanges(node, root);
   await changes.make(3);
   context.say('changes in a quiet container');
   const quiet = await changes.make(context.isQuick ? 20 : 200);
@@ -46,55 +43,6 @@ export async function benchDrift(context: BenchContext): Promise<Figure[]> {
     note('changes, quiet', quiet.length, ''),
     note('changes, under noise', loud.length, ''),
   ];
-}
-
-/** Moves one new file of /etc from name to name: each time one name goes and another comes. */
-class Changes {
-  readonly #root: string;
-  readonly #waiting = new Map<string, () => void>();
-  #made = 0;
-
-  constructor(node: AttestedNode, root: string) {
-    this.#root = root;
-    writeFileSync(this.#path(0), 'setting = 1\n');
-    node.onResult(({ containers }) => {
-      const findings = containers.flatMap((container) => container.findings);
-      for (const { path } of findings) this.#waiting.get(path.replace(/^\//, ''))?.();
-    });
-  }
-
-  /** Makes changes and gives how long each took to be seen, in ms. */
-  async make(count: number): Promise<number[]> {
-    const times: number[] = [];
-    for (let at = 0; at < count; at += 1) {
-      const [seen, next] = await Promise.all([this.#change(), delay(APART_MS)]);
-      times.push(seen);
-      await next;
-    }
-    return times;
-  }
-
-  async #change(): Promise<number> {
-    this.#made += 1;
-    const name = nameOf(this.#made);
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const timer = setTimeout(() => reject(new Error(`${name} was not seen in time`)), SEEN_TIMEOUT_MS);
-    this.#waiting.set(name, resolve);
-    const start = performance.now();
-    renameSync(this.#path(this.#made - 1), this.#path(this.#made));
-    await promise;
-    clearTimeout(timer);
-    this.#waiting.delete(name);
-    return performance.now() - start;
-  }
-
-  #path(number: number): string {
-    return join(this.#root, nameOf(number));
-  }
-}
-
-function nameOf(number: number): string {
-  return `etc/bench-${number}.conf`;
 }
 
 interface Noise {

@@ -8,6 +8,7 @@ import { readCpuMs, readMemoryMib } from './process-cost.ts';
 import { createBenchNodes } from './round-supply.ts';
 import type { ClientOrder, ClientReport } from './stream-clients.ts';
 import { checkRunning, startVerifierProcess } from './verifier-process.ts';
+import { measureVerifierRestart } from './verifier-restart.ts';
 
 const STREAMS = 10_000;
 const CLIENT_PROCESSES = 2;
@@ -18,9 +19,11 @@ const HOLD_MS = 75_000;
 /**
  * Ten thousand agents, each with a TLS connection and an Attest stream of its own and a kube node that is enrolled, held
  * by one verifier process; the clients are two other processes. Each says hello and gets a challenge. Then all are held
- * until each has got its next challenge.
+ * until each has got its next challenge. Before that: what a restart of the verifier loses.
  */
 export async function benchStream(context: BenchContext): Promise<Figure[]> {
+  context.say('a restart of the verifier while a container changes');
+  const restart = await measureVerifierRestart(context);
   const streams = context.isQuick ? STREAMS / 10 : STREAMS;
   context.say(`enrolling ${streams} kube nodes`);
   const nodes = createBenchNodes(streams, 'node');
@@ -54,6 +57,7 @@ export async function benchStream(context: BenchContext): Promise<Figure[]> {
     note('memory of the verifier for each stream', ((memory.now - bare.now) * 1024) / streams, 'KiB'),
     note('memory of the verifier', memory.now, 'MiB'),
     note('CPU of the verifier while it holds them', cpuShare * 100, '% of a core'),
+    ...restart,
   ];
 }
 
