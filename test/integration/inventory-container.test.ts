@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { appendFile, readdir, stat, utimes } from 'node:fs/promises';
+import { execFile, spawn } from 'node:child_process';
+import { appendFile, readdir, readFile, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import type { OciImage } from '@holdfast/scripts';
 import {
   listBusyboxEntries,
@@ -17,6 +18,8 @@ const HOLDFAST = fileURLToPath(new URL('../../scripts/holdfast', import.meta.url
 const skip = (await whyNoContainerd()) ?? false;
 const STATUS = 'Package: base\nStatus: install ok installed\nArchitecture: all\nVersion: 1:2.0-1\n';
 const ADDED = '\nPackage: added\nStatus: install ok installed\nArchitecture: all\nVersion: 3\n';
+
+const run = promisify(execFile);
 
 interface Outcome {
   readonly code: number | null;
@@ -135,6 +138,25 @@ describe('the live view of containers, without a verifier', { skip, timeout: 240
     const before = await holdfast('inventory', 'container:first-one', '--runtime', containerd.address, '--json');
     const [base] = JSON.parse(before.stdout).packages;
     assert.equal(base.layer, image.layers[1]?.diffId);
+  });
+
+  it('reads what compilers wrote into programs of a container', async () => {
+    const runc = await readFile((await run('sh', ['-c', 'readlink -f $(command -v runc)'])).stdout.trim());
+    const image = await containerd.addImage({
+      name: 'docker.io/holdfast/go:1',
+      layers: [
+        { entries: await listBusyboxEntries() },
+        { entries: [{ path: 'opt/tool', content: runc, mode: 0o755 }] },
+      ],
+      config: { Cmd: ['sleep', '100000'] },
+    });
+    const started = await containerd.run({ image: image.name, id: 'gopher' });
+    const found = await holdfast('inventory', 'container:gopher', '--runtime', containerd.address, '--json');
+    const { packages, limits } = JSON.parse(found.stdout);
+    const stdlib = packages.find(({ name }: { name: string }) => name === 'stdlib');
+    assert.deepEqual([stdlib?.type, stdlib?.path, stdlib?.layer], ['golang', '/opt/tool', image.layers[1]?.diffId]);
+    assert.deepEqual(limits, []);
+    await containerd.remove(started);
   });
 
   it('finds a byte that the host changed below a container, times restored', async () => {
