@@ -15,10 +15,10 @@ export interface BenchContext {
   readonly cache: string;
   /** Half the repetitions and samples: to try the machinery, not for figures. */
   readonly isQuick: boolean;
-  say(text: string): void;
+  readonly say: (text: string) => void;
   /** Runs at the end, the last one first, whatever happened. */
-  defer(closer: () => Promise<unknown>): void;
-  close(): Promise<void>;
+  readonly defer: (closer: () => Promise<unknown>) => void;
+  readonly close: () => Promise<void>;
 }
 
 /** Makes the directories of one run. */

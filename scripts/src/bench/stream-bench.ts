@@ -48,7 +48,10 @@ export async function benchStream(context: BenchContext): Promise<Figure[]> {
   await checkRunning(context, verifier);
   const cpuShare = ((await readCpuMs(verifier.process.pid)) - cpuBefore) / HOLD_MS;
   const memory = await readMemoryMib(verifier.process.pid);
-  for (const { error } of clients) if (error() !== '') context.say(`a client heard: ${error()}`);
+  for (const client of clients) {
+    const { lastError } = client.report();
+    if (lastError !== '') context.say(`a client heard: ${lastError}`);
+  }
   return [
     atLeast(streams, 'streams opened', opened, ''),
     atMost(0, 'streams that ended', sum(clients, 'ended'), ''),
@@ -64,7 +67,6 @@ export async function benchStream(context: BenchContext): Promise<Figure[]> {
 interface ClientProcess {
   readonly child: ChildProcess;
   report(): ClientReport;
-  error(): string;
 }
 
 function startClients(context: BenchContext, order: ClientOrder): ClientProcess {
@@ -78,7 +80,7 @@ function startClients(context: BenchContext, order: ClientOrder): ClientProcess 
     if (child.exitCode === null && child.kill('SIGKILL')) await once(child, 'exit');
   });
   child.send(order);
-  return { child, report: () => report, error: () => report.lastError };
+  return { child, report: () => report };
 }
 
 function sum(clients: readonly ClientProcess[], name: 'held' | 'answers' | 'ended'): number {
