@@ -18,7 +18,7 @@ export interface JudgedContainer {
 
 /** Limits that name a finding and not a look cut short. */
 const CHANGES = [/^layerContent:/, /^foreignRoot$/, /^foreignMountNamespace$/, /^rootMismatch$/];
-const NO_PROOF = [/^layerBlobMissing$/, /^layerBlobRefused$/, /^imageUnknown$/, /^imageAmbiguous$/];
+const NO_PROOF = [/^layerBlobRefused$/, /^imageUnknown$/, /^imageAmbiguous$/];
 const KERNEL_FILE_SYSTEMS = new Set(['proc', 'sysfs', 'cgroup', 'cgroup2', 'mqueue', 'devpts']);
 
 /**
