@@ -23,6 +23,10 @@ const note = (text: string): void => {
   process.stderr.write(`test-vm: ${text}\n`);
 };
 
+class InterruptedError extends Error {
+  override readonly name = 'InterruptedError';
+}
+
 process.exitCode = await main();
 process.exit();
 
@@ -124,10 +128,6 @@ function report(options: Options, suites: readonly SuiteReport[], timings: Timin
     process.stdout.write(`${passed ? 'passed' : 'failed'} in ${timings.totalSeconds} s\n`);
   }
   return passed ? 0 : 1;
-}
-
-class InterruptedError extends Error {
-  override readonly name = 'InterruptedError';
 }
 
 function listenForInterruption(): Promise<never> {

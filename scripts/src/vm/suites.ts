@@ -9,6 +9,7 @@ const COMMAND_LINE = 'console=ttyS0 root=/dev/nvme0n1 rw rootfstype=ext4 init=/s
 const CHANGED_COMMAND_LINE = `${COMMAND_LINE} lockdown=none module.sig_enforce=0`;
 /** Firmware, kernel and two starts of Node under emulation, on a machine that does other things too. */
 const BOOT_MS = 240_000;
+const ROUND_MS = 60_000;
 const REFUSAL_MS = 120_000;
 /** What the verdict rests on: the quoted PCRs of boot and IMA, each explained by its log. */
 const BASE = 'boot+ima';
@@ -124,6 +125,9 @@ async function checkNewSession(context: SuiteContext, guest: Guest, name: string
   checkAbsent(context, result, TRUST_LOST);
   checkCommandLine(context, view, COMMAND_LINE);
   checkVerdict(context, result);
+  // Two verdicts with the same findings are one: the next new session must not look like this one.
+  const settled = await world.feed.waitFor(({ findings }) => !findings.some(isNewSession), ROUND_MS);
+  check('the next round is of the same session', settled !== null);
   journey.enrolled = { ...before, view, seq: result.seq };
 }
 
