@@ -158,3 +158,19 @@ test('a store in use, of a newer verifier, or that is no store, is told', async 
   await writeFile(join(stateDir, 'verifier.sqlite'), 'text that is no database'.repeat(100));
   await assertFails('ERR_VERIFIER_STORE', /cannot open the store/, { stateDir });
 });
+
+test('a store of the first version is brought to the present one, with its kube nodes', async () => {
+  const config = configure();
+  await (await startVerifier(config)).close();
+  const database = new DatabaseSync(join(config.stateDir, 'verifier.sqlite'));
+  database.exec(`DROP TABLE operator_actions; DROP TABLE boot_sessions;
+    ALTER TABLE kube_nodes DROP COLUMN ek_certificates; PRAGMA user_version = 1;
+    INSERT INTO kube_nodes (ueid, label, ek_name, ek_public, enrolled_at) VALUES ('u', 'n', 'e', x'00', 1)`);
+  database.close();
+  await (await startVerifier(config)).close();
+  const migrated = new DatabaseSync(join(config.stateDir, 'verifier.sqlite'));
+  const row = migrated.prepare('SELECT label, ek_certificates FROM kube_nodes').get();
+  assert.deepEqual({ ...row }, { label: 'n', ek_certificates: '' });
+  assert.deepEqual(migrated.prepare('SELECT * FROM operator_actions').all(), []);
+  migrated.close();
+});
