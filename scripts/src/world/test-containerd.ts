@@ -73,7 +73,8 @@ export async function startContainerd(): Promise<TestContainerd> {
 }
 
 class StartedContainerd implements TestContainerd {
-  readonly namespace = 'holdfast-test';
+  // runc keeps its state below /run by namespace, whichever containerd it serves: two may run on one machine.
+  readonly namespace = `holdfast-${randomUUID().slice(0, 8)}`;
   readonly #daemon: PrivateContainerd;
   #closed: Promise<void> | undefined;
 
