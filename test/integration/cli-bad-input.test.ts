@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -84,8 +84,19 @@ suite('bad input to commands that read a file', () => {
   });
 
   test('a file without permission is named, with what to do', () => {
-    chmodSync(file('secret', 'x'), 0o600);
-    const result = run(HOLDFAST, ['inspect', 'token', 'secret'], 65534);
+    const secret = file('secret', 'x');
+    chmodSync(secret, 0o600);
+    chownSync(secret, 65534, 65534);
+    // Root without the capabilities to read everything: the checkout may lie where nobody else can reach it.
+    const drop = '-dac_override,-dac_read_search';
+    const result = run('setpriv', [
+      `--bounding-set=${drop}`,
+      `--inh-caps=${drop}`,
+      HOLDFAST,
+      'inspect',
+      'token',
+      'secret',
+    ]);
     assert.equal(result.status, 3);
     assert.match(result.stderr, /no permission to read secret; run as root or change its mode/);
   });
@@ -239,7 +250,10 @@ suite('bad input to the scripts', () => {
   });
 
   test('without root, quickstart and test say so and exit 3', () => {
-    for (const script of [QUICKSTART, fileURLToPath(new URL('../../scripts/test', import.meta.url))]) {
+    mkdirSync(join(directory, 'scripts'));
+    for (const name of ['quickstart', 'test']) {
+      const script = join(directory, 'scripts', name);
+      copyFileSync(fileURLToPath(new URL(`../../scripts/${name}`, import.meta.url)), script);
       const result = run(script, [], 65534);
       assert.equal(result.status, 3);
       assert.match(result.stderr, /needs root/);
