@@ -263,6 +263,7 @@ async function openServer(
     ima,
     readEventLog: () => collector.eventLog,
     listCertificates: () => enroller?.certificates ?? [],
+    listEkCertificates: () => enroller?.ekCertificates ?? [],
   };
   const server = await startEvidenceServer({
     listen,

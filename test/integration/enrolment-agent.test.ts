@@ -6,9 +6,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { timestampMs } from '@bufbuild/protobuf/wkt';
 import { ChannelCredentials, Client } from '@grpc/grpc-js';
 import { type RunningAgent, startAgent } from '@holdfast/agent';
-import { callUnary, type Result, ResultService } from '@holdfast/proto';
-import { parseVerifierConfig, type RunningVerifier, startVerifier } from '@holdfast/verifier';
+import { callUnary, EvidenceService, openServerStream, type Result, ResultService } from '@holdfast/proto';
+import {
+  loadTrust,
+  loadVerifierKeys,
+  parseVerifierConfig,
+  type RunningVerifier,
+  startVerifier,
+  verifySnapshot,
+} from '@holdfast/verifier';
 import { ekTemplate, openTpm } from 'tpm2-tss-node';
+import { createEkCa } from '../support/ek-ca.ts';
 import { missingSwtpm, type Swtpm, startSwtpm } from '../support/swtpm.ts';
 import { type AgentWorld, createAgentWorld } from './agent-world.ts';
 
@@ -19,7 +27,9 @@ let swtpm: Swtpm;
 let world: AgentWorld;
 let verifier: RunningVerifier;
 let agent: RunningAgent | undefined;
+let trust: Record<string, unknown>;
 let client: Client;
+let channel: ChannelCredentials;
 
 async function readEkName(): Promise<string> {
   const tpm = await openTpm({ tcti: swtpm.tcti });
@@ -35,7 +45,7 @@ before(async () => {
   swtpm = await startSwtpm();
   world = await createAgentWorld();
   const [issuer = '', root = ''] = await swtpm.caCertificates();
-  const trust = {
+  trust = {
     format: 'holdfast-trust-v1',
     version: 1,
     expires: new Date(Date.now() + 24 * HOUR_MS).toISOString(),
@@ -59,7 +69,8 @@ before(async () => {
   const issued = await world.ca.issue({ commonName: 'op', roles: ['responder', 'operator'], hosts: [] });
   const parts = [world.ca.certificate, issued.key, issued.certificate].map((pem) => Buffer.from(pem));
   const [ca = null, key = null, certificate = null] = parts;
-  client = new Client(verifier.listenAddress, ChannelCredentials.createSsl(ca, key, certificate));
+  channel = ChannelCredentials.createSsl(ca, key, certificate);
+  client = new Client(verifier.listenAddress, channel);
 });
 after(async () => {
   if (skip !== false) return;
@@ -75,7 +86,13 @@ const statePath = (name: string) => join(world.directory, 'agent', name);
 async function runAgent(): Promise<void> {
   await agent?.close();
   const address = verifier.listenAddress;
-  const settings = { tpm: { tcti: swtpm.tcti }, verifier: { address }, heartbeatMs: 300, keyLifetimeMs: HOUR_MS };
+  const settings = {
+    tpm: { tcti: swtpm.tcti },
+    verifier: { address },
+    heartbeatMs: 300,
+    keyLifetimeMs: HOUR_MS,
+    listen: '127.0.0.1:0',
+  };
   agent = await startAgent(world.configure(settings));
 }
 
@@ -106,6 +123,19 @@ async function waitForEvidence(): Promise<void> {
   assert.fail('no evidence came');
 }
 
+async function pullSnapshot(): Promise<Buffer> {
+  const peer = new Client(agent?.listenAddress ?? '', channel);
+  try {
+    const nonce = Buffer.alloc(32, 7).toString('base64url');
+    const chunks: Uint8Array[] = [];
+    for await (const { chunk } of openServerStream(peer, EvidenceService.method.getSnapshot, { nonce }))
+      chunks.push(chunk);
+    return Buffer.concat(chunks);
+  } finally {
+    peer.close();
+  }
+}
+
 const has = (result: Result, code: string) => result.findings.some((finding) => finding.code === code);
 
 async function readEnrolment(): Promise<Record<string, unknown>> {
@@ -121,6 +151,23 @@ test('an agent whose TPM has a certificate of its maker is endorsed by its chain
   await runAgent();
   const result = await waitFor('a first result', () => true);
   assert.ok(!has(result, 'EK_NOT_ENDORSED'));
+});
+
+test('a snapshot brings the chain along, and offline it counts as the trust file says', options, async () => {
+  const snapshot = await pullSnapshot();
+  const { published } = await loadVerifierKeys(join(world.directory, 'verifier'), 'holdfast-verifier');
+  const [validFrom, validUntil] = [-1, 1].map((sign) => new Date(Date.now() + sign * HOUR_MS).toISOString());
+  const terms = { environment: 'development', scope: ['*'], validFrom, validUntil };
+  const keys = published.map((key) => ({ ...key, ...terms }));
+  const verify = async (changes: Record<string, unknown>) => {
+    const file = loadTrust(Buffer.from(JSON.stringify({ ...trust, keys, ...changes })));
+    return (await verifySnapshot(snapshot, { trust: file, references: [], now: Date.now() })).result;
+  };
+  assert.ok(!has(await verify({}), 'EK_NOT_ENDORSED'));
+  const other = [createEkCa('Other').certificate];
+  await assert.rejects(verify({ ekRoots: other }), { code: 'ERR_VERIFIER_EK_REVOKED' });
+  const eks = [{ kubeNode: 'worker-1', ekName: await readEkName() }];
+  assert.ok(has(await verify({ ekRoots: other, eks }), 'EK_NOT_ENDORSED'));
 });
 
 test('old keys are rotated at a renewal; nothing is lost and no incident is left', options, async () => {

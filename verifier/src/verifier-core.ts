@@ -103,8 +103,7 @@ export function createVerifierCore(deps: CoreDeps): VerifierCore {
     adopt: (snapshot) => {
       const node = adoptEnrolment(snapshot, trust(), stores.enrolment, now());
       const before = stores.enrolment.findNode(node.ueid);
-      // A snapshot brings no EK certificates, and those that were seen before are about the same key.
-      stores.enrolment.saveNode({ ...node, ekCertificates: before?.ekCertificates ?? [] });
+      stores.enrolment.saveNode(node);
       const isSame = before === undefined || before.akPublic.equals(node.akPublic);
       takeEnrolment(node, isSame ? 'same' : 'replaced', 'enrolment adopted');
     },

@@ -22,7 +22,7 @@ const LONG_LENGTH = 0x82;
 export async function readEkCertificates(device: TpmDevice, ekPublic: Buffer): Promise<Buffer[]> {
   const indexes = (await device.nvIndexes()).toSorted((a, b) => a - b);
   const read = async (index: number): Promise<Buffer> => await device.nvRead(index).catch(() => Buffer.alloc(0));
-  const ekKey = toKeyObject(ekPublic);
+  const ekKey = encodeKey(ekPublic);
   const own: Buffer[] = [];
   for (const index of indexes.filter((each) => each >= FIRST_INDEX && each <= LAST_INDEX)) {
     const [certificate] = cutCertificates(await read(index));
@@ -36,9 +36,9 @@ export async function readEkCertificates(device: TpmDevice, ekPublic: Buffer): P
 }
 
 /** Undefined for a key of a kind that is not known here: that is for the Verifier to refuse. */
-function toKeyObject(ekPublic: Buffer): KeyObject | undefined {
+function encodeKey(ekPublic: Buffer): Buffer | undefined {
   try {
-    return publicToKeyObject(parsePublic(ekPublic));
+    return toSpki(publicToKeyObject(parsePublic(ekPublic)));
   } catch (error) {
     if (error instanceof EvidenceError) return undefined;
     throw error;
@@ -46,12 +46,17 @@ function toKeyObject(ekPublic: Buffer): KeyObject | undefined {
 }
 
 /** False only for a certificate that can be read and is about another key. */
-function mayBeOf(certificate: Buffer, ekKey: KeyObject | undefined): boolean {
+function mayBeOf(certificate: Buffer, ekKey: Buffer | undefined): boolean {
   try {
-    return ekKey === undefined || new X509Certificate(certificate).publicKey.equals(ekKey);
+    return ekKey === undefined || toSpki(new X509Certificate(certificate).publicKey).equals(ekKey);
   } catch {
     return true;
   }
+}
+
+/** For comparing: `KeyObject.equals` leaves an error behind for keys of two kinds, on which a TLS connection then breaks. */
+function toSpki(key: KeyObject): Buffer {
+  return key.export({ type: 'spki', format: 'der' });
 }
 
 /** Certificates one after another. An NV index may be longer than its certificate: the rest is filling. */

@@ -33,7 +33,7 @@ const NONCE_BYTES = 32;
 export async function enrol(
   port: EnrolmentPort,
   { keys, kubeNode, tlsSpkiSha256 }: EnrolmentInput,
-): Promise<{ certificates: Buffer[]; kid: string }> {
+): Promise<{ certificates: Buffer[]; ekCertificates: Buffer[]; kid: string }> {
   const { kid, ...ek } = await keys.begin();
   const begin = { kubeNode, ...ek };
   await send(port, { case: 'begin', value: begin });
@@ -44,7 +44,7 @@ export async function enrol(
   const secret = await keys.activate(credential);
   const transcript = computeTranscript({ ...begin, nonce, ...offered, ...credential });
   await send(port, { case: 'proof', value: { hmac: computeProof(secret, transcript) } });
-  return await receiveEnrolled(port, kid);
+  return { ...(await receiveEnrolled(port, kid)), ekCertificates: ek.ekCertificates };
 }
 
 async function receiveNonce(port: EnrolmentPort): Promise<Buffer> {

@@ -47,6 +47,11 @@ export class Enroller {
     return this.#enrolment?.certificates ?? [];
   }
 
+  /** What the TPM holds about its EK, as it was sent in the enrolment; empty before. */
+  get ekCertificates(): readonly Buffer[] {
+    return this.#enrolment?.ekCertificates ?? [];
+  }
+
   /** Milliseconds until the enrolment is to be renewed; 0 where there is none. */
   get renewalInMs(): number {
     return this.#enrolment === undefined

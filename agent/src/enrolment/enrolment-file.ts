@@ -12,6 +12,8 @@ export interface Enrolment {
   readonly enrolledAtMs: number;
   /** X.509 DER: AK, signing key, issuer. */
   readonly certificates: readonly Buffer[];
+  /** DER of what the TPM holds about the EK, as it was sent. */
+  readonly ekCertificates: readonly Buffer[];
 }
 
 const FORMAT = 'holdfast-enrolment-v1';
@@ -21,9 +23,10 @@ const RENEW_AFTER = 0.5;
 const WITHOUT_CERTIFICATES_MS = 12 * 3_600_000;
 
 /** Writes the file: one JSON object. */
-export function encodeEnrolment({ certificates, ...fields }: Enrolment): Buffer {
-  const encoded = certificates.map((certificate) => certificate.toString('base64url'));
-  return Buffer.from(`${JSON.stringify({ format: FORMAT, ...fields, certificates: encoded })}\n`);
+export function encodeEnrolment({ certificates, ekCertificates, ...fields }: Enrolment): Buffer {
+  const encode = (list: readonly Buffer[]) => list.map((certificate) => certificate.toString('base64url'));
+  const lists = { certificates: encode(certificates), ekCertificates: encode(ekCertificates) };
+  return Buffer.from(`${JSON.stringify({ format: FORMAT, ...fields, ...lists })}\n`);
 }
 
 /** Reads the file back. Throws `AgentError` ERR_AGENT_STATE when it is not what `encodeEnrolment` writes. */
@@ -32,12 +35,16 @@ export function parseEnrolment(bytes: Buffer): Enrolment {
   const { format, verifier, kid, tlsSpkiSha256, enrolledAtMs, certificates } = fields;
   if (format !== FORMAT || typeof verifier !== 'string' || typeof kid !== 'string') throw damaged();
   if (typeof tlsSpkiSha256 !== 'string' || typeof enrolledAtMs !== 'number') throw damaged();
-  if (!Array.isArray(certificates) || certificates.length > 8) throw damaged();
-  const decoded = certificates.map((text: unknown) => {
+  const lists = { certificates: takeList(certificates), ekCertificates: takeList(fields['ekCertificates'] ?? []) };
+  return { verifier, kid, tlsSpkiSha256, enrolledAtMs, ...lists };
+}
+
+function takeList(value: unknown): Buffer[] {
+  if (!Array.isArray(value) || value.length > 8) throw damaged();
+  return value.map((text: unknown) => {
     if (typeof text !== 'string') throw damaged();
     return Buffer.from(text, 'base64url');
   });
-  return { verifier, kid, tlsSpkiSha256, enrolledAtMs, certificates: decoded };
 }
 
 /**

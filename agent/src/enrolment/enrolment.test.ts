@@ -74,7 +74,11 @@ test('an enrolment tells the keys and proves the whole exchange with the activat
   const { identity } = await keys.use((loaded) => Promise.resolve(loaded));
   const { port, sent } = createPort(inOrder(identity.kid, [Buffer.from('AK'), Buffer.from('key')]));
   const result = await enrol(port, { keys: createPresentKeys(keys), kubeNode: 'worker-1', tlsSpkiSha256: TLS });
-  assert.deepEqual(result, { kid: identity.kid, certificates: [Buffer.from('AK'), Buffer.from('key')] });
+  assert.deepEqual(result, {
+    kid: identity.kid,
+    certificates: [Buffer.from('AK'), Buffer.from('key')],
+    ekCertificates: [certificate.subarray(0, 7)],
+  });
   const [begin, offered, proof] = sent;
   assert.ok(begin?.case === 'begin' && offered?.case === 'keys' && proof?.case === 'proof');
   assert.deepEqual(begin.value.ekCertificates, [certificate.subarray(0, 7)]);
@@ -279,6 +283,7 @@ const enrolment: Enrolment = {
   tlsSpkiSha256: TLS,
   enrolledAtMs: 1_000,
   certificates: [Buffer.from('AK'), Buffer.from('key'), Buffer.from('issuer')],
+  ekCertificates: [Buffer.from('EK')],
 };
 
 test('an enrolment file says the same after it was written and read, and damage is the own error', () => {

@@ -13,6 +13,8 @@ export interface SnapshotContext {
   readonly imaSegments: readonly ImaSegment[];
   /** X.509 DER, as enrolled. */
   readonly certificates: readonly Buffer[];
+  /** Of the EK and its issuers, DER, as they were sent in the enrolment. */
+  readonly ekCertificates: readonly Buffer[];
 }
 
 /** Makes one self-contained snapshot: a round with every claims-set, blob and log that its token reaches. */
@@ -28,6 +30,7 @@ export function createSnapshot(round: SnapshotRound, context: SnapshotContext): 
       logs: listLogs(context),
     },
     certificates: [...context.certificates],
+    ekCertificates: [...context.ekCertificates],
     ekPublic: keys?.ekPublic ?? Buffer.alloc(0),
     akPublic: keys?.akPublic ?? Buffer.alloc(0),
     signingPublic: keys?.signingPublic ?? Buffer.alloc(0),

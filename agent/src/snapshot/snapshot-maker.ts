@@ -9,6 +9,7 @@ export interface SnapshotMakerDeps {
   readEventLog(): Buffer | undefined;
   ima: ImaReader;
   listCertificates(): readonly Buffer[];
+  listEkCertificates(): readonly Buffer[];
 }
 
 /** Longest IMA list in a snapshot; the quote then stands unexplained, which is never good. */
@@ -23,6 +24,7 @@ export async function makeSnapshotFile(deps: SnapshotMakerDeps, nonce: string): 
     eventLog: deps.readEventLog(),
     imaSegments: readWholeList(deps.ima),
     certificates: deps.listCertificates(),
+    ekCertificates: deps.listEkCertificates(),
   });
   return encodeSnapshotFile(snapshot);
 }

@@ -61,9 +61,15 @@ function prepareAk({ signingKey, akPublic, ekName }: EnrolledKeys): PreparedAk |
   checkAkPublic(ak);
   const key = publicToKeyObject(ak);
   // An unrestricted key signs any bytes, a forged TPMS_ATTEST among them.
-  if (key.equals(signingKey)) throw new EvidenceError('ERR_EVIDENCE_KEY', 'AK and signing key are the same');
+  if (isSameKey(key, signingKey)) throw new EvidenceError('ERR_EVIDENCE_KEY', 'AK and signing key are the same');
   const algorithm = ekName.length < 2 ? undefined : hashById(Buffer.from(ekName).readUInt16BE());
   if (algorithm?.bytes !== ekName.length - 2)
     throw new EvidenceError('ERR_EVIDENCE_KEY', 'EK Name has not the form of one');
   return { key, name: computeName(ak), qualifiedSigner: computeAkQualifiedName(ekName, algorithm.name, ak) };
+}
+
+/** Not by `KeyObject.equals`: for keys of two kinds it leaves an error behind, on which a TLS connection then breaks. */
+function isSameKey(a: KeyObject, b: KeyObject): boolean {
+  const encode = (key: KeyObject) => key.export({ type: 'spki', format: 'der' });
+  return encode(a).equals(encode(b));
 }

@@ -1,6 +1,7 @@
 import { type KeyObject, X509Certificate } from 'node:crypto';
 import { VerifierError } from '../verifier-error.ts';
 import { type KeyPurpose, subjectUris } from './certificate-issuer.ts';
+import { isSameKey } from './is-same-key.ts';
 
 /** What a pair of certificates must say. */
 export interface KeyCertificateClaims {
@@ -44,7 +45,7 @@ function verifyOne(claims: KeyCertificateClaims, purpose: KeyPurpose, der: Uint8
     (authority) => certificate.checkIssued(authority) && certificate.verify(authority.publicKey),
   );
   if (issuer === undefined) throw refuse(`no enrolment key of the trust file signed ${what}`);
-  if (!certificate.publicKey.equals(key)) throw refuse(`${what} is about another key`);
+  if (!isSameKey(certificate.publicKey, key)) throw refuse(`${what} is about another key`);
   if (certificate.ca) throw refuse(`${what} is that of a CA`);
   const names = certificate.subjectAltName ?? '';
   const expected = subjectUris({ purpose, ueid: claims.ueid, kubeNode: claims.kubeNode }).map((uri) => `URI:${uri}`);

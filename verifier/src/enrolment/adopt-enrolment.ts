@@ -14,12 +14,17 @@ import { usableKeys } from '../trust/select-key.ts';
 import type { Trust } from '../trust/trust.ts';
 import { VerifierError } from '../verifier-error.ts';
 import { admitEk } from './admit-ek.ts';
+import { checkEkCertificates } from './endorsement.ts';
 
 /** What of a snapshot says who a kube node is. */
-export type EnrolmentClaims = Pick<Snapshot, 'kubeNode' | 'certificates' | 'ekPublic' | 'akPublic' | 'signingPublic'>;
+export type EnrolmentClaims = Pick<
+  Snapshot,
+  'kubeNode' | 'certificates' | 'ekPublic' | 'ekCertificates' | 'akPublic' | 'signingPublic'
+>;
 
 /**
- * Takes over the enrolment that another verifier made: the EK is pinned here (see `admitEk`); AK and signing key have
+ * Takes over the enrolment that another verifier made: the EK is pinned here (see `admitEk`) and its
+ * certificates hold (see `checkEkCertificates`); AK and signing key have
  * the attributes of their kind; both certificates are signed by an enrolment key of the trust file, are about these
  * keys, this EK and this name, and are valid now. That AK and EK share a TPM is the other verifier's word.
  *
@@ -32,7 +37,9 @@ export function adoptEnrolment(
   store: Pick<EnrolmentStore, 'findLabel' | 'findEk'>,
   nowMs: number,
 ): EnrolledNode {
-  const { kubeNode, ueid, ekPublic, ekName } = admitEk(claims, trust, store);
+  const ek = admitEk(claims, trust, store);
+  checkEkCertificates(ek, claims.ekCertificates, trust, nowMs);
+  const { kubeNode, ueid, ekPublic, ekName } = ek;
   const akPublic = parsePublic(claims.akPublic);
   const signingPublic = parsePublic(claims.signingPublic);
   checkAkPublic(akPublic);
@@ -59,7 +66,7 @@ export function adoptEnrolment(
     label: kubeNode,
     ekName: ekName.toString('hex'),
     ekPublic: ekPublic.encoded,
-    ekCertificates: [],
+    ekCertificates: claims.ekCertificates.map((der) => Buffer.from(der)),
     akPublic: akPublic.encoded,
     signingPublic: signingPublic.encoded,
     kid: computeKid(exportSigningJwk(signingKey)),

@@ -6,6 +6,9 @@ import { VerifierError } from '../verifier-error.ts';
 import type { AdmittedEk } from './admit-ek.ts';
 import { type EkChain, verifyEkChain } from './verify-ek-chain.ts';
 
+/** What there is to judge: Name (hex), TPMT_PUBLIC and certificates of an EK. */
+export type EndorsedEk = Pick<EnrolledNode, 'ekName' | 'ekPublic'> & { readonly ekCertificates: readonly Uint8Array[] };
+
 /** Says who vouches for the EK of an enrolled kube node, by the trust file and the clock as they are now. */
 export type JudgeEndorsement = (node: EnrolledNode) => Endorsement;
 
@@ -34,16 +37,25 @@ export function createEndorsementJudge(deps: { trust: () => Trust; now: () => nu
   };
   return (node) => {
     const [trust, nowMs] = [deps.trust(), deps.now()];
-    const pin = trust.eks.find(({ ekName }) => ekName === node.ekName);
-    if (pin === undefined) return 'withdrawn';
-    const isChained = pin.endorsement !== 'pin' && findChain(node, trust, nowMs) !== undefined;
-    if (pin.endorsement === 'chain' && !isChained) return 'withdrawn';
-    if (nowMs >= trust.expiresMs) return 'expired';
-    return isChained ? 'chain' : 'pinned';
+    return judge(node.ekName, trust, nowMs, () => findChain(node, trust, nowMs) !== undefined);
   };
 }
 
-function tryChain({ ekPublic, ekCertificates }: EnrolledNode, trust: Trust, nowMs: number): EkChain | undefined {
+/** As a judge says it, of an EK that is nowhere enrolled; nothing is remembered. */
+export function judgeEndorsement(ek: EndorsedEk, trust: Trust, nowMs: number): Endorsement {
+  return judge(ek.ekName, trust, nowMs, () => tryChain(ek, trust, nowMs) !== undefined);
+}
+
+function judge(ekName: string, trust: Trust, nowMs: number, hasChain: () => boolean): Endorsement {
+  const pin = trust.eks.find((row) => row.ekName === ekName);
+  if (pin === undefined) return 'withdrawn';
+  const isChained = pin.endorsement !== 'pin' && hasChain();
+  if (pin.endorsement === 'chain' && !isChained) return 'withdrawn';
+  if (nowMs >= trust.expiresMs) return 'expired';
+  return isChained ? 'chain' : 'pinned';
+}
+
+function tryChain({ ekPublic, ekCertificates }: EndorsedEk, trust: Trust, nowMs: number): EkChain | undefined {
   if (ekCertificates.length === 0 || trust.ekRoots.length === 0) return undefined;
   try {
     return verifyChain(ekCertificates, publicToKeyObject(parsePublic(ekPublic)), trust, nowMs);

@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto';
+import { isSameKey } from '../certificates/is-same-key.ts';
 import { type Certificate, parseCertificate } from '../certificates/x509/certificate.ts';
 import { DerError } from '../certificates/x509/der.ts';
 import { describeName, isSameName } from '../certificates/x509/distinguished-name.ts';
@@ -50,7 +51,7 @@ interface Search {
  */
 export function verifyEkChain(input: EkChainInput): EkChain {
   const parsed = input.certificates.flatMap(parseOrSkip);
-  const own = parsed.filter(({ publicKey }) => publicKey.equals(input.ekKey));
+  const own = parsed.filter(({ publicKey }) => isSameKey(publicKey, input.ekKey));
   const [leaf] = own;
   if (leaf === undefined) {
     if (input.certificates.length === 0)

@@ -11,9 +11,10 @@ import {
   verifyToken,
 } from '@holdfast/evidence';
 import { parseSnapshotFile, type Result, type Snapshot } from '@holdfast/proto';
-import type { VerifiedEvidence } from '../appraisal/appraisal-input.ts';
+import type { Endorsement, VerifiedEvidence } from '../appraisal/appraisal-input.ts';
 import { appraise } from '../appraisal/appraise.ts';
 import { type CertifiedPeriod, verifyKeyCertificates } from '../certificates/verify-key-certificates.ts';
+import { judgeEndorsement } from '../enrolment/endorsement.ts';
 import type { SbomReference } from '../reference-book/reference-book.ts';
 import { findSubject, verifyReference } from '../references/verify-reference.ts';
 import { buildResult } from '../results/build-result.ts';
@@ -60,7 +61,8 @@ const MAX_PENDING_MS = 5000;
 const MAX_ROUND_BYTES = 512 * 1024 * 1024;
 
 /**
- * Verifies a snapshot file without a network, in this order: checksum and form; the EK against the pinned ones; AK and
+ * Verifies a snapshot file without a network, in this order: checksum and form; the EK against the pinned ones, with a
+ * chain of EK certificates where its row asks for one; AK and
  * signing key against the certificates of an enrolment key of the trust file; token, signature, both quotes and their
  * binding; that the token carries the snapshot's nonce and, where `nonce` is given, that one; that every claims-set and
  * document which the token reaches is there under its digest. Then the evidence is appraised.
@@ -74,6 +76,7 @@ export async function verifySnapshot(bytes: Uint8Array, inputs: SnapshotInputs):
   if (evidence === undefined) throw refuse('ERR_VERIFIER_MESSAGE', 'the snapshot holds no evidence');
   const ekName = computeName(parsePublic(snapshot.ekPublic));
   checkPinned(ekName.toString('hex'), snapshot.kubeNode, inputs.trust);
+  const endorsement = judgeEk(snapshot, ekName, inputs);
   const signingKey = publicToKeyObject(parsePublic(snapshot.signingPublic));
   const keys = prepareEnrolledKeys({ signingKey, akPublic: snapshot.akPublic, ekName });
   const certified = checkCertificates(snapshot, keys.ueid, inputs);
@@ -113,7 +116,7 @@ export async function verifySnapshot(bytes: Uint8Array, inputs: SnapshotInputs):
     imaLog: logs?.ima ?? null,
     ...resolved.sets,
   };
-  const appraisal = appraise(verified, 'pinned', { maxPendingMs: MAX_PENDING_MS });
+  const appraisal = appraise(verified, endorsement, { maxPendingMs: MAX_PENDING_MS });
   return {
     token,
     keys,
@@ -136,6 +139,13 @@ function checkPinned(ekName: string, kubeNode: string, trust: Trust): void {
   if (pin.kubeNode !== null && pin.kubeNode !== kubeNode) {
     throw refuse('ERR_VERIFIER_EK_OTHER_NAME', `the trust file pins this EK for the kube node ${pin.kubeNode}`);
   }
+}
+
+function judgeEk({ ekPublic, ekCertificates }: Snapshot, ekName: Buffer, { trust, now }: SnapshotInputs): Endorsement {
+  const ek = { ekName: ekName.toString('hex'), ekPublic: Buffer.from(ekPublic), ekCertificates };
+  const endorsement = judgeEndorsement(ek, trust, now);
+  if (endorsement !== 'withdrawn') return endorsement;
+  throw refuse('ERR_VERIFIER_EK_REVOKED', 'the trust file asks for a chain of EK certificates, and none holds');
 }
 
 function checkCertificates(snapshot: Snapshot, ueid: string, { trust, now }: SnapshotInputs): CertifiedPeriod {

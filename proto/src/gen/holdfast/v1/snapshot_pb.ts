@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file holdfast/v1/snapshot.proto.
  */
 export const file_holdfast_v1_snapshot: GenFile = /*@__PURE__*/
-  fileDesc("Chpob2xkZmFzdC92MS9zbmFwc2hvdC5wcm90bxILaG9sZGZhc3QudjEi6QEKCFNuYXBzaG90EhEKCWt1YmVfbm9kZRgBIAEoCRINCgVub25jZRgCIAEoCRInCghldmlkZW5jZRgDIAEoCzIVLmhvbGRmYXN0LnYxLkV2aWRlbmNlEhQKDGNlcnRpZmljYXRlcxgEIAMoDBIRCglla19wdWJsaWMYBSABKAwSEQoJYWtfcHVibGljGAYgASgMEhYKDnNpZ25pbmdfcHVibGljGAcgASgMEhIKCmhlYWRfY2hhaW4YCCABKAkSEAoIaGVhZF9zZXEYCSABKAQSGAoQaGVhZF9ldmlkZW5jZV9pZBgKIAEoDGIGcHJvdG8z", [file_holdfast_v1_conversation]);
+  fileDesc("Chpob2xkZmFzdC92MS9zbmFwc2hvdC5wcm90bxILaG9sZGZhc3QudjEiggIKCFNuYXBzaG90EhEKCWt1YmVfbm9kZRgBIAEoCRINCgVub25jZRgCIAEoCRInCghldmlkZW5jZRgDIAEoCzIVLmhvbGRmYXN0LnYxLkV2aWRlbmNlEhQKDGNlcnRpZmljYXRlcxgEIAMoDBIRCglla19wdWJsaWMYBSABKAwSEQoJYWtfcHVibGljGAYgASgMEhYKDnNpZ25pbmdfcHVibGljGAcgASgMEhIKCmhlYWRfY2hhaW4YCCABKAkSEAoIaGVhZF9zZXEYCSABKAQSGAoQaGVhZF9ldmlkZW5jZV9pZBgKIAEoDBIXCg9la19jZXJ0aWZpY2F0ZXMYCyADKAxiBnByb3RvMw", [file_holdfast_v1_conversation]);
 
 /**
  * Everything that is needed to verify one round offline. Nothing in it is trusted by being in it.
@@ -82,6 +82,13 @@ export type Snapshot = Message<"holdfast.v1.Snapshot"> & {
    * @generated from field: bytes head_evidence_id = 10;
    */
   headEvidenceId: Uint8Array;
+
+  /**
+   * DER of the EK certificates and their issuers that the TPM holds, as they were sent in the enrolment.
+   *
+   * @generated from field: repeated bytes ek_certificates = 11;
+   */
+  ekCertificates: Uint8Array[];
 };
 
 /**
