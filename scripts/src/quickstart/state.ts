@@ -29,16 +29,22 @@ export function namespaceOf(state: QuickstartState): string {
 
 /** Takes everything of a run down: processes last started first, then the runtime, then the files. */
 export async function takeDown(state: QuickstartState, report: (text: string) => void): Promise<void> {
-  const step = async (name: string, work: () => Promise<void>) => {
-    await work().catch((error: unknown) =>
-      report(`could not ${name}: ${error instanceof Error ? error.message : String(error)}`),
-    );
+  const step = async (name: string, work: () => Promise<void>): Promise<boolean> => {
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      report(`could not ${name}: ${error instanceof Error ? error.message : String(error)}`);
+      return false;
+    }
   };
   for (const named of state.processes.toReversed()) await step(`stop ${named.name}`, () => stopProcess(named));
   const { borrowed, containerd } = state;
   if (borrowed !== null) await step('clear the namespace', () => clearNamespace(borrowed));
-  if (containerd !== null) await step('stop containerd', () => stopPrivateContainerd(containerd));
+  const isDown = containerd === null || (await step('stop containerd', () => stopPrivateContainerd(containerd)));
   await step('remove its control groups', () => removeNamespaceTraces(namespaceOf(state)));
+  // With something still mounted below, what would be removed may not be ours.
+  if (!isDown) return;
   await step('remove the files', () => rm(state.directory, { recursive: true, force: true, maxRetries: 5 }));
 }
 

@@ -96,9 +96,19 @@ async function killShims(address: string): Promise<void> {
   }
 }
 
-/** Takes away every mount below a directory, the innermost first. */
+/**
+ * Takes away every mount below a directory, the innermost first. Throws when one stays: what lies under a mount may be
+ * anybody's, and is not to be removed with the directory.
+ */
 async function unmountBelow(directory: string): Promise<void> {
+  for (const point of (await listMountsBelow(directory)).reverse()) {
+    await runTool('umount', ['--lazy', point]).catch(() => undefined);
+  }
+  const [left] = await listMountsBelow(directory);
+  if (left !== undefined) throw new Error(`${left} is still mounted; ${directory} is left as it is`);
+}
+
+async function listMountsBelow(directory: string): Promise<string[]> {
   const lines = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n');
-  const points = lines.map((line) => line.split(' ')[4] ?? '').filter((point) => point.startsWith(`${directory}/`));
-  for (const point of points.reverse()) await runTool('umount', ['--lazy', point]).catch(() => undefined);
+  return lines.map((line) => line.split(' ')[4] ?? '').filter((point) => point.startsWith(`${directory}/`));
 }
