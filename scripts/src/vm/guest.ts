@@ -48,6 +48,7 @@ export const GUEST_AGENT_PORT = 50_051;
 /** This machine as the guest sees it. */
 export const HOST_ADDRESS = '10.0.2.2';
 const FIRMWARE = '/usr/share/OVMF/OVMF_CODE_4M.secboot.fd';
+const TELL_MS = 20_000;
 const MEMORY_MIB = '1024';
 
 /** Switches the machine on: Secure Boot firmware, TPM, disks. It boots by itself. */
@@ -88,8 +89,10 @@ export async function startGuest(options: GuestOptions): Promise<Guest> {
     tell: async (word) => {
       const socket = connect(control);
       await once(socket, 'connect');
+      // What the line echoes would keep the socket from closing; and the machine may be gone before it does.
+      socket.resume().on('error', () => undefined);
       socket.end(`${word}\n`);
-      await once(socket, 'close');
+      if (!socket.closed) await once(socket, 'close', { signal: AbortSignal.timeout(TELL_MS) });
     },
     waitUntilOff: async (timeoutMs) => {
       const deadline = Date.now() + timeoutMs;

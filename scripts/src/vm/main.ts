@@ -68,22 +68,29 @@ function chooseSuites(names: readonly string[]): Suite[] {
 async function runAll(options: Options): Promise<number> {
   const start = performance.now();
   const interruption = listenForInterruption();
-  let world: VmWorld | null = null;
+  const opening = createVmWorld(note);
   try {
-    const opening = createVmWorld(note);
-    world = await Promise.race([opening, interruption]);
+    const world = await Promise.race([opening, interruption]);
     const setupSeconds = secondsSince(start);
-    const journey: Journey = { enrolled: null, guest: null };
     const reports: SuiteReport[] = [];
-    for (const suite of options.suites)
-      reports.push(await Promise.race([runSuite(suite, world, journey), interruption]));
+    await Promise.race([runSuites(options.suites, world, reports), interruption]);
     return report(options, reports, { setupSeconds, totalSeconds: secondsSince(start) });
   } catch (error) {
     note(error instanceof Error ? error.message : String(error));
     return error instanceof InterruptedError ? 130 : 3;
   } finally {
+    // An interrupted start is waited for, so that what it started is ended.
+    const world = await opening.catch(() => null);
     await world?.close(options.keep);
     if (options.keep && world !== null) note(`consoles and logs are in ${world.directory}`);
+  }
+}
+
+async function runSuites(suites: readonly Suite[], world: VmWorld, reports: SuiteReport[]): Promise<void> {
+  const journey: Journey = { enrolled: null, guest: null };
+  for (const suite of suites) {
+    const failed = suite.needs.find((name) => reports.some((one) => one.name === name && one.error !== undefined));
+    reports.push(failed === undefined ? await runSuite(suite, world, journey) : skipSuite(suite, failed));
   }
 }
 
@@ -107,10 +114,20 @@ async function runSuite(suite: Suite, world: VmWorld, journey: Journey): Promise
   } catch (cause) {
     error = cause instanceof Error ? cause.message : String(cause);
     note(`  FAIL  ${error}`);
+    // What state it is in nobody knows; the next suite switches it on anew.
+    await journey.guest?.pullPlug();
+    journey.guest = null;
   }
   const passed = error === undefined && checks.length > 0 && checks.every(({ pass }) => pass);
   const { name, title } = suite;
   return { name, title, passed, seconds: secondsSince(start), checks, ...(error === undefined ? {} : { error }) };
+}
+
+/** What a suite builds upon is not there: it failed without having been tried. */
+function skipSuite({ name, title }: Suite, failed: string): SuiteReport {
+  const error = `not run, since ${failed} did not end`;
+  note(`== ${name}: ${error}`);
+  return { name, title, passed: false, seconds: 0, checks: [], error };
 }
 
 interface Timings {
