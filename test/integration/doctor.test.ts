@@ -8,10 +8,14 @@ import { missingSwtpm, startSwtpm } from '../support/swtpm.ts';
 const HOLDFAST = fileURLToPath(new URL('../../scripts/holdfast', import.meta.url));
 const skip = (await whyNoContainerd()) ?? missingSwtpm() ?? false;
 
-function doctor(args: readonly string[], uid?: number) {
+/** Another user, who can read the checkout wherever it lies, and has no other right. */
+const AS_NOBODY = ['--reuid=65534', '--regid=65534', '--clear-groups', '--inh-caps=-all,+dac_read_search'];
+const KEEPING = ['--ambient-caps=-all,+dac_read_search', '--bounding-set=-all,+dac_read_search'];
+
+function doctor(args: readonly string[], isNobody = false) {
   const { NODE_V8_COVERAGE: _, NODE_TEST_CONTEXT: __, HOLDFAST_CONFIG: ___, ...env } = process.env;
-  const identity = uid === undefined ? {} : { uid, gid: uid };
-  return spawnSync(HOLDFAST, ['doctor', ...args], { encoding: 'utf8', env, cwd: '/', timeout: 60_000, ...identity });
+  const [program = HOLDFAST, ...before] = isNobody ? ['setpriv', ...AS_NOBODY, ...KEEPING, HOLDFAST] : [];
+  return spawnSync(program, [...before, 'doctor', ...args], { encoding: 'utf8', env, cwd: '/', timeout: 60_000 });
 }
 
 function readStatuses(stdout: string): Record<string, string> {
@@ -47,7 +51,7 @@ describe('holdfast doctor', { skip, timeout: 120_000 }, () => {
     assert.match(outcome.stdout, /fails +runtime +.*\/nonexistent\.sock/);
     assert.match(outcome.stdout, /fix: start the TPM/);
     assert.equal(outcome.stderr.includes('    at '), false);
-    const found = readStatuses(doctor(['--tpm', 'none', '--runtime', 'none', '--json'], 65534).stdout);
+    const found = readStatuses(doctor(['--tpm', 'none', '--runtime', 'none', '--json'], true).stdout);
     assert.equal(found['permissions'], 'fails');
     assert.equal(found['fs.trustedXattrs'], 'fails');
     assert.equal(found['tpm'], 'skipped');
