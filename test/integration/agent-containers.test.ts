@@ -45,7 +45,9 @@ after(async () => {
 });
 
 function readClaims(round: SeenRound, id: string): ContainerClaims | undefined {
-  const { containers } = parseClaimsSet(round.sets.get('containers') ?? Buffer.alloc(0), 'containers');
+  const index = round.sets.get('containers');
+  if (index === undefined) return undefined;
+  const { containers } = parseClaimsSet(index, 'containers');
   const set = world.peer.contents.get(containers[id] ?? '');
   return set && parseClaimsSet(set, 'container', id);
 }

@@ -232,8 +232,10 @@ export class AgentPeer {
       }
     };
     await ask(this.needs);
-    if (this.isCurious) {
-      const { containers } = parseClaimsSet(sets.get('containers') ?? Buffer.alloc(0), 'containers');
+    const index = sets.get('containers');
+    // Evidence from before the first conversation comes without claims-sets: there is nothing to be curious about.
+    if (this.isCurious && index !== undefined) {
+      const { containers } = parseClaimsSet(index, 'containers');
       const isNew = (digest: string) => !this.contents.has(digest);
       await ask(Object.values(containers).filter(isNew));
       const named = Object.entries(containers).flatMap(([id, digest]) => this.#listNamed(id, digest));
