@@ -22,7 +22,13 @@ export { type ImageViewOptions, type OciImageView, openImageView } from './layer
 export { type DirectoryDigest, digestDirectory } from './layer/proof/directory-digest.ts';
 export { fingerprintDirectory } from './layer/proof/fingerprint-directory.ts';
 export type { LayerDifference, LayerDifferenceField } from './layer/proof/layer-difference.ts';
-export { type LayerProofRequest, type LayerProofResult, proveLayer } from './layer/proof/prove-layer.ts';
+export {
+  type LayerProofRequest,
+  type LayerProofResult,
+  proveLayer,
+  proveLayerByTarSplit,
+  type TarSplitProofRequest,
+} from './layer/proof/prove-layer.ts';
 export { type AgentDeps, type RunningAgent, startAgent } from './main.ts';
 export { type ClosableView, openDirectoryView } from './root-view/directory-view.ts';
 export { type RootView, ViewLimitError } from './root-view/root-view.ts';

@@ -100,7 +100,8 @@ export class LayerProofs {
   #settle(row: Row, reply: ProofReply, scrub: boolean): void {
     if (this.#rows.get(row.layer.directory) !== row) return;
     const wasSeen = row.digest !== null;
-    if (scrub || reply.proof === 'content') row.scrubbedAtMs = this.#deps.clock.monotonicMs();
+    if (scrub || reply.proof === 'content' || reply.proof === 'tarSplit')
+      row.scrubbedAtMs = this.#deps.clock.monotonicMs();
     row.digest = reply.digest;
     if (reply.proof === 'known') return;
     const differing = reply.differing.map((path) => `layerContent:${path}`.slice(0, MAX_LIMIT_CHARS));

@@ -1,9 +1,8 @@
 import { EvidenceError } from '@holdfast/evidence';
 import { createContainerdClient } from '../containerd/containerd-client.ts';
-import type { LayerBlob } from '../layer/blob/open-blob.ts';
 import { digestDirectory } from '../layer/proof/directory-digest.ts';
 import { fingerprintDirectory } from '../layer/proof/fingerprint-directory.ts';
-import { proveLayer } from '../layer/proof/prove-layer.ts';
+import { type LayerProofResult, proveLayer, proveLayerByTarSplit } from '../layer/proof/prove-layer.ts';
 import type { LayerDigest, ProofBlob, ProofReply, ProofRequest } from './scan-protocol.ts';
 
 const MAX_NAMED = 5;
@@ -14,30 +13,34 @@ const MAX_NAMED = 5;
  * its digest says proves nothing and is a limit. Throws `RootfsError` where the directory cannot be read.
  */
 export async function proveContainerLayer(request: ProofRequest): Promise<ProofReply> {
-  const { directory, diffId, blob } = request;
+  const { blob } = request;
   const now = findKnown(request);
   if (now.isKnown) return { proof: 'known', digest: now.digest, differing: [], limit: undefined };
   if (blob === null) return { proof: 'firstUse', digest: now.digest, differing: [], limit: undefined };
-  const opened = openLayerBlob(blob);
   try {
-    const { digest, mediaType } = blob;
-    const result = await proveLayer({
-      blob: opened.blob,
-      digest,
-      mediaType,
-      diffId,
-      directory,
-      maxDifferences: MAX_NAMED,
-    });
-    const differing = result.differences.map((difference) => difference.path);
-    const { proof, fingerprint, content } = result;
+    const { proof, fingerprint, content, differences } = await compareWithBlob(request, blob);
+    const differing = differences.map((difference) => difference.path);
     return { proof, digest: { fingerprint, content }, differing, limit: undefined };
   } catch (error) {
     if (isMissing(error)) return { proof: 'firstUse', digest: now.digest, differing: [], limit: undefined };
     if (!(error instanceof EvidenceError)) throw error;
     return { proof: 'none', digest: now.digest, differing: [], limit: 'layerBlobRefused' };
+  }
+}
+
+async function compareWithBlob(
+  { directory, diffId }: ProofRequest,
+  { digest, mediaType, from }: ProofBlob,
+): Promise<LayerProofResult> {
+  const options = { diffId, directory, maxDifferences: MAX_NAMED };
+  if ('tarSplit' in from) return await proveLayerByTarSplit({ ...options, tarSplit: from.tarSplit });
+  if ('path' in from) return await proveLayer({ ...options, digest, mediaType, blob: { path: from.path } });
+  const client = createContainerdClient({ address: from.address });
+  try {
+    const blob = { open: () => client.streamBlob(from.namespace, digest) };
+    return await proveLayer({ ...options, digest, mediaType, blob });
   } finally {
-    opened.close();
+    client.close();
   }
 }
 
@@ -49,12 +52,6 @@ function findKnown({ directory, known, scrub }: ProofRequest): { isKnown: boolea
   const fingerprint = fingerprintDirectory(directory);
   if (known !== null && fingerprint === known.fingerprint) return { isKnown: true, digest: known };
   return { isKnown: false, digest: { fingerprint, content: null } };
-}
-
-function openLayerBlob({ from, digest }: ProofBlob): { blob: LayerBlob; close(): void } {
-  if ('path' in from) return { blob: { path: from.path }, close: () => undefined };
-  const client = createContainerdClient({ address: from.address });
-  return { blob: { open: () => client.streamBlob(from.namespace, digest) }, close: () => client.close() };
 }
 
 /** ENOENT of a file or NOT_FOUND of the runtime: the blob was discarded after unpacking, or collected meanwhile. */

@@ -72,13 +72,16 @@ export interface LayerDigest {
 export interface ProofBlob {
   readonly digest: string;
   readonly mediaType: string;
-  /** Where the blob lies, or how to ask the runtime for it. */
-  readonly from: { readonly path: string } | { readonly address: string; readonly namespace: string };
+  /** Where the blob lies, how to ask the runtime for it, or what tar-split kept in its place. */
+  readonly from:
+    | { readonly path: string }
+    | { readonly address: string; readonly namespace: string }
+    | { readonly tarSplit: string };
 }
 
 export interface ProofReply {
   /** `known`: the digests still hold. */
-  readonly proof: 'content' | 'none' | 'firstUse' | 'known';
+  readonly proof: 'content' | 'tarSplit' | 'none' | 'firstUse' | 'known';
   readonly digest: LayerDigest;
   /** Paths that differ, at most a few. */
   readonly differing: readonly string[];

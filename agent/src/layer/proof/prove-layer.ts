@@ -1,7 +1,9 @@
-import { openRoot } from '@holdfast/rootfs';
+import { EvidenceError } from '@holdfast/evidence';
+import { openRoot, type RootHandle } from '@holdfast/rootfs';
 import { type LayerSource, readLayer } from '../blob/read-layer.ts';
 import type { TarEntry, TarHandler } from '../tar/tar-entry.ts';
 import { DEFAULT_TAR_LIMITS, TarParser } from '../tar/tar-parser.ts';
+import { assembleTar, findChangedFiles } from '../tar-split/assemble-tar.ts';
 import type { LayerNode } from '../tree/layer-node.ts';
 import { LayerTree } from '../tree/layer-tree.ts';
 import { compareDirectory } from './compare-directory.ts';
@@ -18,10 +20,18 @@ export interface LayerProofRequest extends LayerSource {
   readonly maxBytes?: number;
 }
 
+/** What an unpacked layer is proven by where its blob is not kept: what tar-split kept of its tar. */
+export interface TarSplitProofRequest extends Omit<LayerProofRequest, keyof LayerSource> {
+  /** File with the tar-split entries. */
+  readonly tarSplit: string;
+  /** `sha256:…` of the uncompressed tar, from the config. */
+  readonly diffId: string;
+}
+
 export interface LayerProofResult extends DirectoryDigest {
-  /** `content`: every entry of the directory equals the layer's tar, whose digests are those asked for. */
-  readonly proof: 'content' | 'none';
-  /** Empty for `content`. */
+  /** `content` or `tarSplit`: every entry of the directory equals the layer's tar, whose digests are those asked for. */
+  readonly proof: 'content' | 'tarSplit' | 'none';
+  /** Empty where there is a proof. */
   readonly differences: readonly LayerDifference[];
   readonly differenceCount: number;
   /** Members of the tar. */
@@ -29,6 +39,8 @@ export interface LayerProofResult extends DirectoryDigest {
   /** Of the uncompressed tar. */
   readonly bytes: number;
 }
+
+const DEFAULT_MAX_DIFFERENCES = 100;
 
 /**
  * Compares an unpacked layer with the blob that it should have come from. In one pass over the blob: hashes blob and tar,
@@ -46,10 +58,49 @@ export async function proveLayer(request: LayerProofRequest): Promise<LayerProof
   const maxBytes = request.maxBytes ?? DEFAULT_TAR_LIMITS.maxFileBytes;
   const bytes = await readLayer(request, maxBytes, (piece) => parser.push(piece));
   parser.end();
-  const differences = new DifferenceList(request.maxDifferences ?? 100);
+  const differences = new DifferenceList(request.maxDifferences ?? DEFAULT_MAX_DIFFERENCES);
+  return compareLayer('content', { root, reading, differences, bytes });
+}
+
+/**
+ * Compares an unpacked layer with its own tar: builds that anew from the directory's files and what tar-split kept beside
+ * them. When its digest is the diffID, the files are those of the image, and the tar says what every entry of the
+ * directory should be, which is then compared as `proveLayer` does. When not, files with another checksum are named.
+ *
+ * Throws as `proveLayer` does; ERR_EVIDENCE_DIGEST where the tar is another one and no file tells why.
+ */
+export async function proveLayerByTarSplit(request: TarSplitProofRequest): Promise<LayerProofResult> {
+  using root = openRoot(request.directory, { parentLinks: 'refuse' });
+  const reading = new LayerReading();
+  const parser = new TarParser(reading);
+  const source = { path: request.tarSplit, root, maxBytes: request.maxBytes ?? DEFAULT_TAR_LIMITS.maxFileBytes };
+  const { bytes, digest } = await assembleTar(source, (piece) => parser.push(piece));
+  parser.end();
+  const max = request.maxDifferences ?? DEFAULT_MAX_DIFFERENCES;
+  const differences = new DifferenceList(max);
+  if (digest !== request.diffId) {
+    for (const path of await findChangedFiles(source, max)) differences.add(path, 'sha256', null, null);
+    if (differences.count === 0) {
+      throw new EvidenceError('ERR_EVIDENCE_DIGEST', `layer tar is ${digest}, not ${request.diffId.slice(0, 80)}`);
+    }
+  }
+  return compareLayer('tarSplit', { root, reading, differences, bytes });
+}
+
+interface ReadLayer {
+  readonly root: RootHandle;
+  readonly reading: LayerReading;
+  readonly differences: DifferenceList;
+  readonly bytes: number;
+}
+
+function compareLayer(
+  proof: 'content' | 'tarSplit',
+  { root, reading, differences, bytes }: ReadLayer,
+): LayerProofResult {
   const digest = compareDirectory(root, reading.tree.root, differences);
   return {
-    proof: differences.count === 0 ? 'content' : 'none',
+    proof: differences.count === 0 ? proof : 'none',
     differences: differences.items,
     differenceCount: differences.count,
     ...digest,
