@@ -1,11 +1,11 @@
 import { EvidenceError } from '@holdfast/evidence';
-import type { ContainerdClient } from '../containerd/containerd-client.ts';
 import type { ContainerRecord } from './container-record.ts';
 import { ImageResolver, type ResolvedImage } from './image-resolver.ts';
 import type { MountInfo } from './mountinfo.ts';
 import { findForeignRoots, type ProcessView, type RootFinding } from './process-roots.ts';
 import { isGone } from './process-source.ts';
-import { findRootMount, type Rootfs, resolveRootfs } from './rootfs-resolver.ts';
+import { findRootMount, type Rootfs } from './rootfs-resolver.ts';
+import type { RuntimeSource } from './runtime-source.ts';
 
 /** The root file system of a running container as the kernel shows it. */
 export interface InspectedMounts {
@@ -15,9 +15,9 @@ export interface InspectedMounts {
 }
 
 export interface InspectorDeps {
-  readonly client: Pick<
-    ContainerdClient,
-    'statSnapshot' | 'listMounts' | 'getImage' | 'listImages' | 'listBlobs' | 'readBlob' | 'listPids'
+  readonly source: Pick<
+    RuntimeSource,
+    'readRootfs' | 'getImage' | 'listImages' | 'listBlobs' | 'readBlob' | 'listPids'
   >;
   readonly processes: ProcessView;
   /** Waits before a finding is believed. */
@@ -34,11 +34,11 @@ export class ContainerInspector {
 
   constructor(deps: InspectorDeps) {
     this.#deps = deps;
-    this.#images = new ImageResolver(deps.client);
+    this.#images = new ImageResolver(deps.source);
   }
 
-  async readRootfs({ namespace, snapshotter, snapshotKey }: ContainerRecord): Promise<Rootfs | undefined> {
-    return await resolveRootfs(this.#deps.client, namespace, snapshotter, snapshotKey);
+  async readRootfs(record: ContainerRecord): Promise<Rootfs | undefined> {
+    return await this.#deps.source.readRootfs(record);
   }
 
   /** An image once found stays the container's, whatever its name leads to later. */
@@ -76,7 +76,7 @@ export class ContainerInspector {
 
   async #lookAtRoots(record: ContainerRecord, rootfs: Rootfs, rootMount: MountInfo): Promise<Set<RootFinding>> {
     if (record.task === undefined) return new Set();
-    const pids = await this.#deps.client.listPids(record.namespace, record.id);
+    const pids = await this.#deps.source.listPids(record);
     const directories = [...rootfs.lowers, ...(rootfs.upper === undefined ? [] : [rootfs.upper])];
     return await findForeignRoots(this.#deps.processes, { pid: record.task.pid, pids, rootMount, directories });
   }

@@ -1,12 +1,10 @@
-import { join } from 'node:path';
 import { AgentError } from '../agent-error.ts';
-import type { ProofBlob } from '../scan/scan-protocol.ts';
 import type { ContainerInspector } from './container-inspector.ts';
 import type { ContainerRecord } from './container-record.ts';
 import type { DirectoryWatch } from './directory-watch.ts';
-import type { ManifestLayer } from './image-config.ts';
 import type { LayerProofs } from './layer-proofs.ts';
 import type { Rootfs } from './rootfs-resolver.ts';
+import type { RuntimeSource } from './runtime-source.ts';
 import type { ScanJobs } from './scan-jobs.ts';
 import type { TrackedContainer } from './tracked-container.ts';
 
@@ -15,9 +13,8 @@ export interface ContainerLookDeps {
   readonly proofs: Pick<LayerProofs, 'ensure'>;
   readonly watch: Pick<DirectoryWatch, 'add'>;
   readonly jobs: Pick<ScanJobs, 'toHostPath'>;
-  /** Where the runtime's blobs come from. */
   readonly clock: { monotonicMs(): number };
-  readonly source: { readonly address: string; readonly contentRoot: string | undefined };
+  readonly source: Pick<RuntimeSource, 'findBlob'>;
 }
 
 export interface LookOutcome {
@@ -107,16 +104,9 @@ export class ContainerLook {
       const diffId = found.config.diffIds[at];
       const layer = found.layers[at];
       if (diffId === undefined || layer === undefined) return;
-      const blob = this.#findBlob(record.namespace, layer);
+      const blob = this.#deps.source.findBlob(record.namespace, layer, lower);
       this.#deps.proofs.ensure({ directory: this.#deps.jobs.toHostPath(lower), diffId, blob });
     });
-  }
-
-  #findBlob(namespace: string, { digest, mediaType }: ManifestLayer): ProofBlob {
-    const { address, contentRoot } = this.#deps.source;
-    if (contentRoot === undefined) return { digest, mediaType, from: { address, namespace } };
-    const path = this.#deps.jobs.toHostPath(join(contentRoot, 'blobs/sha256', digest.slice('sha256:'.length)));
-    return { digest, mediaType, from: { path } };
   }
 }
 

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createContainerdClient } from '../containerd/containerd-client.ts';
+import { createContainerdSource } from '../containerd/containerd-source.ts';
 import { createScanner } from '../scan/create-scanner.ts';
 import type { ContainerCollector, ContainerCollectorOptions } from './container-collector.ts';
 import { ContainerInspector } from './container-inspector.ts';
@@ -11,16 +12,17 @@ const DAY_MS = 86_400_000;
 
 /** Creates the collector of one containerd. Nothing is opened before `start`. Throws `TypeError` for a relative address. */
 export function createContainerCollector(options: ContainerCollectorOptions): ContainerCollector {
+  const hostRoot = options.hostRoot ?? '/';
   const client = createContainerdClient({ address: options.address, selects: options.selects });
-  const processes = createProcessSource(options.hostRoot ?? '/');
+  const source = createContainerdSource({ client, namespaces: options.namespaces, hostRoot });
+  const processes = createProcessSource(hostRoot);
   return new RuntimeCollector({
-    client,
+    source,
     scanner: createScanner(),
-    inspector: new ContainerInspector({ client, processes, pause: (ms) => delay(ms) }),
+    inspector: new ContainerInspector({ source, processes, pause: (ms) => delay(ms) }),
     createWatch: createDirectoryWatch,
     clock: { monotonicMs: () => performance.now() },
-    namespaces: options.namespaces,
-    hostRoot: options.hostRoot ?? '/',
+    hostRoot,
     coalesceMs: options.coalesceMs ?? 50,
     pollMs: options.pollMs ?? 1_000,
     sweepMs: options.sweepMs ?? 30_000,

@@ -1,4 +1,3 @@
-import type { ContainerdClient } from '../containerd/containerd-client.ts';
 import {
   computeChainIds,
   type ImageConfig,
@@ -10,7 +9,19 @@ import {
 } from './image-config.ts';
 
 /** The parts of the runtime that tell of images. */
-export type ImageStore = Pick<ContainerdClient, 'getImage' | 'listImages' | 'listBlobs' | 'readBlob'>;
+export interface ImageStore {
+  getImage(namespace: string, name: string): Promise<NamedImage | undefined>;
+  listImages(namespace: string): Promise<readonly NamedImage[]>;
+  /** Blobs with a label of this value. */
+  listBlobs(namespace: string, label: string, value: string): Promise<readonly { readonly digest: string }[]>;
+  /** Whole blob of at most `maxBytes`, whose SHA-256 was recomputed. */
+  readBlob(namespace: string, digest: string, maxBytes: number): Promise<Buffer | undefined>;
+}
+
+/** A name of an image and the manifest or index that it leads to. */
+interface NamedImage {
+  readonly target?: { readonly digest: string } | undefined;
+}
 
 /** An image whose documents were read by digest and checked, each naming the next. */
 export interface FoundImage {

@@ -16,6 +16,8 @@ export interface Rootfs {
   readonly chainIds: readonly string[];
   /** Why it cannot be read; empty where it can. */
   readonly unsupported: readonly string[];
+  /** Other names by which the kernel may show these directories, and which one each means. */
+  readonly aliases?: Readonly<Record<string, string>>;
 }
 
 const CHAIN_ID = /^sha256:[0-9a-f]{64}$/;
@@ -79,8 +81,14 @@ async function listParents(
 export function findRootMount(mounts: readonly MountInfo[], rootfs: Rootfs): MountInfo | undefined {
   const shown = mounts.filter((mount) => mount.mountPoint === '/').at(-1);
   if (shown?.fsType !== 'overlay') return undefined;
-  const options: OverlayOptions = parseOverlayOptions(shown.superOptions);
+  const options = resolveAliases(parseOverlayOptions(shown.superOptions), rootfs.aliases ?? {});
   const lowers = resolveLowers(options).toReversed();
   const isSame = lowers.length === rootfs.lowers.length && lowers.every((lower, at) => lower === rootfs.lowers[at]);
   return isSame && options.upper === rootfs.upper && options.unsupported.length === 0 ? shown : undefined;
+}
+
+function resolveAliases(options: OverlayOptions, aliases: Readonly<Record<string, string>>): OverlayOptions {
+  const resolve = (name: string): string => (Object.hasOwn(aliases, name) ? (aliases[name] ?? name) : name);
+  const { lowers, upper } = options;
+  return { ...options, lowers: lowers.map(resolve), upper: upper === undefined ? undefined : resolve(upper) };
 }

@@ -8,6 +8,7 @@ import { containers, images, snapshots, task, tasks } from '@holdfast/proto/cont
 import { AgentError } from '../agent-error.ts';
 import type { ContainerdClient } from '../containerd/containerd-client.ts';
 import type { ContainerdEvent } from '../containerd/containerd-events.ts';
+import { createContainerdSource } from '../containerd/containerd-source.ts';
 import type { Scanner } from '../scan/create-scanner.ts';
 import type { ScanReply } from '../scan/scan-protocol.ts';
 import { ScanFailure } from '../scan/worker-lane.ts';
@@ -156,16 +157,16 @@ async function startWorld(ids: string[], scan: (key: string, isSlow: boolean) =>
     statDirectory: async () => ({ dev: 1n, ino: 1n }),
   };
   let change: (directory: string) => void = () => undefined;
+  const source = createContainerdSource({ client: runtime, namespaces: undefined, hostRoot: '/' });
   const collector = new RuntimeCollector({
-    client: runtime,
+    source,
     scanner,
-    inspector: new ContainerInspector({ client: runtime, processes, pause: async () => undefined }),
+    inspector: new ContainerInspector({ source, processes, pause: async () => undefined }),
     createWatch: (onChange) => {
       change = onChange;
       return { works: true, add: () => undefined, remove: () => undefined, close: () => undefined };
     },
     clock: { monotonicMs: () => performance.now() },
-    namespaces: undefined,
     hostRoot: '/',
     coalesceMs: 1,
     pollMs: 10_000,

@@ -1,4 +1,3 @@
-import type { ContainerdClient } from '../containerd/containerd-client.ts';
 import type { ContainerdEvent } from '../containerd/containerd-events.ts';
 import type { Scanner } from '../scan/create-scanner.ts';
 import type { ContainerCollector, ContainerSnapshot } from './container-collector.ts';
@@ -7,19 +6,18 @@ import { ContainerLook } from './container-look.ts';
 import type { ContainerRecord } from './container-record.ts';
 import type { DirectoryWatch } from './directory-watch.ts';
 import { LayerProofs } from './layer-proofs.ts';
-import { listContainers } from './list-containers.ts';
 import { LossLedger } from './loss-ledger.ts';
+import type { RuntimeSource } from './runtime-source.ts';
 import { ScanJobs } from './scan-jobs.ts';
 import { takeSnapshot } from './take-snapshot.ts';
 import { TrackedContainer } from './tracked-container.ts';
 
 export interface RuntimeCollectorDeps {
-  readonly client: ContainerdClient;
+  readonly source: RuntimeSource;
   readonly scanner: Scanner;
   readonly inspector: ContainerInspector;
   createWatch(onChange: (directory: string) => void, onLost: () => void): DirectoryWatch;
   readonly clock: { monotonicMs(): number };
-  readonly namespaces: readonly string[] | undefined;
   readonly hostRoot: string;
   readonly coalesceMs: number;
   readonly pollMs: number;
@@ -53,7 +51,7 @@ export class RuntimeCollector implements ContainerCollector {
   readonly #watch: DirectoryWatch;
   #look: ContainerLook | undefined;
   #unsubscribe: (() => void) | undefined;
-  #runtimes: { name: string; version: string }[] = [];
+  #runtimes: readonly { name: string; version: string }[] = [];
   #limits: readonly string[] = ['runtime:notStarted'];
   #listing: Promise<void> | undefined;
   #listAgain = false;
@@ -73,11 +71,8 @@ export class RuntimeCollector implements ContainerCollector {
   }
 
   async start(): Promise<void> {
-    const { client, inspector, clock, lowerCheckMs, scrubMs, pollMs } = this.#deps;
-    const { version } = await client.probe();
-    this.#runtimes = [{ name: 'containerd', version }];
-    const { content } = await client.readRoots();
-    const source = { address: client.address, contentRoot: content };
+    const { source, inspector, clock, lowerCheckMs, scrubMs, pollMs } = this.#deps;
+    this.#runtimes = await source.probe();
     this.#look = new ContainerLook({
       inspector,
       proofs: this.#proofs,
@@ -86,7 +81,7 @@ export class RuntimeCollector implements ContainerCollector {
       clock,
       source,
     });
-    this.#unsubscribe = client.subscribe(
+    this.#unsubscribe = source.subscribe(
       (event) => this.#onEvent(event),
       () => this.#listSoon(),
     );
@@ -124,7 +119,7 @@ export class RuntimeCollector implements ContainerCollector {
   }
 
   runtimes(): { name: string; version: string }[] {
-    return this.#runtimes;
+    return [...this.#runtimes];
   }
 
   async close(): Promise<void> {
@@ -134,11 +129,10 @@ export class RuntimeCollector implements ContainerCollector {
     this.#watch.close();
     await this.#deps.scanner.close();
     await this.#listing?.catch(() => undefined);
-    this.#deps.client.close();
+    this.#deps.source.close();
   }
 
   #onEvent({ namespace, topic, containerId, execId }: ContainerdEvent): void {
-    if (this.#deps.namespaces?.includes(namespace) === false) return;
     const container = containerId === undefined ? undefined : this.#containers.get(`${namespace}/${containerId}`);
     if (topic === '/containers/delete' && containerId !== undefined && container === undefined) {
       this.#lose('NOT_OBSERVED', containerId);
@@ -258,7 +252,7 @@ export class RuntimeCollector implements ContainerCollector {
   async #listOnce(): Promise<void> {
     const imagesMoved = this.#imagesMoved;
     this.#imagesMoved = false;
-    const records = await listContainers(this.#deps.client, this.#deps.namespaces);
+    const records = await this.#deps.source.listRecords();
     const listed = new Set(records.map(formatUid));
     for (const [uid, container] of this.#containers) if (!listed.has(uid)) this.#drop(uid, container);
     for (let at = 0; at < records.length && !this.#closed; at += PARALLEL_LOOKS) {

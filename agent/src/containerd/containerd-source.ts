@@ -1,0 +1,45 @@
+import { join } from 'node:path';
+import type { ManifestLayer } from '../container/image-config.ts';
+import { listContainers } from '../container/list-containers.ts';
+import { resolveRootfs } from '../container/rootfs-resolver.ts';
+import type { RuntimeSource } from '../container/runtime-source.ts';
+import type { ProofBlob } from '../scan/scan-protocol.ts';
+import type { ContainerdClient } from './containerd-client.ts';
+
+export interface ContainerdSourceOptions {
+  readonly client: ContainerdClient;
+  /** Namespaces to look at; all of them where undefined. */
+  readonly namespaces: readonly string[] | undefined;
+  readonly hostRoot: string;
+}
+
+/** The containers of one containerd, by its own API. */
+export function createContainerdSource({ client, namespaces, hostRoot }: ContainerdSourceOptions): RuntimeSource {
+  let contentRoot: string | undefined;
+  const findBlob = (namespace: string, { digest, mediaType }: ManifestLayer): ProofBlob => {
+    if (contentRoot === undefined) return { digest, mediaType, from: { address: client.address, namespace } };
+    const path = join(hostRoot, contentRoot, 'blobs/sha256', digest.slice('sha256:'.length));
+    return { digest, mediaType, from: { path } };
+  };
+  return {
+    probe: async () => {
+      const { version } = await client.probe();
+      contentRoot = (await client.readRoots()).content;
+      return [{ name: 'containerd', version }];
+    },
+    listRecords: async () => await listContainers(client, namespaces),
+    readRootfs: async ({ namespace, snapshotter, snapshotKey }) =>
+      await resolveRootfs(client, namespace, snapshotter, snapshotKey),
+    listPids: async ({ namespace, id }) => await client.listPids(namespace, id),
+    findBlob,
+    getImage: async (namespace, name) => await client.getImage(namespace, name),
+    listImages: async (namespace) => await client.listImages(namespace),
+    listBlobs: async (namespace, label, value) => await client.listBlobs(namespace, label, value),
+    readBlob: async (namespace, digest, maxBytes) => await client.readBlob(namespace, digest, maxBytes),
+    subscribe: (onEvent, onGap) =>
+      client.subscribe((event) => {
+        if (namespaces?.includes(event.namespace) !== false) onEvent(event);
+      }, onGap),
+    close: () => client.close(),
+  };
+}
