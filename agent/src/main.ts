@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { destination, type Logger, pino } from 'pino';
 import { AgentError } from './agent-error.ts';
 import { type AgentLog, createAgentLog } from './agent-log.ts';
+import { collectAgentFiles, findOwnProcess } from './boot/agent-files-source.ts';
 import { ImaReader } from './boot/ima-claims.ts';
 import type { Clock } from './clock.ts';
 import type { AgentConfig, TpmConfig } from './config/agent-config.ts';
@@ -144,6 +145,7 @@ async function openClaims({ config, log, clock, closers }: Base, deps: AgentDeps
     hardware: await readHardwareFacts(),
     containers,
     clock,
+    readAgentFiles: () => collectAgentFiles(findOwnProcess()),
     onLost: (lost) => log.warn('containers were not captured', { lost }),
   });
   return { collector, ima: new ImaReader(files), containers };

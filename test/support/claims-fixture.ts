@@ -79,7 +79,7 @@ export function createClaimsContent(kubeNode: string, containers: readonly Conta
         runtimes: [],
       }),
       boot: encodeClaimsSet({ type: 'boot', eventLog: null, eventLogBytes: 0, secureBoot: null }),
-      ima: encodeClaimsSet({ type: 'ima', active: false, template: null, policy: null }),
+      ima: encodeClaimsSet({ type: 'ima', active: false, template: null, policy: null, agent: null }),
       kernel: encodeClaimsSet({
         type: 'kernel',
         release: '6.1.0',
@@ -90,7 +90,9 @@ export function createClaimsContent(kubeNode: string, containers: readonly Conta
         lockdown: null,
         lsm: null,
         kexecLoaded: '0',
+        moduleSigEnforce: null,
         modules: null,
+        bpf: null,
         sysctlSet: 'v1',
         sysctl: {},
         vulnerabilities: {},

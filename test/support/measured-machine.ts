@@ -152,6 +152,7 @@ export class MeasuredMachine {
       active: imaActive,
       template: imaActive ? 'ima-sig' : null,
       policy: null,
+      agent: null,
     });
     return { sets: { ...sets, boot: encodeClaimsSet(boot), ima, kernel: encodeClaimsSet(kernel) }, blobs };
   }

@@ -146,16 +146,24 @@ test('a long list is cut into segments that join to the whole', () => {
 
 test('IMA claims tell whether the kernel measures, by which template and policy', () => {
   const files = new FakeHostFiles({ [LIST]: list, '/sys/kernel/security/ima/policy': 'measure func=BPRM_CHECK\n' });
-  assert.deepEqual(collectImaClaims(files), {
+  const agent = {
+    root: '/opt/holdfast',
+    executable: { path: '/opt/holdfast/bin/node', sha256: '0'.repeat(64) },
+    main: null,
+    modules: [],
+  };
+  assert.deepEqual(collectImaClaims(files, agent), {
     type: 'ima',
     active: true,
     template: 'ima-ng',
     policy: hash('sha256', 'measure func=BPRM_CHECK\n'),
+    agent,
   });
-  assert.deepEqual(collectImaClaims(new FakeHostFiles({})), {
+  assert.deepEqual(collectImaClaims(new FakeHostFiles({}), agent), {
     type: 'ima',
     active: false,
     template: null,
     policy: null,
+    agent: null,
   });
 });

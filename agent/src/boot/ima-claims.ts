@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { ImaClaims } from '@holdfast/evidence';
+import type { AgentFilesClaims, ImaClaims } from '@holdfast/evidence';
 import type { HostFiles } from '../host/host-files.ts';
 import { findImaEntry } from './ima-log.ts';
 
@@ -18,8 +18,11 @@ export interface ImaSegment {
   next: number;
 }
 
-/** Makes the `ima` claims-set; `policy` is the SHA-256 of the policy text where the kernel lets it be read. */
-export function collectImaClaims(files: HostFiles): ImaClaims {
+/**
+ * Makes the `ima` claims-set; `policy` is the SHA-256 of the policy text where the kernel lets it be read, `agent` what
+ * this agent runs.
+ */
+export function collectImaClaims(files: HostFiles, agent: AgentFilesClaims | null): ImaClaims {
   const head = files.readPart(LIST, 0, FIRST_ENTRY_BYTES);
   const policy = files.read(`${DIRECTORY}/policy`, MAX_POLICY_BYTES);
   return {
@@ -27,7 +30,13 @@ export function collectImaClaims(files: HostFiles): ImaClaims {
     active: head !== undefined,
     template: head === undefined ? null : (findImaEntry(head, 0)?.template ?? null),
     policy: policy === undefined || policy.length === 0 ? null : hash('sha256', policy),
+    agent: head === undefined ? null : agent,
   };
+}
+
+/** Whether the kernel keeps a measurement list. */
+export function isImaActive(files: HostFiles): boolean {
+  return files.readPart(LIST, 0, 1) !== undefined;
 }
 
 /** Cuts the kernel's measurement list into segments by entry, reading no more of it than was asked for. */

@@ -3,9 +3,11 @@ import type { HostFiles } from './host-files.ts';
 /** Host files in memory, by path; directories follow from them. */
 export class FakeHostFiles implements HostFiles {
   readonly files: Map<string, Buffer>;
+  readonly links: Map<string, string>;
   reads = 0;
 
-  constructor(files: Record<string, string | Buffer>) {
+  constructor(files: Record<string, string | Buffer>, links: Record<string, string> = {}) {
+    this.links = new Map(Object.entries(links));
     this.files = new Map(Object.entries(files).map(([path, content]) => [path, Buffer.from(content)]));
   }
 
@@ -20,9 +22,19 @@ export class FakeHostFiles implements HostFiles {
     return this.files.get(path)?.subarray(offset, offset + bytes);
   }
 
+  readEnd(path: string, bytes: number): Buffer | undefined {
+    this.reads += 1;
+    return this.files.get(path)?.subarray(-bytes);
+  }
+
+  readLink(path: string): string | undefined {
+    this.reads += 1;
+    return this.links.get(path);
+  }
+
   list(path: string): { name: string; isDirectory: boolean }[] {
     const names = new Map<string, boolean>();
-    for (const file of this.files.keys()) {
+    for (const file of [...this.files.keys(), ...this.links.keys()]) {
       if (!file.startsWith(`${path}/`)) continue;
       const [name = '', ...rest] = file.slice(path.length + 1).split('/');
       names.set(name, rest.length > 0);

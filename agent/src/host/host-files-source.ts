@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HostFiles } from './host-files.ts';
 
@@ -11,6 +11,8 @@ export function createHostFiles(hostRoot: string): HostFiles {
   return {
     read: (path, maxBytes) => withFile(join(hostRoot, path), (file) => readAll(file, maxBytes)),
     readPart: (path, offset, bytes) => withFile(join(hostRoot, path), (file) => readPart(file, offset, bytes)),
+    readEnd: (path, bytes) => withFile(join(hostRoot, path), (file) => readEnd(file, bytes)),
+    readLink: (path) => readLink(join(hostRoot, path)),
     list: (path) => listDirectory(join(hostRoot, path)),
   };
 }
@@ -53,6 +55,19 @@ function readPart(file: number, offset: number, bytes: number): Buffer {
     total += size;
   }
   return part.subarray(0, total);
+}
+
+function readEnd(file: number, bytes: number): Buffer {
+  const { size } = fstatSync(file);
+  return readPart(file, Math.max(0, size - bytes), Math.min(size, bytes));
+}
+
+function readLink(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
+  }
 }
 
 function listDirectory(path: string): { name: string; isDirectory: boolean }[] {

@@ -9,6 +9,10 @@ export interface HostFiles {
   read(path: string, maxBytes: number): Buffer | undefined;
   /** At most `bytes` from byte `offset` on; fewer at the end, undefined where the file cannot be read. */
   readPart(path: string, offset: number, bytes: number): Buffer | undefined;
+  /** At most the last `bytes` of a regular file whose size is known, such as a module's; undefined where it cannot be read. */
+  readEnd(path: string, bytes: number): Buffer | undefined;
+  /** Target of a symbolic link, such as `/proc/1/fd/0`; undefined where there is none. */
+  readLink(path: string): string | undefined;
   /** Names in a directory, sorted; empty where it cannot be listed. */
   list(path: string): { name: string; isDirectory: boolean }[];
 }

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encodeClaimsSet } from '@holdfast/evidence';
+import { FakeClock } from '../fake-clock.test-support.ts';
 import { FakeHostFiles } from '../host/fake-host-files.test-support.ts';
 import { parseBuildId } from './build-id.ts';
-import { collectKernelClaims } from './kernel-claims.ts';
+import { KernelCollector } from './kernel-claims.ts';
 import { readSysctls } from './sysctl-set.ts';
 
 const note = (type: number, name: string, content: Buffer) => {
@@ -16,10 +17,11 @@ const note = (type: number, name: string, content: Buffer) => {
 };
 const id = Buffer.from('4a5a9b0affb66c437abcd455d2738af879985fa9', 'hex');
 const notes = Buffer.concat([note(0x100, 'Linux\0', Buffer.from('abc')), note(3, 'GNU\0', id), note(1, 'Xen\0', id)]);
+const collect = (files: FakeHostFiles) => new KernelCollector(files, new FakeClock()).collect();
 const modules = 'xfs 1990656 2 - Live 0x0000000000000000\nnvidia 5 0 - Live 0x0000000000000000 (POE)\nodd line\n';
 
 test('the kernel is described by its raw strings', () => {
-  const claims = collectKernelClaims(
+  const claims = collect(
     new FakeHostFiles({
       '/proc/sys/kernel/osrelease': '6.1.0\n',
       '/proc/version': 'Linux version 6.1.0 (gcc)\n',
@@ -30,6 +32,7 @@ test('the kernel is described by its raw strings', () => {
       '/sys/kernel/kexec_loaded': '0\n',
       '/sys/kernel/notes': notes,
       '/proc/modules': modules,
+      '/sys/module/module/parameters/sig_enforce': 'Y\n',
       '/sys/devices/system/cpu/vulnerabilities/meltdown': 'Not affected\n',
     }),
   );
@@ -37,17 +40,19 @@ test('the kernel is described by its raw strings', () => {
   assert.equal(claims.cmdline, 'ro quiet lockdown=integrity');
   assert.equal(claims.lockdown, 'none [integrity] confidentiality');
   assert.deepEqual(claims.modules, [
-    { name: 'nvidia', size: 5, taint: 'POE', signer: null },
-    { name: 'xfs', size: 1990656, taint: '', signer: null },
+    { name: 'nvidia', size: 5, taint: 'POE', signature: null, signer: null },
+    { name: 'xfs', size: 1990656, taint: '', signature: null, signer: null },
   ]);
   assert.deepEqual(claims.vulnerabilities, { meltdown: 'Not affected' });
-  assert.deepEqual(claims.limits, []);
+  assert.equal(claims.moduleSigEnforce, 'Y');
+  assert.deepEqual(claims.limits, ['bpf:unread', 'modules:files']);
   assert.ok(encodeClaimsSet(claims));
 });
 
 test('what cannot be read is null and named, never silent', () => {
-  const claims = collectKernelClaims(new FakeHostFiles({ '/proc/modules': Buffer.alloc(2 * 1024 * 1024, 'x') }));
+  const claims = collect(new FakeHostFiles({ '/proc/modules': Buffer.alloc(2 * 1024 * 1024, 'x') }));
   assert.deepEqual(claims.limits, [
+    'bpf:unread',
     'buildId:unreadable',
     'cmdline:unreadable',
     'kexecLoaded:unreadable',
@@ -58,13 +63,13 @@ test('what cannot be read is null and named, never silent', () => {
     'tainted:unreadable',
     'version:unreadable',
   ]);
-  assert.deepEqual([claims.modules, claims.lockdown, claims.buildId], [null, null, null]);
+  assert.deepEqual([claims.modules, claims.lockdown, claims.buildId, claims.bpf], [null, null, null, null]);
   assert.ok(encodeClaimsSet(claims));
 });
 
 test('more modules than a claims-set takes are cut and named', () => {
   const many = Array.from({ length: 5_000 }, (_, at) => `m${at} 1 0 - Live 0x0`).join('\n');
-  const claims = collectKernelClaims(new FakeHostFiles({ '/proc/modules': many }));
+  const claims = collect(new FakeHostFiles({ '/proc/modules': many }));
   assert.equal(claims.modules?.length, 4_096);
   assert.ok(claims.limits.includes('modules:entries'));
   assert.ok(encodeClaimsSet(claims));
@@ -80,6 +85,8 @@ test('kernel parameters are read by the list, without those that move by themsel
       '/proc/sys/kernel/pty/nr': '3\n',
       '/proc/sys/fs/protected_symlinks': '1\n',
       '/proc/sys/fs/file-nr': 'moves\n',
+      '/proc/sys/dev/tty/ldisc_autoload': '0\n',
+      '/proc/sys/dev/cdrom/info': 'other',
       '/proc/sys/net/ipv4/conf/all/rp_filter': '1\n',
       '/proc/sys/net/ipv4/conf/eth0/rp_filter': '0\n',
       '/proc/sys/vm/stat_refresh': '',
@@ -90,6 +97,7 @@ test('kernel parameters are read by the list, without those that move by themsel
     'kernel.kptr_restrict': '2',
     'kernel.yama.ptrace_scope': '1',
     'fs.protected_symlinks': '1',
+    'dev.tty.ldisc_autoload': '0',
     'net.ipv4.conf.all.rp_filter': '1',
     'user.max_user_namespaces': '0',
   });

@@ -1,7 +1,7 @@
 import { type HostFiles, readHostText } from '../host/host-files.ts';
 
 /** Version of the list below; it changes whenever a name enters or leaves. */
-export const SYSCTL_SET = 'holdfast-sysctl-1';
+export const SYSCTL_SET = 'holdfast-sysctl-2';
 
 const MAX_VALUES = 2_000;
 const MAX_VALUE_BYTES = 4_096;
@@ -27,6 +27,8 @@ const EXCLUDED = new Set([
 ]);
 
 const FS_NAMES = ['protected_fifos', 'protected_hardlinks', 'protected_regular', 'protected_symlinks', 'suid_dumpable'];
+
+const DEV_NAMES = ['tty/ldisc_autoload', 'tty/legacy_tiocsti'];
 
 /** Per interface; only `all` and `default` are claimed, as interfaces come and go with containers. */
 const NET_CONF_NAMES: Record<'ipv4' | 'ipv6', string[]> = {
@@ -87,5 +89,6 @@ function listNamed(): string[] {
   const conf = (['ipv4', 'ipv6'] as const).flatMap((family) =>
     ['all', 'default'].flatMap((scope) => NET_CONF_NAMES[family].map((name) => `net/${family}/conf/${scope}/${name}`)),
   );
-  return [...FS_NAMES.map((name) => `fs/${name}`), ...NET_NAMES.map((name) => `net/${name}`), ...conf];
+  const dev = DEV_NAMES.map((name) => `dev/${name}`);
+  return [...FS_NAMES.map((name) => `fs/${name}`), ...dev, ...NET_NAMES.map((name) => `net/${name}`), ...conf];
 }

@@ -1,13 +1,13 @@
 import { hash } from 'node:crypto';
-import { type ContainersClaims, encodeClaimsSet, type SubmoduleName } from '@holdfast/evidence';
+import { type AgentFilesClaims, type ContainersClaims, encodeClaimsSet, type SubmoduleName } from '@holdfast/evidence';
 import { collectBootClaims, readEventLog } from '../boot/boot-claims.ts';
-import { collectImaClaims } from '../boot/ima-claims.ts';
+import { collectImaClaims, isImaActive } from '../boot/ima-claims.ts';
 import { listLoggedPcrs } from '../boot/logged-pcrs.ts';
 import type { Clock } from '../clock.ts';
 import type { ContainerCollector } from '../container/container-collector.ts';
 import { collectHostClaims, type HardwareFacts } from '../host/host-claims.ts';
 import { type HostFiles, readHostText } from '../host/host-files.ts';
-import { collectKernelClaims } from '../kernel/kernel-claims.ts';
+import { KernelCollector } from '../kernel/kernel-claims.ts';
 import type { RoundContent } from './round.ts';
 
 /** What a round claims, with what of it stands in the token itself. */
@@ -29,6 +29,8 @@ export interface ClaimsCollectorDeps {
   /** Undefined where the machine has no container runtime. */
   containers: ContainerCollector | undefined;
   clock: Clock;
+  /** What this agent runs; asked for once, and only where IMA measures. */
+  readAgentFiles(): Promise<AgentFilesClaims | null>;
   /** Told of containers that ended or came and went unseen. */
   onLost(lost: readonly string[]): void;
 }
@@ -48,14 +50,17 @@ export class ClaimsCollector {
   readonly #deps: ClaimsCollectorDeps;
   readonly #eventLog: Buffer | undefined;
   readonly #loggedPcrs: ReadonlySet<number>;
+  readonly #kernel: KernelCollector;
+  #agentFiles: Promise<AgentFilesClaims | null> | undefined;
   #machine: { sets: MachineSets; atMs: number; secureBoot: boolean | null; runtimes: string } | undefined;
 
   constructor(deps: ClaimsCollectorDeps) {
     this.#deps = deps;
     this.#eventLog = readEventLog(deps.files);
     const logged = this.#eventLog === undefined ? new Set<number>() : listLoggedPcrs(this.#eventLog);
-    if (collectImaClaims(deps.files).active) logged.add(PCR_OF_IMA);
+    if (isImaActive(deps.files)) logged.add(PCR_OF_IMA);
     this.#loggedPcrs = logged;
+    this.#kernel = new KernelCollector(deps.files, deps.clock);
   }
 
   /** The firmware's event log; it does not change after boot. */
@@ -72,7 +77,7 @@ export class ClaimsCollector {
     const { containers, files } = this.#deps;
     const snapshot = await containers?.collect();
     if (snapshot !== undefined && snapshot.lost.length > 0) this.#deps.onLost(snapshot.lost);
-    const machine = this.#readMachine();
+    const machine = await this.#readMachine();
     const sets = { ...machine.sets, containers: encodeClaimsSet(snapshot?.index ?? WITHOUT_RUNTIME) };
     const { system } = this.#deps.hardware;
     const isNamed = system !== null && system.vendor !== '' && system.model !== '';
@@ -92,7 +97,7 @@ export class ClaimsCollector {
     };
   }
 
-  #readMachine() {
+  async #readMachine() {
     const { files, kubeNode, hardware, clock, containers } = this.#deps;
     const runtimes = containers?.runtimes() ?? [];
     const key = JSON.stringify(runtimes);
@@ -100,12 +105,15 @@ export class ClaimsCollector {
     if (this.#machine !== undefined && nowMs - this.#machine.atMs < MACHINE_SETS_MS && this.#machine.runtimes === key) {
       return this.#machine;
     }
+    if (isImaActive(files)) this.#agentFiles ??= this.#deps.readAgentFiles();
+    const agentFiles = (await this.#agentFiles) ?? null;
+    await this.#kernel.refresh();
     const boot = collectBootClaims(files, this.#eventLog);
     const sets: MachineSets = {
       host: encodeClaimsSet(collectHostClaims(files, kubeNode, hardware, runtimes)),
       boot: encodeClaimsSet(boot),
-      ima: encodeClaimsSet(collectImaClaims(files)),
-      kernel: encodeClaimsSet(collectKernelClaims(files)),
+      ima: encodeClaimsSet(collectImaClaims(files, agentFiles)),
+      kernel: encodeClaimsSet(this.#kernel.collect()),
     };
     this.#machine = { sets, atMs: nowMs, secureBoot: boot.secureBoot, runtimes: key };
     return this.#machine;

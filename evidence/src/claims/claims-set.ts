@@ -39,6 +39,27 @@ export interface ImaClaims {
   active: boolean;
   template: string | null;
   policy: string | null;
+  /** What this agent runs, as it names it itself; null where IMA does not measure or it cannot tell. */
+  agent: AgentFilesClaims | null;
+}
+
+/** A file by the path that the kernel gives it, and its content. */
+export interface AgentFile {
+  /** Absolute, in the mount namespace of the agent; bytes that are not UTF-8 are percent-encoded, `%` itself too. */
+  path: string;
+  sha256: string;
+}
+
+/** The files of an agent's process, to be looked for in the verified part of the IMA list. */
+export interface AgentFilesClaims {
+  /** Directory of the build; everything of it that is measured is compared with the signed list of that build. */
+  root: string;
+  /** The program: Node. */
+  executable: AgentFile;
+  /** The script that was started; null where it is not known. */
+  main: AgentFile | null;
+  /** Native modules below `root` that are mapped. Sorted by path. */
+  modules: AgentFile[];
 }
 
 export interface KernelClaims {
@@ -53,14 +74,41 @@ export interface KernelClaims {
   lockdown: string | null;
   lsm: string | null;
   kexecLoaded: string | null;
-  /** `name size taint-flags`, sorted by name; null where /proc/modules cannot be read. */
-  modules: { name: string; size: number; taint: string; signer: string | null }[] | null;
+  /** Raw text of /sys/module/module/parameters/sig_enforce: whether unsigned modules are refused. */
+  moduleSigEnforce: string | null;
+  /** Sorted by name; null where /proc/modules cannot be read. */
+  modules: KernelModule[] | null;
+  /** BPF programs that processes hold open, sorted by id; null where that was not or could not be looked at. */
+  bpf: BpfProgram[] | null;
   /** Version of the list of names that sysctl holds. */
   sysctlSet: string;
   sysctl: Record<string, string>;
   vulnerabilities: Record<string, string>;
   /** What could not be read, named. */
   limits: string[];
+}
+
+export interface KernelModule {
+  name: string;
+  /** Bytes in memory. */
+  size: number;
+  /** Letters of the kernel's taint flags: what the kernel itself says of a module's signature and origin. */
+  taint: string;
+  /**
+   * Whether the module's file has a signature at its end. The file was found by the module's name and need not be the
+   * one that was loaded. Null where it could not be read.
+   */
+  signature: 'appended' | 'none' | null;
+  /** Common name of the issuer of the signer's certificate, or the hex id of its key. Not verified. */
+  signer: string | null;
+}
+
+export interface BpfProgram {
+  id: number;
+  /** `enum bpf_prog_type` of the kernel; null where only a link to the program is held. */
+  type: number | null;
+  /** Eight bytes over the program's instructions, hex. */
+  tag: string;
 }
 
 /** Index of the containers: id to the digest of its claims-set, as nested submodules. */

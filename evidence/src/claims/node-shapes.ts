@@ -1,5 +1,15 @@
-import { array, boolean, hex, integer, nullable, object, oneOf, record, text } from '../encoding/shape.ts';
-import type { BootClaims, ContainersClaims, HostClaims, ImaClaims, KernelClaims } from './claims-set.ts';
+import { array, boolean, hex, integer, nullable, object, oneOf, record, string, text } from '../encoding/shape.ts';
+import type {
+  AgentFile,
+  AgentFilesClaims,
+  BootClaims,
+  BpfProgram,
+  ContainersClaims,
+  HostClaims,
+  ImaClaims,
+  KernelClaims,
+  KernelModule,
+} from './claims-set.ts';
 import { limits } from './container-shape.ts';
 
 const short = text(256);
@@ -25,18 +35,35 @@ export const bootClaims = object<BootClaims>({
   secureBoot: nullable(boolean),
 });
 
+const agentFile = object<AgentFile>({ path: string({ min: 1, max: 16 * 1024, pattern: /^\// }), sha256: hex(32) });
+
+const agentFiles = object<AgentFilesClaims>({
+  root: string({ min: 1, max: 16 * 1024, pattern: /^\// }),
+  executable: agentFile,
+  main: nullable(agentFile),
+  modules: array(agentFile, { max: 64 }),
+});
+
 export const imaClaims = object<ImaClaims>({
   type: oneOf('ima'),
   active: boolean,
   template: nullable(short),
   policy: nullable(text(256 * 1024)),
+  agent: nullable(agentFiles),
 });
 
-const kernelModule = object<NonNullable<KernelClaims['modules']>[number]>({
+const kernelModule = object<KernelModule>({
   name: short,
   size: integer(),
   taint: short,
+  signature: nullable(oneOf('appended', 'none')),
   signer: nullable(short),
+});
+
+const bpfProgram = object<BpfProgram>({
+  id: integer({ max: 0xffffffff }),
+  type: nullable(integer({ max: 0xffffffff })),
+  tag: hex(8),
 });
 
 export const kernelClaims = object<KernelClaims>({
@@ -49,7 +76,9 @@ export const kernelClaims = object<KernelClaims>({
   lockdown: nullable(short),
   lsm: nullable(text(1024)),
   kexecLoaded: nullable(short),
+  moduleSigEnforce: nullable(short),
   modules: nullable(array(kernelModule, { max: 4096 })),
+  bpf: nullable(array(bpfProgram, { max: 4096 })),
   sysctlSet: short,
   sysctl: record(/^[\x21-\x7e]{1,256}$/, text(4096), { max: 8192 }),
   vulnerabilities: record(/^[\x21-\x7e]{1,128}$/, text(1024), { max: 256 }),

@@ -45,7 +45,7 @@ const NODE_CASES: [name: string, code: FindingCode, changes: Partial<VerifiedEvi
   [
     'IMA that measures elsewhere',
     'IMA_CONTRADICTION',
-    { ima: ok({ type: 'ima', active: true, template: null, policy: null }) },
+    { ima: ok({ type: 'ima', active: true, template: null, policy: null, agent: null }) },
   ],
   [
     'IMA that is denied',

@@ -4,7 +4,7 @@ import type { ImaClaims } from '@holdfast/evidence';
 import { appraiseIma, isImaProven } from './appraise-ima.ts';
 import type { ImaConclusion } from './ima-conclusion.ts';
 
-const active: ImaClaims = { type: 'ima', active: true, template: 'ima-sig', policy: null };
+const active: ImaClaims = { type: 'ima', active: true, template: 'ima-sig', policy: null, agent: null };
 const quotes = { resetCount: 1, restartCount: 0, safe: true, imaPcrIsZero: false };
 const holds: ImaConclusion = { outcome: 'matched', entries: 9, violations: 0, aggregate: true, isRestarted: false };
 const run = (conclusion: ImaConclusion | null, claims = active, quoted = quotes) =>
