@@ -36,6 +36,7 @@ function createClaims(change: (claims: ContainerClaims) => void = () => undefine
     process: null,
     security: null,
     mounts: [],
+    running: { code: [], executed: [], anonymous: [], foreign: [], injected: [], transient: [] },
     scan: { complete: true, limits: [] },
   };
   change(claims);

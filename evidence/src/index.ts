@@ -14,6 +14,7 @@ export {
 export * from './byte-path.ts';
 export * from './claims/claims-set.ts';
 export { encodeClaimsSet, parseClaimsSet } from './claims/parse-claims-set.ts';
+export type * from './claims/running-claims.ts';
 export * from './drift/drift.ts';
 export { encodeDrift, parseDrift } from './drift/parse-drift.ts';
 export { decodeBase64url, encodeBase64url } from './encoding/base64url.ts';

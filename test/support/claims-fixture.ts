@@ -146,6 +146,7 @@ function createContainer(fixture: ContainerFixture): { id: string; set: Buffer; 
     process: null,
     security: null,
     mounts: [],
+    running: { code: [], executed: [], anonymous: [], foreign: [], injected: [], transient: [] },
     scan: { complete: true, limits: [] },
     ...fixture.claims,
   });

@@ -5,6 +5,7 @@ import {
   EvidenceError,
   encodeClaimsSet,
   type ImageClaims,
+  type RunningClaims,
 } from '@holdfast/evidence';
 import type { ContainerRecord } from './container-record.ts';
 import { computeChainIds } from './image-config.ts';
@@ -43,6 +44,8 @@ export interface ContainerFacts {
   readonly mounts: readonly MountInfo[];
   /** Mount points at which the image has something. */
   readonly covered: ReadonlySet<string>;
+  /** What was seen to run in it; undefined where nothing was looked at. */
+  readonly running: RunningClaims | undefined;
   readonly scan: ScanResult | undefined;
   /** Limits that were hit outside of the scan. */
   readonly limits: readonly string[];
@@ -57,7 +60,7 @@ const MAX_LIMITS = 256;
  * bytes. What passes the bounds of the format is left out and named among the limits.
  */
 export function encodeContainerClaims(facts: ContainerFacts): Document {
-  for (const leaveOut of [NOTHING, ['mounts'], ['mounts', 'process'], ['mounts', 'process', 'labels']]) {
+  for (const leaveOut of LEFT_OUT) {
     const claims = buildClaims(facts, new Set(leaveOut));
     const bytes = tryEncode(claims);
     if (bytes !== undefined) return createDocument(bytes);
@@ -65,7 +68,14 @@ export function encodeContainerClaims(facts: ContainerFacts): Document {
   throw new TypeError('claims of a container without its own words are within their bounds');
 }
 
-const NOTHING: readonly string[] = [];
+/** What is left out one after the other until the rest fits. */
+const LEFT_OUT: readonly (readonly string[])[] = [
+  [],
+  ['running'],
+  ['running', 'mounts'],
+  ['running', 'mounts', 'process'],
+  ['running', 'mounts', 'process', 'labels'],
+];
 
 export function createDocument(bytes: Uint8Array): Document {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -112,6 +122,7 @@ function buildClaims(facts: ContainerFacts, leaveOut: ReadonlySet<string>): Cont
         : createProcessClaims(record.spec, facts.image?.image?.config),
     security: record.spec === undefined ? null : createSecurityClaims(record.spec),
     mounts: leaveOut.has('mounts') ? [] : createMountClaims(facts.mounts, record.spec, facts.covered),
+    running: leaveOut.has('running') ? null : (facts.running ?? null),
     scan: { complete: limits.length === 0 && scan !== undefined, limits },
   };
 }

@@ -75,6 +75,7 @@ const FACTS: ContainerFacts = {
   layers: [],
   mounts: [],
   covered: new Set(),
+  running: undefined,
   scan: undefined,
   limits: [],
   unsupported: [],

@@ -75,12 +75,22 @@ export class TrackedContainer {
     if (this.runtimeFailure !== undefined) limits.push(this.runtimeFailure);
     if (this.isRootMismatched) limits.push('rootMismatch');
     const image = this.isRootMismatched ? undefined : this.image;
-    return { record, rootfs, image, layers, mounts, covered, scan, limits, unsupported };
+    return { record, rootfs, image, layers, mounts, covered, running: undefined, scan, limits, unsupported };
   }
 }
 
-/** Runtimes whose processes share this machine's kernel and mount what the snapshotter prepared. */
-const KNOWN_RUNTIMES = new Set(['io.containerd.runc.v2', 'io.containerd.runc.v1', 'io.containerd.runtime.v1.linux']);
+/**
+ * Runtimes whose processes share this machine's kernel and mount what the snapshotter prepared: as containerd names them,
+ * then as monitors of podman and CRI-O are told; `none` where nothing runs.
+ */
+const KNOWN_RUNTIMES = new Set([
+  'io.containerd.runc.v2',
+  'io.containerd.runc.v1',
+  'io.containerd.runtime.v1.linux',
+  'runc',
+  'crun',
+  'none',
+]);
 const MAX_PAUSE_MS = 1_000;
 const MAX_RETRY_MS = 60_000;
 

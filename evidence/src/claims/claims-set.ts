@@ -1,3 +1,5 @@
+import type { RunningClaims } from './running-claims.ts';
+
 /**
  * The claims-sets of a round, as they stand in JSON. All of it is the Attester's word: verified for origin by the token
  * that names its digest, never for truth.
@@ -205,6 +207,8 @@ export interface ContainerClaims {
   process: ProcessClaims | null;
   security: SecurityClaims | null;
   mounts: MountClaims[];
+  /** Null where its processes were never looked at, with the reason among the limits. */
+  running: RunningClaims | null;
   scan: { complete: boolean; limits: string[] };
 }
 

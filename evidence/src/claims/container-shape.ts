@@ -21,6 +21,7 @@ import type {
   RootfsClaims,
   SecurityClaims,
 } from './claims-set.ts';
+import { runningClaims } from './running-shape.ts';
 
 /** Linux allows 128 KiB for one argument. */
 const MAX_ARGUMENT = 128 * 1024;
@@ -108,5 +109,6 @@ export const containerClaims = object<ContainerClaims>({
   process: nullable(process),
   security: nullable(security),
   mounts: array(mount, { max: 4096 }),
+  running: nullable(runningClaims),
   scan: object({ complete: boolean, limits }),
 });

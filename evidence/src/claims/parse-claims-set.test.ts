@@ -51,6 +51,14 @@ const container: ContainerClaims = {
     capabilities: ['CAP_CHOWN'],
   },
   mounts: [{ path: '/data', fsType: 'ext4', source: '/dev/sda1', readonly: false, inSpec: true, coversImage: false }],
+  running: {
+    code: [{ path: '/usr/bin/web', origin: 'layer', sha256: digest, use: 'program' }],
+    executed: [{ path: '/bin/sh', origin: 'layer', sha256: digest, terminal: true }],
+    anonymous: [{ path: '/usr/bin/node', origin: 'layer', sha256: digest }],
+    foreign: [{ path: '/memfd:x', origin: 'memfd', sha256: null, sees: 'otherMounts' }],
+    injected: [{ path: '/usr/bin/web', name: 'LD_PRELOAD', value: '/tmp/x.so', from: 'process' }],
+    transient: ['/tmp/x%FF'],
+  },
   scan: { complete: true, limits: [] },
 };
 const samples: ClaimsSet[] = [
@@ -150,6 +158,28 @@ test('what a container chose cannot exceed the bounds unseen', () => {
   assert.throws(() => encodeClaimsSet({ ...container, process }), evidenceError('ERR_EVIDENCE_LIMIT'));
   const broken = { ...container, name: '\ud800' };
   assert.throws(() => encodeClaimsSet(broken), evidenceError('ERR_EVIDENCE_MALFORMED'));
+});
+
+test('what runs is told with a known origin, a whole digest and within the bounds of its lists', () => {
+  const running = container.running ?? assert.fail();
+  const [code] = running.code;
+  const bad: unknown[] = [
+    { ...running, code: [{ ...code, origin: 'elsewhere' }] },
+    { ...running, code: [{ ...code, sha256: 'ab' }] },
+    { ...running, code: [{ ...code, pid: 7 }] },
+    { ...running, code: Array.from({ length: 2049 }, () => code) },
+    { ...running, executed: [{ ...code }] },
+    { ...running, foreign: [{ path: '/x', origin: 'layer', sha256: digest, sees: 'nothing' }] },
+    { ...running, injected: [{ path: '/x', name: 'LD PRELOAD', value: '', from: 'pod' }] },
+    { ...running, injected: [{ path: '/x', name: 'LD_PRELOAD', value: 'x'.repeat(1025), from: 'pod' }] },
+    { ...running, transient: ['x'.repeat(3 * 4096 + 1)] },
+  ];
+  for (const value of bad) {
+    const bytes = Buffer.from(JSON.stringify({ ...container, running: value }));
+    assert.throws(() => parseClaimsSet(bytes, 'container'), evidenceError('ERR_EVIDENCE_CLAIMS'));
+  }
+  const seen = parseClaimsSet(encodeClaimsSet({ ...container, running: null }), 'container');
+  assert.equal(seen.running, null);
 });
 
 test('a status, a proof or a digest out of its list or form is refused', () => {

@@ -38,6 +38,7 @@ export const CLEAN_CLAIMS: ContainerClaims = {
   process: null,
   security: null,
   mounts: [],
+  running: { code: [], executed: [], anonymous: [], foreign: [], injected: [], transient: [] },
   scan: { complete: true, limits: [] },
 };
 
