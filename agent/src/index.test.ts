@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { AGENT_VERSION } from './version.ts';
@@ -9,6 +10,12 @@ test('importing the package loads no native code', async () => {
   assert.ok('sharedObjects' in report && Array.isArray(report.sharedObjects));
   const addons = report.sharedObjects.filter((path) => String(path).endsWith('.node'));
   assert.deepEqual(addons, []);
+});
+
+test('importing the package loads neither gRPC nor the log: an inventory starts in a fraction of their time', () => {
+  const script = `await import('@holdfast/agent'); process.stdout.write(String(process.moduleLoadList.includes('NativeModule http2')))`;
+  const options = ['--disable-warning=ExperimentalWarning', '--input-type=module', '--eval', script];
+  assert.equal(execFileSync(process.execPath, options, { cwd: import.meta.dirname, encoding: 'utf8' }), 'false');
 });
 
 test('the version is that of the package', () => {

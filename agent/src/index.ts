@@ -1,7 +1,7 @@
 /**
  * The Attester: one process a kube node that turns TPM quotes, kernel parameters and container inventories into evidence.
  *
- * Importing this package loads no native code; `startAgent` does, when it runs.
+ * Importing this package loads no native code and no gRPC; `startAgent` does, when it runs.
  *
  * @packageDocumentation
  */
@@ -13,8 +13,7 @@ export type {
   ContainerCollectorOptions,
   ContainerSnapshot,
 } from './container/container-collector.ts';
-export { createContainerCollector } from './container/create-container-collector.ts';
-export { type DiagnosisOptions, diagnoseHost } from './doctor/diagnose-host.ts';
+export type { DiagnosisOptions } from './doctor/diagnose-host.ts';
 export type { CheckStatus, HostCheck } from './doctor/host-check.ts';
 export { collectInventory, type InventoryOptions } from './inventory/collect-inventory.ts';
 export { createPackageOwners, type FileOwner, type PackageOwners } from './inventory/package-owners.ts';
@@ -29,6 +28,7 @@ export {
   proveLayerByTarSplit,
   type TarSplitProofRequest,
 } from './layer/proof/prove-layer.ts';
-export { type AgentDeps, type RunningAgent, startAgent } from './main.ts';
+export { createContainerCollector, diagnoseHost, startAgent } from './lazy-entry-points.ts';
+export type { AgentDeps, RunningAgent } from './main.ts';
 export { type ClosableView, openDirectoryView } from './root-view/directory-view.ts';
 export { type RootView, ViewLimitError } from './root-view/root-view.ts';

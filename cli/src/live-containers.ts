@@ -71,7 +71,7 @@ export async function collectLiveContainers(request: LiveRequest): Promise<LiveC
   const { wanted, address } = request;
   if (wanted === '') throw usageError('a container is named by its id');
   const selection = wanted === 'all' ? {} : { selects: (id: string) => id.startsWith(wanted) };
-  const collector = createContainerCollector({ address, ...selection });
+  const collector = await createContainerCollector({ address, ...selection });
   try {
     await collector.start();
     const snapshot = await settle(collector, request);

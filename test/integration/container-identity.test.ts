@@ -73,7 +73,7 @@ describe('which image a container runs', { skip, timeout: 300_000 }, () => {
     await world.containerd.ctr(['images', 'tag', image.name, 'docker.io/holdfast/kept:1']);
     const container = await world.containerd.run({ image: image.name });
     await world.containerd.ctr(['images', 'tag', '--force', other.name, image.name]);
-    const fresh = createContainerCollector({ address: world.containerd.address });
+    const fresh = await createContainerCollector({ address: world.containerd.address });
     test.after(() => fresh.close());
     await fresh.start();
     const { claims } = readContainer(await fresh.collect(), container.id);
@@ -230,7 +230,7 @@ describe('which image a container runs', { skip, timeout: 300_000 }, () => {
 
 describe('a runtime that is not there', { skip, timeout: 60_000 }, () => {
   const codeOf = async (address: string) => {
-    const collector = createContainerCollector({ address });
+    const collector = await createContainerCollector({ address });
     const error = await collector.start().then(
       () => undefined,
       (thrown: unknown) => thrown,
@@ -255,7 +255,7 @@ describe('a runtime that is not there', { skip, timeout: 60_000 }, () => {
     test.after(() => containerd.close());
     const image = await addImage(containerd, 'gone', 'x');
     const container = await containerd.run({ image: image.name });
-    const collector = createContainerCollector({ address: containerd.address, sweepMs: 100, pollMs: 50 });
+    const collector = await createContainerCollector({ address: containerd.address, sweepMs: 100, pollMs: 50 });
     test.after(() => collector.close());
     await collector.start();
     await waitFor(

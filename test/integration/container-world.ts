@@ -39,7 +39,7 @@ export async function startContainerWorld(
   options: { readonly prepare?: (containerd: TestContainerd) => Promise<void>; readonly sweepMs?: number } = {},
 ): Promise<ContainerWorld> {
   const containerd = await startContainerd();
-  const collector = createContainerCollector({
+  const collector = await createContainerCollector({
     address: containerd.address,
     pollMs: 100,
     sweepMs: options.sweepMs ?? 150,
