@@ -94,7 +94,7 @@ export function createClaimsContent(kubeNode: string, containers: readonly Conta
         modules: null,
         bpf: null,
         sysctlSet: 'v1',
-        sysctl: {},
+        sysctl: { 'kernel.randomize_va_space': '2', 'vm.mmap_min_addr': '65536' },
         vulnerabilities: {},
         limits: [],
       }),

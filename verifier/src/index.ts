@@ -30,6 +30,8 @@ export { signEar } from './ear/sign-ear.ts';
 export type { Signer } from './ear/signer.ts';
 export { type EarContext, verifyEar } from './ear/verify-ear.ts';
 export { encodeVsa, type VerificationSummary, VSA_PREDICATE_TYPE } from './ear/vsa.ts';
+export { describeRequirement, type KernelRule } from './kernel/kernel-rule.ts';
+export { KERNEL_RULES } from './kernel/kernel-rules.ts';
 export { startVerifier, type VerifierDeps } from './main.ts';
 export { type SnapshotInputs, type VerifiedSnapshot, verifySnapshot } from './offline/verify-snapshot.ts';
 export { openStores, type Stores } from './open-stores.ts';

@@ -118,7 +118,7 @@ function createConversation(
   registry: NodeRegistry,
   book: ReferenceBook,
 ): ConversationDeps {
-  const { verifierId, maxMessageBytes, maxRoundBytes, maxPendingMs } = config;
+  const { verifierId, maxMessageBytes, maxRoundBytes, maxPendingMs, kernelBaseline } = config;
   const nonces = createNonceIssuer({ key: keys.nonceKey, lifetimeMs: NONCE_LIFETIME_MS, now, randomBytes });
   const publisher = createResultPublisher({
     results: stores.results,
@@ -141,7 +141,7 @@ function createConversation(
     publisher,
     maxRoundBytes,
     resolver: createEvidenceResolver((manifest) => book.findSboms(manifest)),
-    policy: { maxPendingMs },
+    policy: { maxPendingMs, kernelBaseline },
   });
   return {
     ...common,

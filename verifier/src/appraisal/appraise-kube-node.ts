@@ -1,6 +1,6 @@
-import type { KernelClaims } from '@holdfast/evidence';
 import { appraiseBoot } from '../boot/appraise-boot.ts';
 import { appraiseIma } from '../ima/appraise-ima.ts';
+import { appraiseKernel } from '../kernel/appraise-kernel.ts';
 import type { AppraisalPolicy, Endorsement, Resolved, VerifiedEvidence } from './appraisal-input.ts';
 import { createFinding, type Finding } from './finding.ts';
 import type { FindingCode } from './finding-code.ts';
@@ -12,8 +12,6 @@ const ENDORSEMENT_CODES: Record<Endorsement, FindingCode | undefined> = {
   expired: 'TRUST_EXPIRED',
 };
 const MAX_SKEW_MS = 60_000;
-/** Documentation/admin-guide/tainted-kernels.rst: forced module load, unsigned module. */
-const TAINT_MODULE = (1n << 1n) | (1n << 13n);
 
 /**
  * Appraises what the evidence says of the kube node itself: endorsement, TPM and chain; boot; IMA; kernel; whether the
@@ -29,7 +27,7 @@ export function appraiseKubeNode(
     ...withClaims(evidence.host, 'host', (host) => checkLabel(host.kubeNode, evidence.kubeNode)),
     ...withClaims(evidence.boot, 'boot', (boot) => appraiseBoot(boot, evidence.bootLog, evidence.kernel)),
     ...withClaims(evidence.ima, 'ima', (ima) => appraiseIma(ima, evidence.quotes, evidence.imaLog)),
-    ...withClaims(evidence.kernel, 'kernel', appraiseKernel),
+    ...withClaims(evidence.kernel, 'kernel', (kernel) => appraiseKernel(kernel, policy.kernelBaseline)),
     ...appraiseContainerList(evidence, policy),
   ];
 }
@@ -62,21 +60,6 @@ function appraiseIdentity(evidence: VerifiedEvidence, endorsement: Endorsement):
 
 function checkLabel(actual: string, expected: string): Finding[] {
   return actual === expected ? [] : [createFinding('CLAIMS_IDENTITY', { expected, actual })];
-}
-
-function appraiseKernel(kernel: KernelClaims): Finding[] {
-  const taint = /^\d{1,19}$/.test(kernel.tainted.trim()) ? BigInt(kernel.tainted.trim()) : undefined;
-  const findings: Finding[] = [];
-  if (!/\[(?:integrity|confidentiality)\]/.test(kernel.lockdown ?? '')) {
-    findings.push(createFinding('KERNEL_LOCKDOWN_NONE', { actual: kernel.lockdown ?? 'not readable' }));
-  }
-  if (taint === undefined || taint !== 0n) findings.push(createFinding('KERNEL_TAINTED', { actual: kernel.tainted }));
-  if (taint !== undefined && (taint & TAINT_MODULE) !== 0n) findings.push(createFinding('KERNEL_MODULE_UNSIGNED'));
-  if (kernel.kexecLoaded?.trim() === '1') findings.push(createFinding('KEXEC_LOADED'));
-  if (kernel.limits.length > 0) {
-    findings.push(createFinding('KERNEL_CLAIMS_LIMITED', { actual: kernel.limits.join(', ') }));
-  }
-  return findings;
 }
 
 function appraiseContainerList(evidence: VerifiedEvidence, policy: AppraisalPolicy): Finding[] {

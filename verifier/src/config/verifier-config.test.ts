@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { createKernelBaseline } from '../kernel/kernel-baseline.ts';
 import { VerifierError } from '../verifier-error.ts';
 import { parseVerifierConfig } from './verifier-config.ts';
 
@@ -32,6 +33,7 @@ test('the four required settings are enough, and defaults fill the rest', () => 
     staleAfterMs: 180_000,
     resultTtlMs: 300_000,
     maxPendingMs: 5_000,
+    kernelBaseline: createKernelBaseline(),
     maxMessageBytes: 16 * 1024 * 1024,
     maxRoundBytes: 128 * 1024 * 1024,
     maxStreamsPerPeer: 16,
@@ -50,13 +52,27 @@ test('every setting that is given is taken', () => {
     staleAfterMs: 1000,
     resultTtlMs: 30_000,
     maxPendingMs: 100,
+    kernelBaseline: 'off',
     maxMessageBytes: 65_536,
     maxRoundBytes: 1024 * 1024,
     maxStreamsPerPeer: 1,
     maxMessagesPerSecond: 1,
     logLevel: 'silent',
   };
-  assert.deepEqual(parseVerifierConfig(full), full);
+  assert.deepEqual(parseVerifierConfig(full), { ...full, kernelBaseline: [] });
+});
+
+test('rules for the kernel take other severities by their ids', () => {
+  const kernelRules = { 'HF-KERNEL-001': 'contraindicated', 'HF-KERNEL-102': 'off', 'HF-KERNEL-103': null };
+  const { kernelBaseline } = parseVerifierConfig({ ...MINIMUM, kernelRules });
+  const severityOf = (id: string) => kernelBaseline.find(({ rule }) => rule.id === id)?.severity;
+  assert.equal(severityOf('HF-KERNEL-001'), 'contraindicated');
+  assert.equal(severityOf('HF-KERNEL-102'), undefined);
+  assert.equal(severityOf('HF-KERNEL-103'), 'warning');
+  assert.deepEqual(parseVerifierConfig({ ...MINIMUM, kernelRules, kernelBaseline: 'off' }).kernelBaseline, []);
+  assertRefused({ ...MINIMUM, kernelRules: { 'HF-KERNEL-999': 'off' } }, /"HF-KERNEL-999"/);
+  assertRefused({ ...MINIMUM, kernelRules: { 'HF-KERNEL-001': 'maybe' } }, /"HF-KERNEL-001"/);
+  assertRefused({ ...MINIMUM, kernelBaseline: true }, /"kernelBaseline"/);
 });
 
 test('a wrong setting is refused by its name and with what it must be', () => {

@@ -1,3 +1,6 @@
+import { createKernelBaseline, type KernelBaseline } from '../kernel/kernel-baseline.ts';
+import type { KernelRuleSeverity } from '../kernel/kernel-rule.ts';
+import { KERNEL_RULES } from '../kernel/kernel-rules.ts';
 import { VerifierError } from '../verifier-error.ts';
 import { type FieldReader, readFields } from './field-reader.ts';
 
@@ -32,6 +35,8 @@ export interface VerifierConfig {
   readonly resultTtlMs: number;
   /** A container whose oldest unscanned change is older is not decided. */
   readonly maxPendingMs: number;
+  /** Rules for the kernel's settings, each with its severity here. */
+  readonly kernelBaseline: KernelBaseline;
   /** Largest gRPC message, bytes; as grpc.max_receive_message_length of gRPC core. */
   readonly maxMessageBytes: number;
   /** Largest size of all claims-sets and blobs of one round, bytes. */
@@ -43,6 +48,7 @@ export interface VerifierConfig {
 }
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+const RULE_SEVERITIES = ['off', 'info', 'warning', 'contraindicated'] as const;
 const MIB = 1024 * 1024;
 
 /**
@@ -63,6 +69,10 @@ export function parseVerifierConfig(document: unknown): VerifierConfig {
     staleAfterMs: fields.optional('staleAfterMs', () => fields.integer('staleAfterMs', 1_000, 86_400_000), 180_000),
     resultTtlMs: fields.optional('resultTtlMs', () => fields.integer('resultTtlMs', 30_000, 86_400_000), 300_000),
     maxPendingMs: fields.optional('maxPendingMs', () => fields.integer('maxPendingMs', 100, 3_600_000), 5_000),
+    kernelBaseline: parseKernelBaseline(
+      fields.optional('kernelBaseline', () => fields.oneOf('kernelBaseline', ['on', 'off']), 'on'),
+      fields.optional('kernelRules', () => fields.object('kernelRules'), undefined),
+    ),
     maxMessageBytes: fields.optional(
       'maxMessageBytes',
       () => fields.integer('maxMessageBytes', 65_536, 256 * MIB),
@@ -79,6 +89,17 @@ export function parseVerifierConfig(document: unknown): VerifierConfig {
   };
   fields.end();
   return config;
+}
+
+/** `kernelBaseline` switches all rules off; `kernelRules` gives rules by their ids another severity. */
+function parseKernelBaseline(whether: 'on' | 'off', fields: FieldReader | undefined): KernelBaseline {
+  const overrides = new Map<string, KernelRuleSeverity>();
+  for (const { id } of KERNEL_RULES) {
+    const severity = fields?.optional(id, () => fields.oneOf(id, RULE_SEVERITIES), undefined);
+    if (severity !== undefined) overrides.set(id, severity);
+  }
+  fields?.end();
+  return whether === 'on' ? createKernelBaseline(overrides) : [];
 }
 
 function parseTls(fields: FieldReader): VerifierTlsConfig {

@@ -15,6 +15,7 @@ import type { Endorsement, VerifiedEvidence } from '../appraisal/appraisal-input
 import { appraise } from '../appraisal/appraise.ts';
 import { type CertifiedPeriod, verifyKeyCertificates } from '../certificates/verify-key-certificates.ts';
 import { judgeEndorsement } from '../enrolment/endorsement.ts';
+import { createKernelBaseline } from '../kernel/kernel-baseline.ts';
 import type { SbomReference } from '../reference-book/reference-book.ts';
 import { findSubject, verifyReference } from '../references/verify-reference.ts';
 import { buildResult } from '../results/build-result.ts';
@@ -56,8 +57,8 @@ export interface VerifiedSnapshot {
   readonly refusedReferences: readonly { readonly name: string; readonly reason: string }[];
 }
 
-/** As a verifier's default: see `maxPendingMs` of its settings. */
-const MAX_PENDING_MS = 5000;
+/** As a verifier's default: see its settings. */
+const POLICY: AppraisalPolicy = { maxPendingMs: 5000, kernelBaseline: createKernelBaseline() };
 const MAX_ROUND_BYTES = 512 * 1024 * 1024;
 
 /**
@@ -116,7 +117,7 @@ export async function verifySnapshot(bytes: Uint8Array, inputs: SnapshotInputs):
     imaLog: logs?.ima ?? null,
     ...resolved.sets,
   };
-  const appraisal = appraise(verified, endorsement, { maxPendingMs: MAX_PENDING_MS });
+  const appraisal = appraise(verified, endorsement, POLICY);
   return {
     token,
     keys,
