@@ -13,9 +13,11 @@
         "native/hash-many.cc",
         "native/kernel.cc",
         "native/open-by-parts.cc",
+        "native/read-deadline.cc",
         "native/root.cc",
         "native/sha256.cc",
         "native/thread-pool.cc",
+        "native/thread-priority.cc",
         "native/walk-record.cc",
         "native/walker.cc",
         "native/watch-table.cc",
@@ -27,7 +29,13 @@
         "native/napi/watch-object.cc"
       ],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
-      "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_CPP_EXCEPTIONS_ALL", "NODE_ADDON_API_DISABLE_DEPRECATED"],
+      # swallow: a thread that is being ended takes no exception any more, and one that nobody takes ends the process
+      "defines": [
+        "NAPI_VERSION=8",
+        "NODE_ADDON_API_CPP_EXCEPTIONS_ALL",
+        "NODE_ADDON_API_DISABLE_DEPRECATED",
+        "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"
+      ],
       "cflags!": ["-fno-exceptions"],
       "cflags_cc!": ["-fno-exceptions", "-fno-rtti", "-std=gnu++20", "-std=gnu++17"],
       "cflags": [

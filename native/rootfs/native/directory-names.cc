@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "entry-stat.h"
+#include "read-deadline.h"
 
 namespace rootfs {
 
@@ -51,6 +52,8 @@ Result<DirectoryNames> ReadNames(int directory, uint64_t max_entries) {
   alignas(dirent64) thread_local char buffer[kBufferBytes];
   DirectoryNames names;
   for (;;) {
+    Status in_time = CheckReadDeadline();
+    if (!in_time.ok) return in_time;
     long got = syscall(SYS_getdents64, directory, buffer, sizeof(buffer));
     if (got < 0 && errno == EINTR) continue;
     // A directory that was removed after it was opened has no names any more.

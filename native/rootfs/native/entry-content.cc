@@ -12,12 +12,14 @@
 #include <memory>
 
 #include "kernel.h"
+#include "read-deadline.h"
 
 namespace rootfs {
 
 namespace {
 
 constexpr size_t kBlockBytes = 256 * 1024;
+constexpr uint64_t kReadBytes = 8 * 1024 * 1024;
 constexpr size_t kSmallAnswer = 512;
 
 // Per thread and kept: an OpenSSL context and a block cost more to make than a small file costs to hash.
@@ -70,6 +72,8 @@ Result<Hashed> HashOpened(int fd, const EntryStat& stat) {
   HashTools& tools = ThreadTools();
   if (!tools.sha256.Begin()) return Status::Fail(Code::kUnsupported, 0, "EVP_DigestInit_ex");
   for (uint64_t at = 0; at < stat.size;) {
+    Status in_time = CheckReadDeadline();
+    if (!in_time.ok) return in_time;
     size_t want = static_cast<size_t>(std::min<uint64_t>(kBlockBytes, stat.size - at));
     ssize_t got = ReadAt(fd, tools.block.get(), want, at);
     if (got <= 0) return ReadError(got);
@@ -97,7 +101,10 @@ Result<ReadPlan> PlanRead(const Entry& entry, uint64_t max_bytes, uint64_t offse
 
 Status ReadPlanned(const ReadPlan& plan, void* into) {
   for (uint64_t done = 0; done < plan.bytes;) {
-    ssize_t got = ReadAt(plan.fd.get(), static_cast<char*>(into) + done, plan.bytes - done, plan.offset + done);
+    Status in_time = CheckReadDeadline();
+    if (!in_time.ok) return in_time;
+    uint64_t want = std::min(kReadBytes, plan.bytes - done);
+    ssize_t got = ReadAt(plan.fd.get(), static_cast<char*>(into) + done, want, plan.offset + done);
     if (got <= 0) return ReadError(got);
     done += static_cast<uint64_t>(got);
   }

@@ -7,6 +7,7 @@
 #include <chrono>
 
 #include "kernel.h"
+#include "read-deadline.h"
 
 namespace rootfs {
 
@@ -47,8 +48,10 @@ Result<std::string> Walker::Next() {
   const auto deadline = std::chrono::steady_clock::now() + kBatchTime;
   for (size_t count = 0; !levels_.empty() && count < kBatchEntries && batch.size() < kBatchBytes;) {
     Level& top = levels_.back();
-    Status status;
-    if (top.next == top.names.size()) {
+    Status status = CheckReadDeadline();
+    if (!status.ok) {
+      // The walk is over.
+    } else if (top.next == top.names.size()) {
       status = Ascend();
     } else {
       std::string name(top.names[top.next++]);
@@ -176,7 +179,7 @@ Status Walker::HashContent(int fd, WalkRecord* record, bool* settled) const {
   if (hashed.ok()) {
     record->sha256 = hashed.value.sha256;
     record->has_sha256 = true;
-  } else if (hashed.status.code == Code::kUnsupported) {
+  } else if (hashed.status.code == Code::kUnsupported || hashed.status.code == Code::kLimit) {
     return hashed.status;
   } else if (hashed.status.code == Code::kChanged) {
     *settled = false;

@@ -17,4 +17,5 @@ export {
 } from './root-handle.ts';
 export type { EntryType, RootStat } from './root-stat.ts';
 export { RootfsError, type RootfsErrorCode } from './rootfs-error.ts';
+export { lowerThreadPriority, setReadDeadline } from './thread-limits.ts';
 export type { WalkEntry, WalkOptions, WalkProblem } from './walk.ts';

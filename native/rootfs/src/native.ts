@@ -50,6 +50,8 @@ export interface NativeCapability {
 interface Native {
   openRoot(path: Buffer, followParents: boolean): NativeRoot;
   watch(batchMs: number, onBatch: NativeBatchCallback): NativeWatch;
+  setDeadline(milliseconds: number): void;
+  lowerPriority(idle: boolean): void;
   capabilities(path: Buffer): Record<string, NativeCapability>;
 }
 

@@ -1,7 +1,9 @@
 #include <napi.h>
 
 #include "../capabilities.h"
+#include "../read-deadline.h"
 #include "../sha256.h"
+#include "../thread-priority.h"
 #include "addon-data.h"
 #include "convert.h"
 
@@ -15,6 +17,13 @@ Napi::Value OpenRoot(const Napi::CallbackInfo& info) {
 
 Napi::Value Watch(const Napi::CallbackInfo& info) {
   return info.Env().GetInstanceData<AddonData>()->watch.New({info[0], info[1]});
+}
+
+void SetDeadline(const Napi::CallbackInfo& info) { SetReadDeadline(ToCount(info[0])); }
+
+void LowerPriority(const Napi::CallbackInfo& info) {
+  Status lowered = LowerThreadPriority(info[0].ToBoolean());
+  if (!lowered.ok) throw ToError(info.Env(), lowered);
 }
 
 Napi::Value Capabilities(const Napi::CallbackInfo& info) {
@@ -38,6 +47,8 @@ Napi::Object Load(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(data);
   exports.Set("openRoot", Napi::Function::New(env, OpenRoot));
   exports.Set("watch", Napi::Function::New(env, Watch));
+  exports.Set("setDeadline", Napi::Function::New(env, SetDeadline));
+  exports.Set("lowerPriority", Napi::Function::New(env, LowerPriority));
   exports.Set("capabilities", Napi::Function::New(env, Capabilities));
   return exports;
 }
