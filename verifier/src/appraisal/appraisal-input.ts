@@ -11,8 +11,8 @@ import type {
 import type { BootConclusion } from '../boot/boot-conclusion.ts';
 import type { PackageComparison, UndecidedComparison } from '../conformity/comparison.ts';
 import type { ImaConclusion } from '../ima/ima-conclusion.ts';
-import type { PackageDelta } from './delta-inventories.ts';
 import type { KernelBaseline } from '../kernel/kernel-baseline.ts';
+import type { PackageDelta } from './delta-inventories.ts';
 import type { FindingCode } from './finding-code.ts';
 
 /** Content that the evidence names by digest: there, not to be had, or refused by its parser. */
@@ -93,6 +93,6 @@ export type Endorsement = 'chain' | 'pinned' | 'withdrawn' | 'expired';
 export interface AppraisalPolicy {
   /** A container whose oldest unscanned change is older is not decided. */
   readonly maxPendingMs: number;
-}
   /** Rules for the kernel's settings. */
   readonly kernelBaseline: KernelBaseline;
+}

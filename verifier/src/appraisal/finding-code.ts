@@ -68,6 +68,11 @@ export const FINDING_RULES = {
   KERNEL_MODULE_UNSIGNED: warning('An unsigned or forced kernel module is loaded.'),
   KEXEC_LOADED: warning('A kexec image is loaded: the next kernel need not come through the measured boot.'),
   KERNEL_CLAIMS_LIMITED: info('Part of the kernel claims could not be read.'),
+  KERNEL_BASELINE_NOTE: info('The kernel is set otherwise than a rule of the baseline recommends.'),
+  KERNEL_BASELINE_WARNING: warning('The kernel breaks a rule of the baseline.'),
+  KERNEL_BASELINE_BROKEN: contraindicated('The kernel breaks a rule of the baseline that the operator made binding.'),
+  KERNEL_BASELINE_UNKNOWN: info('Recommendations of the baseline that cannot be decided: their data is missing.'),
+  KERNEL_BASELINE_UNDECIDED: undecided('Rules of the baseline that cannot be decided: their data is missing.'),
   RUNTIME_UNAVAILABLE: warning('A container runtime could not be asked, so containers may be missing.'),
   CONTAINERS_NOT_COMPARED: info(
     'The list of containers was not compared with an API server: a hidden container would not be seen.',
@@ -77,11 +82,6 @@ export const FINDING_RULES = {
   CLAIMS_MALFORMED: undecided('A claims-set or blob that the evidence names was refused by its parser.'),
   CLAIMS_IDENTITY: contraindicated('A claims-set names another kind, container or kube node than the evidence says.'),
   // Containers: what can be said at all.
-  KERNEL_BASELINE_NOTE: info('The kernel is set otherwise than a rule of the baseline recommends.'),
-  KERNEL_BASELINE_WARNING: warning('The kernel breaks a rule of the baseline.'),
-  KERNEL_BASELINE_BROKEN: contraindicated('The kernel breaks a rule of the baseline that the operator made binding.'),
-  KERNEL_BASELINE_UNKNOWN: info('Recommendations of the baseline that cannot be decided: their data is missing.'),
-  KERNEL_BASELINE_UNDECIDED: undecided('Rules of the baseline that cannot be decided: their data is missing.'),
   CONTAINER_UNSUPPORTED: undecided('The runtime or snapshotter of the container is not supported.'),
   CONTAINER_STOPPED: info('The container has stopped.'),
   SCAN_INCOMPLETE: undecided('The scan of the container hit a limit or failed.'),

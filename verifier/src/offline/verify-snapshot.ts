@@ -11,7 +11,7 @@ import {
   verifyToken,
 } from '@holdfast/evidence';
 import { parseSnapshotFile, type Result, type Snapshot } from '@holdfast/proto';
-import type { Endorsement, VerifiedEvidence } from '../appraisal/appraisal-input.ts';
+import type { AppraisalPolicy, Endorsement, VerifiedEvidence } from '../appraisal/appraisal-input.ts';
 import { appraise } from '../appraisal/appraise.ts';
 import { type CertifiedPeriod, verifyKeyCertificates } from '../certificates/verify-key-certificates.ts';
 import { judgeEndorsement } from '../enrolment/endorsement.ts';
