@@ -3,11 +3,12 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { timestampMs } from '@bufbuild/protobuf/wkt';
 import { Client, credentials } from '@grpc/grpc-js';
 import { parseAgentConfig, type RunningAgent, startAgent } from '@holdfast/agent';
 import { callUnary, Freshness, type Result, ResultService } from '@holdfast/proto';
-import { createDevCa, type DevCa, type TlsRole } from '@holdfast/scripts';
+import { createDevCa, type DevCa, type IssuedFiles, type TlsRole } from '@holdfast/scripts';
 import { loadVerifierKeys, parseVerifierConfig, type RunningVerifier, startVerifier } from '@holdfast/verifier';
 import { ekTemplate, openTpm } from 'tpm2-tss-node';
 import { missingSwtpm, type Swtpm, startSwtpm } from '../support/swtpm.ts';
@@ -16,8 +17,10 @@ const skip = missingSwtpm() ?? false;
 const options = { skip, timeout: 60_000 };
 const HOSTS = ['127.0.0.1', 'localhost'];
 const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
 let directory: string;
 let ca: DevCa;
+let agentTls: IssuedFiles;
 let swtpm: Swtpm;
 let first: RunningVerifier;
 let second: RunningVerifier;
@@ -31,23 +34,9 @@ before(async () => {
   swtpm = await startSwtpm({ ekCertificates: false });
   await writeTrust('first', 1, []);
   first = await launchVerifier('first', ['verifier']);
-  agent = await startAgent(
-    parseAgentConfig({
-      kubeNode: 'worker-1',
-      tpm: { tcti: swtpm.tcti },
-      runtime: 'none',
-      stateDir: join(directory, 'agent'),
-      verifier: { address: first.listenAddress },
-      listen: '127.0.0.1:0',
-      tls: await ca.issueFiles(join(directory, 'tls'), 'agent', {
-        commonName: 'agent',
-        roles: ['agent'],
-        hosts: HOSTS,
-      }),
-      heartbeatMs: 300,
-      logLevel: process.env['HOLDFAST_TEST_LOG'] ?? 'silent',
-    }),
-  );
+  const identity = { commonName: 'agent', roles: ['agent' as const], hosts: HOSTS };
+  agentTls = await ca.issueFiles(join(directory, 'tls'), 'agent', identity);
+  await launchAgent('127.0.0.1:0');
 });
 
 after(async () => {
@@ -59,11 +48,33 @@ after(async () => {
   if (directory !== undefined) await rm(directory, { recursive: true, force: true });
 });
 
-async function launchVerifier(name: string, roles: TlsRole[], subscribeTo?: string): Promise<RunningVerifier> {
+async function launchAgent(listen: string): Promise<void> {
+  agent = await startAgent(
+    parseAgentConfig({
+      kubeNode: 'worker-1',
+      tpm: { tcti: swtpm.tcti },
+      runtime: 'none',
+      stateDir: join(directory, 'agent'),
+      verifier: { address: first.listenAddress },
+      listen,
+      tls: agentTls,
+      heartbeatMs: 300,
+      keyLifetimeMs: HOUR_MS,
+      logLevel: process.env['HOLDFAST_TEST_LOG'] ?? 'silent',
+    }),
+  );
+}
+
+async function launchVerifier(
+  name: string,
+  roles: TlsRole[],
+  subscribeTo?: string,
+  listen = '127.0.0.1:0',
+): Promise<RunningVerifier> {
   const tls = await ca.issueFiles(join(directory, 'tls'), name, { commonName: name, roles, hosts: HOSTS });
   return await startVerifier(
     parseVerifierConfig({
-      listen: '127.0.0.1:0',
+      listen,
       stateDir: join(directory, name),
       tls,
       trustFile: join(directory, `${name}.json`),
@@ -121,6 +132,19 @@ async function waitForResult(verifier: RunningVerifier, isIt: (result: Result) =
   }
 }
 
+/** Waits until a verifier took evidence that came later than now. */
+async function waitForRound(verifier: RunningVerifier): Promise<void> {
+  const client = await dial(verifier);
+  const begin = Date.now();
+  for (;;) {
+    const { kubeNodes } = await callUnary(client, ResultService.method.listKubeNodes, {});
+    const [node] = kubeNodes;
+    if (node?.lastGoodAt !== undefined && timestampMs(node.lastGoodAt) > begin) return;
+    assert.ok(Date.now() < begin + 20_000, 'no round came in time');
+    await sleep(50);
+  }
+}
+
 test('a second verifier subscribes, takes the enrolment over and gets the same evidence', options, async () => {
   await waitForResult(first, ({ freshness }) => freshness === Freshness.FRESH);
   const { published } = await loadVerifierKeys(join(directory, 'first'), 'first');
@@ -141,17 +165,39 @@ test('a second verifier subscribes, takes the enrolment over and gets the same e
 });
 
 test('the second verifier follows the chain without a gap', options, async () => {
-  const client = await dial(second);
-  const readLastGood = async (): Promise<number> => {
-    const { kubeNodes } = await callUnary(client, ResultService.method.listKubeNodes, {});
-    assert.ok(kubeNodes[0]?.lastGoodAt);
-    return timestampMs(kubeNodes[0].lastGoodAt);
-  };
-  const before = await readLastGood();
-  await new Promise((resolve) => setTimeout(resolve, 1500));
-  assert.ok((await readLastGood()) > before, 'no round came after the first');
+  await waitForRound(second);
   const { findings } = await waitForResult(second, () => true);
   assert.ok(!findings.some(({ code }) => code === 'CHAIN_GAP'));
+});
+
+/** Makes a file of the agent's state older than it is. */
+async function age(file: string, field: string, ms: number): Promise<void> {
+  const path = join(directory, 'agent', file);
+  const fields = JSON.parse(await readFile(path, 'utf8'));
+  await writeFile(path, JSON.stringify({ ...fields, [field]: fields[field] - ms }));
+}
+
+const readKid = async () => JSON.parse(await readFile(join(directory, 'agent', 'enrolment.json'), 'utf8')).kid;
+
+test('the second verifier follows an ordinary rotation of keys without an incident', options, async () => {
+  const before = await waitForResult(second, () => true);
+  const kid = await readKid();
+  const addresses = [agent.listenAddress, first.listenAddress] as const;
+  await agent.close();
+  await first.close();
+  await age('enrolment.json', 'enrolledAtMs', 30 * HOUR_MS);
+  await age('keys.json', 'createdAtMs', 2 * HOUR_MS);
+  await launchAgent(addresses[0]);
+  await waitForRound(second);
+  // The agent is in the midst of a conversation with the second one when the first one lets it rotate.
+  first = await launchVerifier('first', ['verifier'], undefined, addresses[1]);
+  for (const end = Date.now() + 20_000; (await readKid()) === kid; await sleep(100)) assert.ok(Date.now() < end);
+  await waitForRound(first);
+  await waitForRound(second);
+  const there = await waitForResult(second, () => true);
+  assert.equal(there.chain, before.chain);
+  const incidents = there.findings.map(({ code }) => code).filter((code) => /^(?:AK_|CHAIN_|TPM_ROLLBACK)/.test(code));
+  assert.deepEqual(incidents, []);
 });
 
 test('a verifier whose trust file lacks the enrolment key takes nothing over', options, async () => {

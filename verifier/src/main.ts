@@ -146,7 +146,7 @@ function startSubscriptions(core: VerifierCore, { config, log }: CoreDeps, tls: 
       tls,
       maxMessageBytes: config.maxMessageBytes,
       random: Math.random,
-      converse: (port) => core.converse(port),
+      converse: (port, adopt) => core.converse(port, adopt),
       adopt: (snapshot) => core.adopt(snapshot),
       onEnded: (error, retryMs) => {
         log.warn({ address, retryMs, ...(error === undefined ? {} : describeError(error)) }, 'subscription ended');

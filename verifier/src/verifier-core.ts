@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import type { VerifierKeys } from './certificates/verifier-keys.ts';
 import type { TrustSource } from './config/trust-source.ts';
 import type { VerifierConfig } from './config/verifier-config.ts';
-import { adoptEnrolment } from './enrolment/adopt-enrolment.ts';
+import { adoptEnrolment, judgeAdoption } from './enrolment/adopt-enrolment.ts';
 import { createEndorsementJudge } from './enrolment/endorsement.ts';
 import { enrol } from './enrolment/enrol.ts';
 import { createOperatorDesk, type OperatorDesk } from './enrolment/operator-desk.ts';
@@ -31,7 +31,8 @@ export interface VerifierCore {
   readonly book: ReferenceBook;
   readonly feed: ResultFeed;
   readonly desk: OperatorDesk;
-  converse(port: MessagePort<AttesterMessage, VerifierMessage>): Promise<void>;
+  /** `adopt` where this verifier is the one that dialled: see `converse`. */
+  converse(port: MessagePort<AttesterMessage, VerifierMessage>, adopt?: () => Promise<void>): Promise<void>;
   enrol(port: MessagePort<EnrollRequest, EnrollResponse>): Promise<void>;
   /** Takes over the enrolment that a snapshot shows. */
   adopt(snapshot: Snapshot): void;
@@ -95,7 +96,7 @@ export function createVerifierCore(deps: CoreDeps): VerifierCore {
     book,
     feed,
     desk,
-    converse: async (port) => await converse(port, conversation),
+    converse: async (port, adopt) => await converse(port, conversation, adopt),
     enrol: async (port) => {
       const onEnrolled = (node: EnrolledNode, succession: KeySuccession) => takeEnrolment(node, succession, 'enrolled');
       await enrol(port, { store: stores.enrolment, trust, issuer: deps.keys.issuer, now, randomBytes, onEnrolled });
@@ -104,8 +105,7 @@ export function createVerifierCore(deps: CoreDeps): VerifierCore {
       const node = adoptEnrolment(snapshot, trust(), stores.enrolment, now());
       const before = stores.enrolment.findNode(node.ueid);
       stores.enrolment.saveNode(node);
-      const isSame = before === undefined || before.akPublic.equals(node.akPublic);
-      takeEnrolment(node, isSame ? 'same' : 'replaced', 'enrolment adopted');
+      takeEnrolment(node, judgeAdoption(node, before), 'enrolment adopted');
     },
     reappraiseAll: () => queue.add(listUeids(stores)),
     close: async () => await queue.close(),

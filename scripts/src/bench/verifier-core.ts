@@ -63,6 +63,7 @@ export function enrolInStore({ enrolment }: Stores, nodes: readonly BenchNode[])
       akPublic: tpm.ak.public,
       signingPublic: tpm.signing.public,
       kid: tpm.kid,
+      predecessors: [],
       issuedAtMs: Date.now(),
       expiresAtMs: Date.now() + DAY_MS,
     });

@@ -35,10 +35,11 @@ export const FINDING_RULES = {
   CHAIN_GAP: warning('The evidence chain has a gap: evidence between its parts is missing.'),
   CHAIN_FORK: contraindicated('Two different pieces of evidence claim the same place in one chain.'),
   TPM_ROLLBACK: contraindicated(
-    'The reset counter of the TPM went back under the same AK: its state was rolled back or cloned.',
+    'Counters or clock of the TPM went back under the same AK: its state was rolled back or cloned.',
   ),
   TPM_CLOCK_UNSAFE: warning('The TPM says that its clock may have gone back after a power loss.'),
   BOOT_SESSION_NEW: info('The kube node was booted since the last evidence.'),
+  BOOT_SESSION_RESUMED: info('The TPM was suspended since the last evidence, and its PCRs go on.'),
   EVIDENCE_LOST: warning('The agent declares evidence that it lost.'),
   CLOCK_SKEW: info("The kube node's clock differs from the verifier's by more than a minute."),
   // Boot, IMA and kernel.

@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import * as x509 from '@peculiar/x509';
 import type { Signer } from '../ear/signer.ts';
+import { encodePredecessors } from './predecessors.ts';
 
 /** Which key of a kube node a certificate is about; stands in it as `urn:holdfast:key:…`. */
 export type KeyPurpose = 'ak' | 'evidence';
@@ -10,6 +11,8 @@ export interface CertificateSubject {
   readonly ueid: string;
   /** Name for people. */
   readonly kubeNode: string;
+  /** Of an AK: Names of those that were rotated before it, hex, newest first. */
+  readonly predecessors?: readonly string[];
   /** DER of the SubjectPublicKeyInfo. */
   readonly publicKey: Uint8Array;
   readonly notBeforeMs: number;
@@ -36,7 +39,7 @@ const CA_LIFETIME_MS = 10 * 365 * 86_400_000;
 
 /**
  * Creates an issuer of certificates for enrolled keys. Each certificate names its key's purpose, the ueid and the kube
- * node as URIs among the subject's alternative names. The signer must be ES256.
+ * node as URIs among the subject's alternative names, and that of a rotated AK the ones before it. The signer must be ES256.
  */
 export function createCertificateIssuer(deps: IssuerDeps): CertificateIssuer {
   const authority = new x509.X509Certificate(deps.certificate);
@@ -54,7 +57,10 @@ export function createCertificateIssuer(deps: IssuerDeps): CertificateIssuer {
           new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
           ...(subject.purpose === 'ak' ? [new x509.ExtendedKeyUsageExtension([AK_USAGE])] : []),
           new x509.SubjectAlternativeNameExtension(
-            subjectUris(subject).map((value) => ({ type: 'url' as const, value })),
+            [...subjectUris(subject), ...encodePredecessors(subject.predecessors ?? [])].map((value) => ({
+              type: 'url' as const,
+              value,
+            })),
           ),
         ],
       }),

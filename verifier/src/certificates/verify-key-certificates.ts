@@ -2,6 +2,7 @@ import { type KeyObject, X509Certificate } from 'node:crypto';
 import { VerifierError } from '../verifier-error.ts';
 import { type KeyPurpose, subjectUris } from './certificate-issuer.ts';
 import { isSameKey } from './is-same-key.ts';
+import { parsePredecessors } from './predecessors.ts';
 
 /** What a pair of certificates must say. */
 export interface KeyCertificateClaims {
@@ -24,7 +25,7 @@ export interface CertifiedPeriod {
 
 /**
  * Verifies the two certificates of an enrolled kube node, each in this order: signature by one of the authorities and
- * issuer name; the public key; that it is no CA; purpose, ueid and kube node. Returns when both are valid and does not
+ * issuer name; the public key; that it is no CA; purpose, ueid and kube node, and nothing else but the predecessors of an AK. Returns when both are valid and does not
  * compare that with any clock: that is the caller's part.
  *
  * Throws `VerifierError` ERR_VERIFIER_UNKNOWN_KEY.
@@ -47,9 +48,12 @@ function verifyOne(claims: KeyCertificateClaims, purpose: KeyPurpose, der: Uint8
   if (issuer === undefined) throw refuse(`no enrolment key of the trust file signed ${what}`);
   if (!isSameKey(certificate.publicKey, key)) throw refuse(`${what} is about another key`);
   if (certificate.ca) throw refuse(`${what} is that of a CA`);
-  const names = certificate.subjectAltName ?? '';
+  const names = (certificate.subjectAltName ?? '').split(', ');
   const expected = subjectUris({ purpose, ueid: claims.ueid, kubeNode: claims.kubeNode }).map((uri) => `URI:${uri}`);
-  if (names !== expected.join(', ')) throw refuse(`${what} names another kube node, TPM or purpose`);
+  const others = names.slice(expected.length).map((name) => name.replace(/^URI:/, ''));
+  const isExpected = expected.every((uri, index) => names[index] === uri);
+  const isAllowed = purpose === 'ak' ? parsePredecessors(others) !== undefined : others.length === 0;
+  if (!isExpected || !isAllowed) throw refuse(`${what} names another kube node, TPM or purpose`);
   return certificate;
 }
 

@@ -3,11 +3,13 @@ import {
   checkAkPublic,
   checkSigningPublic,
   computeKid,
+  computeName,
   exportSigningJwk,
   parsePublic,
   publicToKeyObject,
 } from '@holdfast/evidence';
 import type { Snapshot } from '@holdfast/proto';
+import { readPredecessors } from '../certificates/predecessors.ts';
 import { verifyKeyCertificates } from '../certificates/verify-key-certificates.ts';
 import type { EnrolledNode, EnrolmentStore } from '../store/enrolment-store.ts';
 import { usableKeys } from '../trust/select-key.ts';
@@ -15,6 +17,7 @@ import type { Trust } from '../trust/trust.ts';
 import { VerifierError } from '../verifier-error.ts';
 import { admitEk } from './admit-ek.ts';
 import { checkEkCertificates } from './endorsement.ts';
+import type { KeySuccession } from './verify-succession.ts';
 
 /** What of a snapshot says who a kube node is. */
 export type EnrolmentClaims = Pick<
@@ -70,9 +73,24 @@ export function adoptEnrolment(
     akPublic: akPublic.encoded,
     signingPublic: signingPublic.encoded,
     kid: computeKid(exportSigningJwk(signingKey)),
+    predecessors: readPredecessors(ak),
     issuedAtMs: nowMs,
     expiresAtMs: period.notAfterMs,
   };
+}
+
+/**
+ * What the AK of an adopted enrolment is to the one before. That it was rotated is the word of the verifier that issued
+ * its certificate, as is that AK and EK share a TPM.
+ */
+export function judgeAdoption(
+  adopted: Pick<EnrolledNode, 'akPublic' | 'predecessors'>,
+  before: Pick<EnrolledNode, 'akPublic'> | undefined,
+): KeySuccession {
+  if (before === undefined) return 'first';
+  if (before.akPublic.equals(adopted.akPublic)) return 'same';
+  const name = computeName(parsePublic(before.akPublic)).toString('hex');
+  return adopted.predecessors.includes(name) ? 'rotated' : 'replaced';
 }
 
 function listAuthorities(trust: Trust, now: number): X509Certificate[] {

@@ -1,7 +1,16 @@
 import { create } from '@bufbuild/protobuf';
-import { computeKid, computeTranscript, exportSigningJwk, makeCredential, verifyProof } from '@holdfast/evidence';
+import {
+  computeKid,
+  computeName,
+  computeTranscript,
+  exportSigningJwk,
+  makeCredential,
+  parsePublic,
+  verifyProof,
+} from '@holdfast/evidence';
 import { type EnrollBegin, type EnrollRequest, type EnrollResponse, EnrollResponseSchema } from '@holdfast/proto';
 import type { CertificateIssuer } from '../certificates/certificate-issuer.ts';
+import { addPredecessor } from '../certificates/predecessors.ts';
 import type { MessagePort } from '../server/message-port.ts';
 import type { EnrolledNode, EnrolmentStore } from '../store/enrolment-store.ts';
 import type { Trust } from '../trust/trust.ts';
@@ -77,7 +86,8 @@ async function admitNode(
   port: MessagePort<EnrollRequest, EnrollResponse>,
   deps: EnrolmentDeps,
 ): Promise<void> {
-  const { node, certificates } = await certify(begin, ek, keys, deps);
+  const predecessors = listPredecessors(deps.store.findNode(ek.ueid), keys.findSuccession());
+  const { node, certificates } = await certify(begin, ek, { ...keys, predecessors }, deps);
   // Another exchange may have ended while the certificates were signed.
   admitEk(begin, deps.trust(), deps.store);
   const succession = keys.findSuccession();
@@ -89,15 +99,17 @@ async function admitNode(
 async function certify(
   { ekCertificates }: Pick<EnrollBegin, 'ekCertificates'>,
   ek: AdmittedEk,
-  keys: CertifiedKeys,
+  keys: CertifiedKeys & { readonly predecessors: readonly string[] },
   deps: EnrolmentDeps,
 ): Promise<{ node: EnrolledNode; certificates: Buffer[] }> {
   const nowMs = deps.now();
   const { ueid, kubeNode } = ek;
+  const { predecessors } = keys;
   const period = { notBeforeMs: nowMs - BACKDATE_MS, notAfterMs: nowMs + CERTIFICATE_LIFETIME_MS };
   const issue = async (purpose: 'ak' | 'evidence', key: CertifiedKeys['akKey']): Promise<Buffer> => {
     const publicKey = key.export({ type: 'spki', format: 'der' });
-    return await deps.issuer.issue({ purpose, ueid, kubeNode, publicKey, ...period });
+    const before = purpose === 'ak' ? { predecessors } : {};
+    return await deps.issuer.issue({ purpose, ueid, kubeNode, publicKey, ...before, ...period });
   };
   const certificates = [
     await issue('ak', keys.akKey),
@@ -113,10 +125,18 @@ async function certify(
     akPublic: keys.akPublic.encoded,
     signingPublic: keys.signingPublic.encoded,
     kid: computeKid(exportSigningJwk(keys.signingKey)),
+    predecessors,
     issuedAtMs: nowMs,
     expiresAtMs: period.notAfterMs,
   };
   return { node, certificates };
+}
+
+/** A verifier that takes the enrolment over learns from the certificate which AKs were rotated, not replaced. */
+function listPredecessors(before: EnrolledNode | undefined, succession: KeySuccession): readonly string[] {
+  if (before === undefined || succession === 'first' || succession === 'replaced') return [];
+  if (succession === 'same') return before.predecessors;
+  return addPredecessor(computeName(parsePublic(before.akPublic)).toString('hex'), before.predecessors);
 }
 
 async function receiveStep(port: MessagePort<EnrollRequest, EnrollResponse>): Promise<EnrollRequest['step']> {

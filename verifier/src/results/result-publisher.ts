@@ -11,7 +11,7 @@ import type { ResultFeed } from './result-feed.ts';
 
 /** What the last result of a kube node said. */
 export interface PublishedState {
-  /** Digest of the outcome: an equal one needs no new result. */
+  /** Digest of the outcome and the boot that it is about: an equal one needs no new result. */
   readonly fingerprint: string;
   readonly signedAtMs: number;
   readonly overall: Appraisal['overall'];
@@ -55,7 +55,7 @@ export function createResultPublisher(deps: PublisherDeps): ResultPublisher {
   return {
     prepare: async ({ published }, evidence, appraisal) => {
       const nowMs = deps.now();
-      const fingerprint = createHash('sha256').update(JSON.stringify(appraisal)).digest('hex');
+      const fingerprint = computeFingerprint(evidence, appraisal);
       const isRefresh = published?.fingerprint === fingerprint;
       if (isRefresh && nowMs - published.signedAtMs < deps.lifetimeMs / 2) return undefined;
       const ear = buildEar(evidence, appraisal, {
@@ -82,4 +82,12 @@ export function createResultPublisher(deps: PublisherDeps): ResultPublisher {
     },
     announce: ({ row }) => deps.feed.publish(row.ueid),
   };
+}
+
+/** Two boots in a row may have the same findings and are two results all the same. */
+function computeFingerprint({ quotes }: VerifiedEvidence, appraisal: Appraisal): string {
+  const counters = quotes === null ? null : [quotes.resetCount, quotes.restartCount];
+  return createHash('sha256')
+    .update(JSON.stringify([counters, appraisal]))
+    .digest('hex');
 }

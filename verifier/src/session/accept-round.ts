@@ -1,14 +1,15 @@
 import type { VerifiedToken } from '@holdfast/evidence';
-import type { AppraisalStatus } from '../appraisal/finding-code.ts';
+import type { AppraisalStatus, FindingCode } from '../appraisal/finding-code.ts';
 import { runTransaction } from '../store/open-database.ts';
 import { VerifierError } from '../verifier-error.ts';
 import { appraiseEvidence, mergeCodes } from './appraise-evidence.ts';
 import type { Ask } from './ask-for-content.ts';
 import { type ConcludedLogs, concludeLogs } from './conclude-logs.ts';
+import { judgeBootSession } from './judge-boot-session.ts';
 import { type ChainJudgement, judgeChain } from './judge-chain.ts';
 import type { NodeState } from './node-registry.ts';
 import { addBlobs, type UnverifiedRound } from './parse-round.ts';
-import { announce, recordIncidents } from './reappraise.ts';
+import { announce, loadStanding, recordIncidents } from './reappraise.ts';
 import type { ResolvedEvidence } from './resolve-evidence.ts';
 import type { RoundDeps } from './round-deps.ts';
 import type { VerifiedRound } from './verify-round.ts';
@@ -54,7 +55,7 @@ export async function acceptRound(
   const logs = await collectLogs(state, round, verified, resolved, ask);
   const receivedAtMs = deps.now();
   const incidents = mergeCodes(state.incidents, judgement.incidents);
-  const chainFindings = mergeCodes(incidents, judgement.notes);
+  const chainFindings = mergeCodes(incidents, judgeSession(state, verified, logs, deps));
   const concluded = { bootLog: logs?.boot ?? null, imaLog: logs?.ima ?? null };
   const parts = { ...verified, resolved, logs: concluded, receivedAtMs, chainFindings };
   const publication = await appraiseEvidence(state, parts, deps);
@@ -83,6 +84,7 @@ function judge(state: NodeState, verified: VerifiedRound, deps: RoundDeps): Chai
     holdfast: verified.token.claims.holdfast,
     akName: state.keys.ak?.name.toString('hex') ?? '',
     quotes: verified.quotes,
+    clock: verified.clock,
     fresh: verified.fresh,
   };
   return judgeChain(link, state.head, {
@@ -126,6 +128,23 @@ async function collectLogs(
     segments: imaSegments,
     ask: async (offset) => await ask.imaSegment(token.evidenceId, offset),
     session: bootSession,
+  });
+}
+
+function judgeSession(
+  state: NodeState,
+  { token, quotes }: VerifiedRound,
+  logs: ConcludedLogs | undefined,
+  deps: RoundDeps,
+): readonly FindingCode[] {
+  if (logs === undefined) return [];
+  const isSameKernel = () => loadStanding(state, deps)?.token.claims.bootseed === token.claims.bootseed;
+  return judgeBootSession({
+    akName: logs.session.akName,
+    quotes,
+    ima: logs.ima,
+    before: state.bootSession,
+    isSameKernel,
   });
 }
 

@@ -23,7 +23,7 @@ export interface AgentSubscriptionDeps {
   readonly address: string;
   readonly tls: TlsFiles;
   readonly maxMessageBytes: number;
-  readonly converse: (port: MessagePort<AttesterMessage, VerifierMessage>) => Promise<void>;
+  readonly converse: (port: MessagePort<AttesterMessage, VerifierMessage>, adopt: () => Promise<void>) => Promise<void>;
   /** Takes over an enrolment, from a snapshot of the agent. */
   readonly adopt: (snapshot: Snapshot) => void;
   /** Hears of each end of a conversation, and when the next attempt is made. */
@@ -79,7 +79,7 @@ async function attempt(deps: AgentSubscriptionDeps, signal: AbortSignal): Promis
   try {
     await converseOnce(client, deps, signal).catch(async (error: unknown) => {
       if (!needsAdoption(error)) throw error;
-      deps.adopt(await pullSnapshot(client));
+      await adopt(client, deps);
       await converseOnce(client, deps, signal);
     });
   } finally {
@@ -112,7 +112,7 @@ async function converseOnce(client: Client, deps: AgentSubscriptionDeps, signal:
   const cancel = (): void => call.cancel();
   signal.addEventListener('abort', cancel);
   try {
-    await deps.converse(createAgentPort(call, signal));
+    await deps.converse(createAgentPort(call, signal), async () => await adopt(client, deps));
   } finally {
     signal.removeEventListener('abort', cancel);
     cancel();
@@ -150,6 +150,10 @@ function readAgentKey(call: ClientDuplexStream<SubscribeRequest, SubscribeRespon
   const peer = readPeer(certificate.raw);
   requireRole(peer, ['agent']);
   return peer.spkiSha256;
+}
+
+async function adopt(client: Client, deps: AgentSubscriptionDeps): Promise<void> {
+  deps.adopt(await pullSnapshot(client));
 }
 
 async function pullSnapshot(client: Client): Promise<Snapshot> {

@@ -45,6 +45,7 @@ type Port = MessagePort<AttesterMessage, VerifierMessage>;
 const HELLO_TIMEOUT_MS = 10_000;
 /** Before the nonce that the agent holds runs out, it gets another one: that is also a wish to hear from it. */
 const CHALLENGE_EVERY_MS = 55_000;
+const ADOPT_EVERY_MS = 60_000;
 /** After these there is nothing more to say: the agent has to enrol, or is not wanted. */
 const FINAL: ReadonlySet<VerifierErrorCode> = new Set([
   ...(['ERR_VERIFIER_NOT_ENROLLED', 'ERR_VERIFIER_CERTIFICATE_EXPIRED', 'ERR_VERIFIER_EK_REVOKED'] as const),
@@ -54,18 +55,19 @@ const FINAL: ReadonlySet<VerifierErrorCode> = new Set([
 /**
  * The Verifier's side of one conversation, whoever dialled: hello, challenge, then rounds, each with what is needed and
  * a receipt that brings the next nonce. Evidence that is refused ends its round, not the conversation. Returns when the
- * Attester ends it.
+ * Attester ends it. In a conversation that the Verifier dialled nobody enrols again: `adopt` then takes the enrolment
+ * over anew when the Attester has other keys, as after a rotation, and its evidence is looked at once more.
  *
  * Throws `VerifierError` when the Attester is not enrolled, or does not keep to the order or the time.
  */
-export async function converse(port: Port, deps: ConversationDeps): Promise<void> {
+export async function converse(port: Port, deps: ConversationDeps, adopt?: () => Promise<void>): Promise<void> {
   const { ueid } = await receiveHello(port);
   const state = deps.registry.open(ueid);
   if (state === undefined) {
     throw new VerifierError('ERR_VERIFIER_NOT_ENROLLED', 'this kube node is not enrolled: enrol first');
   }
   checkEnrolment(state.node, deps);
-  const peer = { ueid, kubeNode: state.node.label };
+  const peer = { ueid, kubeNode: state.node.label, adopt: limitAdoption(adopt, deps) };
   await sendChallenge(port, ueid, deps);
   for (;;) {
     const received = await port.receive(CHALLENGE_EVERY_MS);
@@ -87,13 +89,18 @@ async function receiveHello(port: Port): Promise<Hello> {
 async function takeEvidence(
   port: Port,
   evidence: Evidence,
-  peer: { ueid: string; kubeNode: string },
+  { adopt, ...peer }: { ueid: string; kubeNode: string; adopt: () => Promise<boolean> },
   deps: ConversationDeps,
 ): Promise<void> {
   const { ueid } = peer;
   try {
     const ask = createAsk(port, deps.maxMessageBytes);
-    const reply = await deps.rounds.process(ueid, evidence, port.peerSpki, ask);
+    const process = async () => await deps.rounds.process(ueid, evidence, port.peerSpki, ask);
+    const reply = await process().catch(async (error: unknown) => {
+      const isOtherKey = error instanceof EvidenceError && error.code === 'ERR_EVIDENCE_KEY';
+      if (isOtherKey && (await adopt())) return await process();
+      throw error;
+    });
     await sendReceipt(port, ueid, reply, deps);
   } catch (error) {
     const isRefusal = error instanceof EvidenceError || error instanceof VerifierError;
@@ -101,6 +108,17 @@ async function takeEvidence(
     deps.onRefused({ ...peer, code: error.code, message: error.message });
     await sendRefusal(port, ueid, evidence, error, deps);
   }
+}
+
+/** Whether an enrolment was taken over: never more often than keys are rotated, whatever the Attester sends. */
+function limitAdoption(adopt: (() => Promise<void>) | undefined, { now }: ConversationDeps): () => Promise<boolean> {
+  let againAtMs = 0;
+  return async () => {
+    if (adopt === undefined || now() < againAtMs) return false;
+    againAtMs = now() + ADOPT_EVERY_MS;
+    await adopt();
+    return true;
+  };
 }
 
 function isFinal({ code }: VerifierError): boolean {

@@ -10,21 +10,30 @@ const HEAD: ChainHead = {
   akName: 'ak',
   resetCount: 3,
   restartCount: 2,
+  clockMs: 1000,
 };
 const EMPTY: ChainMemory = { hasEvidence: () => false, hasChain: () => false };
 
 interface LinkChanges {
   holdfast?: Partial<ChainLink['holdfast']>;
   quotes?: Partial<ChainLink['quotes']>;
+  clock?: Partial<ChainLink['clock']>;
   akName?: string;
   fresh?: boolean;
 }
 
-function createLink({ holdfast = {}, quotes = {}, akName = 'ak', fresh = true }: LinkChanges = {}): ChainLink {
+function createLink({
+  holdfast = {},
+  quotes = {},
+  clock = {},
+  akName = 'ak',
+  fresh = true,
+}: LinkChanges = {}): ChainLink {
   return {
     evidenceId: 'e6',
     holdfast: { chain: 'A', seq: 6, prev: 'e5', lost: [], ...holdfast },
     quotes: { resetCount: 3, restartCount: 2, ...quotes },
+    clock: { firstMs: 1000, lastMs: 1010, safe: true, ...clock },
     akName,
     fresh,
   };
@@ -32,18 +41,15 @@ function createLink({ holdfast = {}, quotes = {}, akName = 'ak', fresh = true }:
 
 function judge(changes: LinkChanges = {}, memory: Partial<ChainMemory> = {}, head: ChainHead | undefined = HEAD) {
   const judgement = judgeChain(createLink(changes), head, { ...EMPTY, ...memory });
-  return judgement.kind === 'accept'
-    ? ['accept', ...judgement.incidents, ...judgement.notes]
-    : [judgement.code, ...judgement.incidents];
+  return judgement.kind === 'accept' ? ['accept', ...judgement.incidents] : [judgement.code, ...judgement.incidents];
 }
 
 test('the next link of the chain is accepted and becomes the head', () => {
   const judgement = judgeChain(createLink(), HEAD, EMPTY);
   assert.deepEqual(judgement, {
     kind: 'accept',
-    head: { chain: 'A', seq: 6, evidenceId: 'e6', akName: 'ak', resetCount: 3, restartCount: 2 },
+    head: { chain: 'A', seq: 6, evidenceId: 'e6', akName: 'ak', resetCount: 3, restartCount: 2, clockMs: 1010 },
     incidents: [],
-    notes: [],
   });
 });
 
@@ -98,8 +104,31 @@ test('a counter that went back under the same AK is a rollback', () => {
   assert.deepEqual(judge({ quotes: { resetCount: 2 }, fresh: false }), ['ERR_VERIFIER_TPM_ROLLBACK']);
 });
 
-test('a reboot sets the second counter back and is told', () => {
-  assert.deepEqual(judge({ quotes: { resetCount: 4, restartCount: 0 } }), ['accept', 'BOOT_SESSION_NEW']);
+test('a reboot sets the second counter back', () => {
+  assert.deepEqual(judge({ quotes: { resetCount: 4, restartCount: 0 } }), ['accept']);
+});
+
+test('a clock that went back is a rollback within one run of the TPM, and wherever the TPM vouches for it', () => {
+  const rollback = ['ERR_VERIFIER_TPM_ROLLBACK', 'TPM_ROLLBACK'];
+  const reboot = { resetCount: 4, restartCount: 0 };
+  const resume = { restartCount: 3 };
+  for (const quotes of [{}, reboot, resume]) assert.deepEqual(judge({ quotes, clock: { firstMs: 999 } }), rollback);
+  assert.deepEqual(judge({ clock: { firstMs: 999 }, fresh: false }), ['ERR_VERIFIER_TPM_ROLLBACK']);
+  assert.deepEqual(judge({ clock: { firstMs: 999, safe: false } }), rollback);
+  for (const quotes of [reboot, resume]) {
+    assert.deepEqual(judge({ quotes, clock: { firstMs: 999, safe: false } }), ['accept']);
+  }
+  const other = { chain: 'B', seq: 0, prev: null };
+  assert.deepEqual(judge({ holdfast: other, clock: { firstMs: 999 } }), rollback);
+});
+
+test('a clock is not compared with that of another AK, or with none', () => {
+  assert.deepEqual(judge({ akName: 'ak2', clock: { firstMs: 1 } }), ['accept']);
+  assert.deepEqual(judge({ clock: { firstMs: 1 } }, {}, { ...HEAD, clockMs: null }), ['accept']);
+});
+
+test('a copy of what came before is a replay, whatever its clock', () => {
+  assert.deepEqual(judge({ holdfast: { seq: 5 }, clock: { firstMs: 1 }, fresh: false }), ['ERR_VERIFIER_REPLAY']);
 });
 
 test('the counters of another AK begin anew', () => {

@@ -4,6 +4,14 @@ import type { FindingCode } from '../appraisal/finding-code.ts';
 import type { ChainHead } from '../store/chain-store.ts';
 import type { VerifierErrorCode } from '../verifier-error.ts';
 
+/** The TPM's clock in both quotes of a round, milliseconds. */
+export interface QuotedClock {
+  readonly firstMs: number;
+  readonly lastMs: number;
+  /** Whether the TPM says that it never reported a later time, by the first quote. */
+  readonly safe: boolean;
+}
+
 /** Verified evidence as the chain sees it. */
 export interface ChainLink {
   readonly evidenceId: string;
@@ -11,6 +19,7 @@ export interface ChainLink {
   /** Name of the AK that quoted, hex. */
   readonly akName: string;
   readonly quotes: Pick<QuoteFacts, 'resetCount' | 'restartCount'>;
+  readonly clock: QuotedClock;
   /** Whether it answers a nonce of ours that is still good: then it was made just now. */
   readonly fresh: boolean;
 }
@@ -27,8 +36,6 @@ export type ChainJudgement =
       readonly head: ChainHead;
       /** Stays visible until an operator acknowledges it. */
       readonly incidents: readonly FindingCode[];
-      /** Of this round only. */
-      readonly notes: readonly FindingCode[];
     }
   | {
       readonly kind: 'refuse';
@@ -40,7 +47,8 @@ export type ChainJudgement =
 /**
  * Decides where evidence belongs in the chain of its kube node, in this order: snapshots are off the chain; what was
  * seen before is a replay; a TPM whose counters went back under the same AK was rolled back; then chain, number and
- * predecessor against the head. Losses that the agent declared are no gap; another chain is one.
+ * predecessor against the head; last the TPM's clock, for a TPM that went back by less than one boot. Losses that the
+ * agent declared are no gap; another chain is one.
  *
  * Incidents are only made of evidence that was made just now, so that a replayed copy cannot cause one.
  */
@@ -55,21 +63,23 @@ export function judgeChain(link: ChainLink, head: ChainHead | undefined, memory:
     akName: link.akName,
     resetCount: link.quotes.resetCount,
     restartCount: link.quotes.restartCount,
+    clockMs: link.clock.lastMs,
   };
-  if (head === undefined) return { kind: 'accept', head: next, incidents: [], notes: [] };
+  if (head === undefined) return { kind: 'accept', head: next, incidents: [] };
   if (isRolledBack(next, head)) {
     return refuse('ERR_VERIFIER_TPM_ROLLBACK', 'the counters of the TPM went back', link.fresh && 'TPM_ROLLBACK');
   }
-  if (chain !== head.chain) return judgeNewChain(link, next, head, memory);
-  return judgeSameChain(link, next, head);
+  const place = chain === head.chain ? judgeSameChain(link, next, head) : judgeNewChain(link, next, memory);
+  if (place.kind === 'refuse' || !isClockBack(link.clock, next, head)) return place;
+  return refuse('ERR_VERIFIER_TPM_ROLLBACK', 'the clock of the TPM went back', link.fresh && 'TPM_ROLLBACK');
 }
 
-function judgeNewChain(link: ChainLink, next: ChainHead, head: ChainHead, memory: ChainMemory): ChainJudgement {
+function judgeNewChain(link: ChainLink, next: ChainHead, memory: ChainMemory): ChainJudgement {
   if (memory.hasChain(next.chain)) {
     if (!link.fresh) return refuse('ERR_VERIFIER_REPLAY', 'this chain was left before');
     return refuse('ERR_VERIFIER_FORK', 'the agent went back to a chain that it had left', 'CHAIN_FORK');
   }
-  return { kind: 'accept', head: next, incidents: ['CHAIN_GAP'], notes: noteBoot(next, head) };
+  return { kind: 'accept', head: next, incidents: ['CHAIN_GAP'] };
 }
 
 function judgeSameChain(link: ChainLink, next: ChainHead, head: ChainHead): ChainJudgement {
@@ -81,13 +91,23 @@ function judgeSameChain(link: ChainLink, next: ChainHead, head: ChainHead): Chai
     return refuse('ERR_VERIFIER_FORK', 'the evidence follows another one than the last', 'CHAIN_FORK');
   }
   const isWhole = isCovered(head.seq + 1, next.seq - 1, link.holdfast.lost);
-  return { kind: 'accept', head: next, incidents: isWhole ? [] : ['CHAIN_GAP'], notes: noteBoot(next, head) };
+  return { kind: 'accept', head: next, incidents: isWhole ? [] : ['CHAIN_GAP'] };
 }
 
 /** Both counters only rise under one AK: a cleared TPM would not load it any more. */
 function isRolledBack(next: ChainHead, head: ChainHead): boolean {
   if (next.akName !== head.akName || next.resetCount > head.resetCount) return false;
   return next.resetCount < head.resetCount || next.restartCount < head.restartCount;
+}
+
+/**
+ * Whether the clock contradicts the TPM itself: within one run it only rises, and with safe=YES it is later than any that
+ * was ever reported (TPM 2.0 part 1, clock). A copy of a TPM's state that was started as often as the original has the
+ * same counters, but not the same time. After a dirty power-off (safe=NO) it may go back.
+ */
+function isClockBack({ firstMs, safe }: QuotedClock, next: ChainHead, head: ChainHead): boolean {
+  if (head.clockMs === null || next.akName !== head.akName || firstMs >= head.clockMs) return false;
+  return safe || (next.resetCount === head.resetCount && next.restartCount === head.restartCount);
 }
 
 /** Whether the declared losses cover every number from `from` to `to`. */
@@ -97,10 +117,6 @@ function isCovered(from: number, to: number, lost: ChainLink['holdfast']['lost']
     if (loss.from <= uncovered) uncovered = Math.max(uncovered, loss.to + 1);
   }
   return uncovered > to;
-}
-
-function noteBoot(next: ChainHead, head: ChainHead): FindingCode[] {
-  return next.akName === head.akName && next.resetCount > head.resetCount ? ['BOOT_SESSION_NEW'] : [];
 }
 
 function refuse(code: VerifierErrorCode, message: string, incident: FindingCode | false = false): ChainJudgement {

@@ -48,7 +48,8 @@ export function announce(state: NodeState, publication: Publication, deps: Pick<
   deps.publisher.announce(publication);
 }
 
-function loadStanding(state: NodeState, deps: RoundDeps): Standing | undefined {
+/** The evidence that the standing result rests on, verified again where another process accepted it. */
+export function loadStanding(state: NodeState, deps: RoundDeps): Standing | undefined {
   if (state.standing !== undefined) return state.standing;
   const stored = deps.contents.readStanding(state.node.ueid);
   const token = stored && verifyAgain(stored.token, state);

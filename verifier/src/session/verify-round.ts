@@ -5,6 +5,7 @@ import type { JudgeEndorsement } from '../enrolment/endorsement.ts';
 import type { NonceIssuer } from '../nonce/nonce-issuer.ts';
 import type { EnrolledNode } from '../store/enrolment-store.ts';
 import { VerifierError } from '../verifier-error.ts';
+import type { QuotedClock } from './judge-chain.ts';
 import { isFresh } from './judge-nonces.ts';
 import { chooseKeys, type NodeState } from './node-registry.ts';
 
@@ -20,9 +21,11 @@ export interface VerifyRoundDeps {
 export interface VerifiedRound {
   readonly token: VerifiedToken;
   readonly quotes: QuoteFacts;
+  readonly clock: QuotedClock;
   readonly fresh: boolean;
 }
 
+const MAX_CLOCK = BigInt(Number.MAX_SAFE_INTEGER);
 /** PCR 10 as it is when nothing was ever measured into it. */
 const ZERO_PCR_DIGEST = createHash('sha256').update(Buffer.alloc(32)).digest();
 
@@ -55,7 +58,7 @@ export function verifyRound(
   }
   const scope = { verifierId: deps.verifierId, ueid: node.ueid, purpose: 'evidence' } as const;
   const fresh = isFresh(listNonces(token.claims), deps.nonces, scope);
-  return { token, quotes: readQuotes(token), fresh };
+  return { token, quotes: readQuotes(token), clock: readClock(token), fresh };
 }
 
 /** Whether the kube node may still send: throws `VerifierError` ERR_VERIFIER_EK_REVOKED or _CERTIFICATE_EXPIRED. */
@@ -76,8 +79,7 @@ export function checkEnrolment(node: EnrolledNode, deps: Pick<VerifyRoundDeps, '
 
 /** What the quotes of a verified token say. Throws `VerifierError` ERR_VERIFIER_NO_QUOTE where it has none. */
 export function readQuotes(token: VerifiedToken): QuoteFacts {
-  if (token.quotes === null) throw new VerifierError('ERR_VERIFIER_NO_QUOTE', 'this kube node is enrolled with a TPM');
-  const [first, second] = token.quotes;
+  const [first, second] = requireQuotes(token);
   const { resetCount, restartCount } = first.quote.clockInfo;
   return {
     resetCount,
@@ -85,4 +87,23 @@ export function readQuotes(token: VerifiedToken): QuoteFacts {
     safe: first.quote.clockInfo.safe && second.quote.clockInfo.safe,
     imaPcrIsZero: second.quote.pcrDigest.equals(ZERO_PCR_DIGEST),
   };
+}
+
+function readClock(token: VerifiedToken): QuotedClock {
+  const [{ quote: first }, { quote: second }] = requireQuotes(token);
+  return {
+    firstMs: toMs(first.clockInfo.clock),
+    lastMs: toMs(second.clockInfo.clock),
+    safe: first.clockInfo.safe,
+  };
+}
+
+function requireQuotes(token: VerifiedToken): NonNullable<VerifiedToken['quotes']> {
+  if (token.quotes === null) throw new VerifierError('ERR_VERIFIER_NO_QUOTE', 'this kube node is enrolled with a TPM');
+  return token.quotes;
+}
+
+/** The owner of a TPM may set its clock ahead by ages; what lies beyond 2^53 ms is one and the same time here. */
+function toMs(clock: bigint): number {
+  return Number(clock < MAX_CLOCK ? clock : MAX_CLOCK);
 }

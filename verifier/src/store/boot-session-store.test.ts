@@ -30,6 +30,7 @@ function openStore() {
     akPublic: Buffer.from('ak'),
     signingPublic: Buffer.from('key'),
     kid: 'kid-1',
+    predecessors: [],
     issuedAtMs: 10,
     expiresAtMs: 20,
   });

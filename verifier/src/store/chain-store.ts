@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { FindingCode } from '../appraisal/finding-code.ts';
-import { type Row, readNumber, readText } from './row.ts';
+import { type Row, readNumber, readOptional, readText } from './row.ts';
 
 /** The last evidence that was accepted of a kube node, with the counters of its signed quotes. */
 export interface ChainHead {
@@ -11,6 +11,8 @@ export interface ChainHead {
   readonly akName: string;
   readonly resetCount: number;
   readonly restartCount: number;
+  /** The TPM's clock in the last quote, milliseconds; null for a head of an older verifier. */
+  readonly clockMs: number | null;
 }
 
 /** Something about a kube node that stays visible until an operator acknowledges it. */
@@ -73,11 +75,12 @@ export function createChainStore(database: DatabaseSync, isCode: (text: string) 
 
 function createHeadMover(database: DatabaseSync): ChainStore['moveHead'] {
   const insertHead = database.prepare(
-    `INSERT INTO heads (ueid, chain, seq, evidence_id, ak_name, reset_count, restart_count)
-     VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (ueid) DO NOTHING`,
+    `INSERT INTO heads (ueid, chain, seq, evidence_id, ak_name, reset_count, restart_count, clock_ms)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (ueid) DO NOTHING`,
   );
   const updateHead = database.prepare(
-    `UPDATE heads SET chain = ?, seq = ?, evidence_id = ?, ak_name = ?, reset_count = ?, restart_count = ?
+    `UPDATE heads SET chain = ?, seq = ?, evidence_id = ?, ak_name = ?, reset_count = ?, restart_count = ?,
+       clock_ms = ?
      WHERE ueid = ? AND evidence_id = ?`,
   );
   const insertChain = database.prepare(
@@ -85,11 +88,11 @@ function createHeadMover(database: DatabaseSync): ChainStore['moveHead'] {
   );
   const insertEvidence = database.prepare('INSERT INTO evidence (ueid, evidence_id, received_at) VALUES (?, ?, ?)');
   return (ueid, expected, next, nowMs) => {
-    const { chain, seq, evidenceId, akName, resetCount, restartCount } = next;
+    const { chain, seq, evidenceId, akName, resetCount, restartCount, clockMs } = next;
     const { changes } =
       expected === undefined
-        ? insertHead.run(ueid, chain, seq, evidenceId, akName, resetCount, restartCount)
-        : updateHead.run(chain, seq, evidenceId, akName, resetCount, restartCount, ueid, expected.evidenceId);
+        ? insertHead.run(ueid, chain, seq, evidenceId, akName, resetCount, restartCount, clockMs)
+        : updateHead.run(chain, seq, evidenceId, akName, resetCount, restartCount, clockMs, ueid, expected.evidenceId);
     if (Number(changes) !== 1) return false;
     insertEvidence.run(ueid, evidenceId, nowMs);
     if (expected?.chain !== chain) insertChain.run(ueid, chain, nowMs);
@@ -105,6 +108,7 @@ function toHead(row: Row): ChainHead {
     akName: readText(row, 'ak_name'),
     resetCount: readNumber(row, 'reset_count'),
     restartCount: readNumber(row, 'restart_count'),
+    clockMs: readOptional(row, 'clock_ms', readNumber),
   };
 }
 

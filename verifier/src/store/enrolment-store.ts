@@ -18,6 +18,8 @@ export interface EnrolledNode {
   readonly signingPublic: Buffer;
   /** RFC 7638 thumbprint of the signing key. */
   readonly kid: string;
+  /** Names of the AKs that were rotated before this one, hex, newest first. */
+  readonly predecessors: readonly string[];
   /** When the present keys were certified and when that ends. */
   readonly issuedAtMs: number;
   readonly expiresAtMs: number;
@@ -33,7 +35,8 @@ export interface EnrolmentStore {
 }
 
 const SELECT_NODE = `
-  SELECT n.ueid, n.label, n.ek_name, n.ek_public, n.ek_certificates, k.kid, k.ak_public, k.signing_public, k.issued_at, k.expires_at
+  SELECT n.ueid, n.label, n.ek_name, n.ek_public, n.ek_certificates, k.kid, k.ak_public, k.signing_public, k.issued_at, k.expires_at,
+    k.predecessors
   FROM kube_nodes n JOIN enrolled_keys k ON k.ueid = n.ueid WHERE n.ueid = ?`;
 
 /** Creates the store of enrolled kube nodes over an open database. */
@@ -47,7 +50,8 @@ export function createEnrolmentStore(database: DatabaseSync): EnrolmentStore {
   );
   const deleteKeys = database.prepare('DELETE FROM enrolled_keys WHERE ueid = ?');
   const insertKeys = database.prepare(
-    `INSERT INTO enrolled_keys (kid, ueid, ak_public, signing_public, issued_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO enrolled_keys (kid, ueid, ak_public, signing_public, issued_at, expires_at, predecessors)
+     VALUES (?, ?, ?, ?, ?, ?, ?)`,
   );
   return {
     findNode: (ueid) => {
@@ -68,7 +72,7 @@ export function createEnrolmentStore(database: DatabaseSync): EnrolmentStore {
         insertNode.run(node.ueid, node.label, node.ekName, node.ekPublic, certificates, node.issuedAtMs);
         deleteKeys.run(node.ueid);
         const { kid, ueid, akPublic, signingPublic, issuedAtMs, expiresAtMs } = node;
-        insertKeys.run(kid, ueid, akPublic, signingPublic, issuedAtMs, expiresAtMs);
+        insertKeys.run(kid, ueid, akPublic, signingPublic, issuedAtMs, expiresAtMs, node.predecessors.join(','));
       }),
   };
 }
@@ -83,6 +87,7 @@ function toNode(row: Row): EnrolledNode {
     akPublic: readBytes(row, 'ak_public'),
     signingPublic: readBytes(row, 'signing_public'),
     kid: readText(row, 'kid'),
+    predecessors: splitList(readText(row, 'predecessors')),
     issuedAtMs: readNumber(row, 'issued_at'),
     expiresAtMs: readNumber(row, 'expires_at'),
   };
@@ -94,5 +99,9 @@ function encodeCertificates(certificates: readonly Buffer[]): string {
 }
 
 function decodeCertificates(text: string): Buffer[] {
-  return text === '' ? [] : text.split(',').map((base64) => Buffer.from(base64, 'base64'));
+  return splitList(text).map((base64) => Buffer.from(base64, 'base64'));
+}
+
+function splitList(text: string): string[] {
+  return text === '' ? [] : text.split(',');
 }

@@ -3,8 +3,14 @@
  * one more entry. An older verifier refuses a newer store.
  */
 export function listMigrations(): readonly string[] {
-  return [TABLES, EK_CERTIFICATES_AND_OPERATORS, BOOT_SESSIONS];
+  return [TABLES, EK_CERTIFICATES_AND_OPERATORS, BOOT_SESSIONS, PREDECESSORS_AND_CLOCK];
 }
+
+/** A head of before has no clock: the next evidence is not compared with it. */
+const PREDECESSORS_AND_CLOCK = `
+ALTER TABLE enrolled_keys ADD COLUMN predecessors TEXT NOT NULL DEFAULT '';
+ALTER TABLE heads ADD COLUMN clock_ms INTEGER;
+`;
 
 const BOOT_SESSIONS = `
 CREATE TABLE boot_sessions (

@@ -18,10 +18,19 @@ const node: EnrolledNode = {
   akPublic: Buffer.from('ak'),
   signingPublic: Buffer.from('key'),
   kid: 'kid-1',
+  predecessors: ['000b02', '000b03'],
   issuedAtMs: 10,
   expiresAtMs: 20,
 };
-const head: ChainHead = { chain: 'c', seq: 3, evidenceId: 'e3', akName: '000b', resetCount: 1, restartCount: 0 };
+const head: ChainHead = {
+  chain: 'c',
+  seq: 3,
+  evidenceId: 'e3',
+  akName: '000b',
+  resetCount: 1,
+  restartCount: 0,
+  clockMs: 7,
+};
 
 function openStores() {
   const database = openDatabase(':memory:');
