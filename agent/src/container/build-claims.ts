@@ -5,6 +5,7 @@ import {
   EvidenceError,
   encodeClaimsSet,
   type ImageClaims,
+  type LayerClaims,
   type RunningClaims,
 } from '@holdfast/evidence';
 import type { ContainerRecord } from './container-record.ts';
@@ -54,6 +55,7 @@ export interface ContainerFacts {
 }
 
 const MAX_LIMITS = 256;
+const MAX_DETAIL_CHARS = 256;
 
 /**
  * Builds the claims-set of a container. It holds no time of its own and no process number, so that equal facts give equal
@@ -152,9 +154,23 @@ function createImageClaims({ record, rootfs, image, layers }: ContainerFacts, is
       diffId,
       chainId: own[at] ?? diffId,
       proof: layers[at]?.proof ?? 'none',
+      ...describeDifferences(layers[at]?.differing),
     })),
     via,
     retagged: image?.isRetagged ?? false,
+  };
+}
+
+function describeDifferences(differing: ProvenLayer['differing']): Pick<LayerClaims, 'differing'> {
+  if (differing === undefined) return {};
+  const cut = (text: string | null) => text?.slice(0, MAX_DETAIL_CHARS) ?? null;
+  return {
+    differing: differing.map(({ path, field, expected, actual }) => ({
+      path,
+      field,
+      expected: cut(expected),
+      actual: cut(actual),
+    })),
   };
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { AgentError } from '../agent-error.ts';
+import type { LayerDifference } from '../layer/proof/layer-difference.ts';
 import type { ProofReply, ProofRequest } from '../scan/scan-protocol.ts';
 import { ScanFailure } from '../scan/worker-lane.ts';
 import { LayerProofs } from './layer-proofs.ts';
@@ -40,6 +41,7 @@ const reply = (proof: ProofReply['proof'], overrides: Partial<ProofReply> = {}):
   limit: undefined,
   ...overrides,
 });
+const DIFFERENCE: LayerDifference = { path: '/bin/x', field: 'sha256', expected: 'aa', actual: 'bb' };
 const failure = (reason: string) => new AgentError('ERR_AGENT_SCAN', 'x', { cause: new ScanFailure(reason, 'x') });
 
 test('a layer is pending until it was compared, then proven once', async () => {
@@ -54,10 +56,14 @@ test('a layer is pending until it was compared, then proven once', async () => {
 });
 
 test('differences are named, and no proof is left', async () => {
-  const { proofs, pass } = createWorld(() => reply('none', { differing: ['/bin/x'] }));
+  const { proofs, pass } = createWorld(() => reply('none', { differing: [DIFFERENCE] }));
   proofs.ensure(LAYER);
   await pass(1);
-  assert.deepEqual(proofs.read('/l'), { proof: 'none', limits: ['layerContent:/bin/x'] });
+  assert.deepEqual(proofs.read('/l'), {
+    proof: 'none',
+    limits: ['layerContent:/bin/x'],
+    differing: [DIFFERENCE],
+  });
 });
 
 test('a check hands on what is known, and changes nothing where that holds', async () => {
@@ -72,7 +78,7 @@ test('a check hands on what is known, and changes nothing where that holds', asy
 });
 
 test('a layer that moved voids the scans that rest on it', async () => {
-  const moved = reply('none', { digest: { fingerprint: 'g', content: null }, differing: ['/x'] });
+  const moved = reply('none', { digest: { fingerprint: 'g', content: null }, differing: [DIFFERENCE] });
   const { proofs, changes, pass } = createWorld((_request, call) => (call === 1 ? reply('content') : moved));
   proofs.ensure(LAYER);
   await pass(1);

@@ -1,4 +1,5 @@
 import type { LayerProof } from '@holdfast/evidence';
+import type { LayerDifference } from '../layer/proof/layer-difference.ts';
 import { readScanFailure, type Scanner } from '../scan/create-scanner.ts';
 import type { LayerDigest, ProofBlob, ProofReply } from '../scan/scan-protocol.ts';
 
@@ -14,6 +15,8 @@ export interface ProvenLayer {
   readonly proof: LayerProof;
   /** Named where there is no proof for another reason than a missing blob. */
   readonly limits: readonly string[];
+  /** What differs between directory and tar, where something does. */
+  readonly differing?: readonly LayerDifference[];
 }
 
 interface Row {
@@ -104,9 +107,10 @@ export class LayerProofs {
       row.scrubbedAtMs = this.#deps.clock.monotonicMs();
     row.digest = reply.digest;
     if (reply.proof === 'known') return;
-    const differing = reply.differing.map((path) => `layerContent:${path}`.slice(0, MAX_LIMIT_CHARS));
-    const limits = [...differing, ...(reply.limit === undefined ? [] : [reply.limit])];
-    row.proven = { proof: reply.proof, limits };
+    const named = new Set(reply.differing.map(({ path }) => `layerContent:${path}`.slice(0, MAX_LIMIT_CHARS)));
+    const limits = [...named, ...(reply.limit === undefined ? [] : [reply.limit])];
+    const differing = reply.differing.length === 0 ? {} : { differing: reply.differing };
+    row.proven = { proof: reply.proof, limits, ...differing };
     if (wasSeen) row.generation += 1;
     this.#deps.onChange(row.layer.directory, wasSeen);
   }

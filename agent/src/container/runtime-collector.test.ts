@@ -302,15 +302,27 @@ test('a container that was made and removed between two lists was not observed',
   assert.deepEqual([index.limits, lost], [['NOT_OBSERVED:brief'], ['NOT_OBSERVED:brief']]);
 });
 
-test('a container that is gone while it ran was not captured; one scanned after its end was', async () => {
+test('a container that is gone while it ran was not captured; one scanned after its end, and told, was', async () => {
   const { runtime, collector } = await startWorld(['c1', 'c2'], async () => createReply('r'));
   await until(() => collector.pending().length === 0);
   runtime.emit(event('/tasks/exit', 'c2'));
   await until(() => collector.pending().length === 0);
+  await collector.collect();
   runtime.running.clear();
   runtime.emit(event('/containers/delete', 'c1'));
   await until(async () => Object.keys((await collector.collect()).index.containers).length === 0);
   assert.deepEqual((await collector.collect()).index.limits, ['NOT_CAPTURED:c1']);
+});
+
+test('a container that was scanned after its end and left before anybody was told was not captured', async () => {
+  const { runtime, collector } = await startWorld(['c1'], async () => createReply('r'));
+  await until(() => collector.pending().length === 0);
+  runtime.emit(event('/tasks/exit', 'c1'));
+  await until(() => collector.pending().length === 0);
+  runtime.running.clear();
+  runtime.emit(event('/containers/delete', 'c1'));
+  await delay(100);
+  assert.deepEqual((await collector.collect()).lost, ['NOT_CAPTURED:c1']);
 });
 
 test('a runtime that stops answering is a limit of the index, and what was known stays', async () => {

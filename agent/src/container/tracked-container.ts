@@ -29,6 +29,8 @@ export class TrackedContainer {
   hasExited = false;
   readonly timing: ScanTiming;
   #claims: Document | undefined;
+  /** Drift of the last scan that a claims-set was made of, and so told. */
+  #toldDrift: string | undefined;
 
   constructor(record: ContainerRecord, nowMs: number) {
     this.record = record;
@@ -55,6 +57,7 @@ export class TrackedContainer {
   /** Its claims-set; made anew only after `invalidate`. */
   encodeClaims(listLayers: () => ContainerFacts['layers']): Document {
     this.#claims ??= encodeContainerClaims(this.#listFacts(listLayers()));
+    this.#toldDrift = this.scan?.drift.sha256;
     return this.#claims;
   }
 
@@ -63,9 +66,10 @@ export class TrackedContainer {
     this.#claims = undefined;
   }
 
-  /** Its last state was read: nothing happened after the last scan, and nothing runs that could. */
+  /** Its last state was read and told: nothing happened after the last scan, and nothing runs that could. */
   get isCaptured(): boolean {
-    return this.scan !== undefined && this.timing.pendingSinceMs === undefined && (this.hasExited || !this.isRunning);
+    const isScanned = this.scan !== undefined && this.timing.pendingSinceMs === undefined;
+    return isScanned && this.scan?.drift.sha256 === this.#toldDrift && (this.hasExited || !this.isRunning);
   }
 
   #listFacts(layers: ContainerFacts['layers']): ContainerFacts {

@@ -19,8 +19,7 @@ export async function proveContainerLayer(request: ProofRequest): Promise<ProofR
   if (blob === null) return { proof: 'firstUse', digest: now.digest, differing: [], limit: undefined };
   try {
     const { proof, fingerprint, content, differences } = await compareWithBlob(request, blob);
-    const differing = differences.map((difference) => difference.path);
-    return { proof, digest: { fingerprint, content }, differing, limit: undefined };
+    return { proof, digest: { fingerprint, content }, differing: differences, limit: undefined };
   } catch (error) {
     if (isMissing(error)) return { proof: 'firstUse', digest: now.digest, differing: [], limit: undefined };
     if (!(error instanceof EvidenceError)) throw error;

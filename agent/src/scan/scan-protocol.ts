@@ -1,3 +1,4 @@
+import type { LayerDifference } from '../layer/proof/layer-difference.ts';
 import type { OverlayLower } from '../overlay/overlay-view.ts';
 
 /** What one scan of one container is to do. Paths are absolute, bytes as latin1. */
@@ -18,6 +19,8 @@ export interface ScanRequest {
   /** Digest of the relevant drift for which the caller has the merged inventory already. */
   readonly inventoryOf: string | null;
   readonly budgetMs: number;
+  /** `small` where it runs in a thread, which must not come near its largest heap. */
+  readonly bounds: 'small' | 'full';
 }
 
 /** A document and whether it is whole. */
@@ -83,8 +86,8 @@ export interface ProofReply {
   /** `known`: the digests still hold. */
   readonly proof: 'content' | 'tarSplit' | 'none' | 'firstUse' | 'known';
   readonly digest: LayerDigest;
-  /** Paths that differ, at most a few. */
-  readonly differing: readonly string[];
+  /** What differs, at most a few. */
+  readonly differing: readonly LayerDifference[];
   /** Why there is no proof, where it is not a difference. */
   readonly limit: string | undefined;
 }

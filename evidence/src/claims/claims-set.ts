@@ -135,11 +135,31 @@ export interface ImageClaims {
   /** Chain that the running root file system shows; equals chainId unless the image record was moved. */
   platform: { os: string; architecture: string; variant?: string } | null;
   /** Bottom first. */
-  layers: { diffId: string; chainId: string; proof: LayerProof }[];
+  layers: LayerClaims[];
   /** How each digest was obtained: snapshot, name, images, content. */
   via: Record<string, string>;
   /** True when the image's name now leads to another image (retag under a running container). */
   retagged: boolean;
+}
+
+export interface LayerClaims {
+  diffId: string;
+  chainId: string;
+  proof: LayerProof;
+  /** The first differences between the directory and what the layer's tar holds; absent where there is none. */
+  differing?: LayerDifferenceClaims[];
+}
+
+/** One difference between a layer directory and its tar. */
+export interface LayerDifferenceClaims {
+  /** As `formatBytePath` writes it. */
+  path: string;
+  /** What differs: `sha256`, `mode`, `missing`, `extra` and so on. */
+  field: string;
+  /** By the tar; null where it has nothing there. */
+  expected: string | null;
+  /** In the directory; null where there is nothing. */
+  actual: string | null;
 }
 
 export interface RootfsClaims {

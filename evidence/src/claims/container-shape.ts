@@ -16,6 +16,7 @@ import type {
   BlobRef,
   ContainerClaims,
   ImageClaims,
+  LayerDifferenceClaims,
   MountClaims,
   ProcessClaims,
   RootfsClaims,
@@ -26,6 +27,8 @@ import { runningClaims } from './running-shape.ts';
 /** Linux allows 128 KiB for one argument. */
 const MAX_ARGUMENT = 128 * 1024;
 const MAX_PATH = 64 * 1024;
+/** Attributes and link targets of a layer's entries, cut by who names them. */
+const MAX_DETAIL = 256;
 
 export const containerId = string({ min: 1, max: 128, pattern: /^[A-Za-z0-9][A-Za-z0-9_.-]*$/ });
 export const limits = array(text(256), { max: 1024 });
@@ -44,6 +47,17 @@ const image = object<ImageClaims>({
       diffId: ociDigest,
       chainId: ociDigest,
       proof: oneOf('content', 'tarSplit', 'firstUse', 'none'),
+      differing: optional(
+        array(
+          object<LayerDifferenceClaims>({
+            path: text(MAX_PATH),
+            field: text(32),
+            expected: nullable(text(MAX_DETAIL)),
+            actual: nullable(text(MAX_DETAIL)),
+          }),
+          { max: 16 },
+        ),
+      ),
     }),
     { max: 512 },
   ),

@@ -60,6 +60,7 @@ type ContainerCase = [
   changes?: Partial<ContainerEvidence>,
   pendingMs?: number,
 ];
+const DIFFERENCE = { path: '/bin/x', field: 'sha256', expected: 'aa', actual: 'bb' };
 const CONTAINER_CASES: ContainerCase[] = [
   ['claims that are missing', 'none', ['CLAIMS_MISSING'], {}, { claims: MISSING }],
   ['claims that were refused', 'none', ['CLAIMS_MALFORMED'], {}, { claims: MALFORMED }],
@@ -87,6 +88,30 @@ const CONTAINER_CASES: ContainerCase[] = [
     'warning',
     ['LAYER_UNPROVEN'],
     { image: { ...image, layers: [{ ...layer, proof: 'none' }] } },
+  ],
+  [
+    'a layer that differs',
+    'contraindicated',
+    ['LAYER_MODIFIED'],
+    {
+      image: { ...image, layers: [{ ...layer, proof: 'none', differing: [DIFFERENCE] }] },
+      scan: { complete: false, limits: ['layerContent:/bin/x'] },
+    },
+  ],
+  [
+    'a layer that differs, and a limit',
+    'contraindicated',
+    ['LAYER_MODIFIED', 'SCAN_INCOMPLETE'],
+    {
+      image: { ...image, layers: [{ ...layer, proof: 'none', differing: [DIFFERENCE] }] },
+      scan: { complete: false, limits: ['entries', 'layerContent:/bin/x'] },
+    },
+  ],
+  [
+    'a limit that names a layer, and no difference in any',
+    'none',
+    ['SCAN_INCOMPLETE'],
+    { scan: { complete: false, limits: ['layerContent:/bin/x'] } },
   ],
   ['no SBOM', 'none', ['SBOM_MISSING'], {}, { sboms: [], hasSbom: false }],
   ['an SBOM and nothing to compare', 'none', ['SBOM_NOT_COMPARED'], {}, { sboms: [] }],

@@ -51,10 +51,18 @@ function appraiseState(claims: ContainerClaims, pendingMs: number, policy: Appra
     findings.push(createFinding('CONTAINER_UNSUPPORTED', { actual: claims.runtime }));
   if (claims.status === 'stopped') findings.push(createFinding('CONTAINER_STOPPED'));
   if (pendingMs > policy.maxPendingMs) findings.push(createFinding('SCAN_PENDING'));
-  if (!claims.scan.complete || claims.scan.limits.length > 0) {
-    findings.push(createFinding('SCAN_INCOMPLETE', { actual: claims.scan.limits.join(', ') || 'no reason given' }));
+  const limits = listLimits(claims);
+  const isExplained = claims.scan.limits.length > limits.length;
+  if (limits.length > 0 || (!claims.scan.complete && !isExplained)) {
+    findings.push(createFinding('SCAN_INCOMPLETE', { actual: limits.join(', ') || 'no reason given' }));
   }
   return findings;
+}
+
+/** Without differing layers, where they have a finding of their own. */
+function listLimits({ scan, image }: ContainerClaims): string[] {
+  const hasDifferences = image.layers.some(({ differing = [] }) => differing.length > 0);
+  return scan.limits.filter((limit) => !hasDifferences || !limit.startsWith('layerContent:'));
 }
 
 function appraiseInventories(claims: ContainerClaims, { inventory, baseline }: ContainerEvidence): Finding[] {

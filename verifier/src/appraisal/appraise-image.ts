@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import type { ContainerClaims } from '@holdfast/evidence';
+import type { ContainerClaims, LayerClaims } from '@holdfast/evidence';
 import type { PackageComparison } from '../conformity/comparison.ts';
 import type { ContainerEvidence, SbomComparison } from './appraisal-input.ts';
 import { createFinding, type Finding } from './finding.ts';
+import { FINDING_RULES } from './finding-code.ts';
 
 /** Findings about a container's image and the SBOM that it was compared with. */
 export interface ImageFindings {
@@ -24,13 +25,23 @@ export function appraiseImage(claims: ContainerClaims, evidence: ContainerEviden
   if (!isChained(claims)) findings.push(createFinding('IMAGE_UNPROVEN', { actual: image.manifest ?? undefined }));
   if (image.retagged) findings.push(createFinding('IMAGE_RETAGGED', { actual: image.reference ?? undefined }));
   const unproven = image.layers.filter(({ proof }) => proof !== 'content');
-  for (const { diffId, proof } of unproven) {
-    findings.push(createFinding('LAYER_UNPROVEN', { expected: 'content', actual: `${diffId}: ${proof}` }));
-  }
+  for (const layer of unproven) findings.push(...appraiseLayer(layer));
   if (!evidence.hasSbom) return { findings: [...findings, createFinding('SBOM_MISSING')], sbom: null };
   const chosen = evidence.sboms.find(({ comparison }) => isMatch(comparison)) ?? evidence.sboms[0];
   if (chosen === undefined) return { findings: [...findings, createFinding('SBOM_NOT_COMPARED')], sbom: null };
   return { findings: [...findings, ...appraiseSbom(chosen, evidence)], sbom: chosen.digest };
+}
+
+/** A layer that differs is named by its chainID, with each path that was told; one that nobody compared by its diffID. */
+function appraiseLayer({ diffId, chainId, proof, differing = [] }: LayerClaims): Finding[] {
+  if (differing.length === 0) {
+    return [createFinding('LAYER_UNPROVEN', { expected: 'content', actual: `${diffId}: ${proof}` })];
+  }
+  return differing.map(({ path, field, expected, actual }) => {
+    const message = `${FINDING_RULES.LAYER_MODIFIED.meaning} Chain ${chainId}, ${field}.`;
+    const detail = { path, expected: expected ?? undefined, actual: actual ?? undefined };
+    return createFinding('LAYER_MODIFIED', detail, message);
+  });
 }
 
 /**
