@@ -202,6 +202,15 @@ test('an opaque directory over one of the image names what it hides and not what
   assert.deepEqual(list(drift.relevant), expected);
 });
 
+test('an opaque directory that holds all of the image again is no drift, with other attributes no more than that', () => {
+  const whole = { '/usr/doc/a': 'a', '/usr/doc/sub': DIRECTORY, '/usr/doc/sub/b': 'b' };
+  const opaque = { ...DIRECTORY, xattrs: OPAQUE };
+  assert.deepEqual(scan({ '/usr': DIRECTORY, '/usr/doc': opaque, ...whole }).drift.relevant, []);
+  const open = scan({ '/usr': DIRECTORY, '/usr/doc': { ...opaque, mode: 0o777 }, ...whole }).drift;
+  assert.deepEqual(list(open.relevant), ['attributes /usr/doc']);
+  assert.deepEqual(open.relevant[0]?.reasons, ['imageContent', 'mode']);
+});
+
 test('a new directory that overlayfs marks opaque hides nothing', () => {
   const { drift } = scan({ '/opt': { ...DIRECTORY, xattrs: OPAQUE }, '/opt/x': 'x' });
   assert.deepEqual(list(drift.relevant), ['added /opt', 'added /opt/x']);

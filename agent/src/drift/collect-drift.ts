@@ -33,6 +33,8 @@ export interface DriftMemory {
   last: { readonly entries: string; readonly outcome: DriftOutcome } | undefined;
 }
 
+type RelevantOutcome = Extract<EntryOutcome, { kind: 'relevant' }>;
+
 export interface DriftOutcome {
   readonly document: Buffer;
   readonly counts: { readonly relevant: number; readonly other: number };
@@ -78,7 +80,7 @@ class DriftBuilder {
   readonly #remembered: DriftMemory['outcomes'] = new Map();
   readonly #removed: DriftMemory['removed'] = new Map();
   readonly #relevant = new Map<BytePath, DriftEntry>();
-  readonly #hiding: BytePath[] = [];
+  readonly #hiding = new Map<BytePath, RelevantOutcome>();
   readonly #seen = new Set<BytePath>();
   readonly #limits = new Set<string>();
   readonly #byDirectory: Record<string, { entries: number; bytes: number }> = {};
@@ -119,7 +121,9 @@ class DriftBuilder {
   }
 
   #build(): DriftOutcome {
-    for (const path of this.#hiding) this.#addHidden(path);
+    for (const [path, outcome] of this.#hiding) {
+      if (!this.#addHidden(path) && outcome.ifNothingHidden !== undefined) this.#replace(path, outcome.ifNothingHidden);
+    }
     this.#request.memory.outcomes = this.#remembered;
     this.#request.memory.removed = this.#removed;
     const relevant = this.#nameOwners();
@@ -148,10 +152,15 @@ class DriftBuilder {
     this.#list.update(`${entry.path}\0${signature}\n`, 'latin1');
   }
 
-  #addRelevant(path: BytePath, outcome: Extract<EntryOutcome, { kind: 'relevant' }>): void {
+  #addRelevant(path: BytePath, outcome: RelevantOutcome): void {
     if (outcome.limit !== undefined) this.addLimit(outcome.limit);
-    if (outcome.hidesImage) this.#hiding.push(path);
+    if (outcome.hidesImage) this.#hiding.set(path, outcome);
     this.#put(path, outcome.entry);
+  }
+
+  #replace(path: BytePath, outcome: EntryOutcome): void {
+    if (outcome.kind === 'relevant') this.#relevant.set(path, outcome.entry);
+    else this.#relevant.delete(path);
   }
 
   #put(path: BytePath, entry: DriftEntry): void {
@@ -159,14 +168,19 @@ class DriftBuilder {
     else this.addLimit(TOO_MANY);
   }
 
-  /** Everything of the image below a directory that it no longer shows and the upper directory does not hold itself. */
-  #addHidden(directory: BytePath): void {
+  /**
+   * Everything of the image below a directory that it no longer shows and the upper directory does not hold itself.
+   * Returns whether there is any, or it could not be found out.
+   */
+  #addHidden(directory: BytePath): boolean {
     const { image, memory, deadlineMs } = this.#request;
+    let isHiding = false;
     try {
       for (const [path, before] of listBelow(image, directory)) {
         if (performance.now() > deadlineMs) throw new ViewLimitError('time', path);
-        if (this.#limits.has(TOO_MANY)) return;
+        if (this.#limits.has(TOO_MANY)) return true;
         if (this.#seen.has(path)) continue;
+        isHiding = true;
         const entry = memory.removed.get(path) ?? createRemoved(path, before, image);
         this.#removed.set(path, entry);
         this.#put(path, entry);
@@ -174,7 +188,9 @@ class DriftBuilder {
     } catch (error) {
       if (!(error instanceof ViewLimitError)) throw error;
       this.addLimit(formatLimit(error.limit, directory));
+      return true;
     }
+    return isHiding;
   }
 
   #nameOwners(): DriftEntry[] {

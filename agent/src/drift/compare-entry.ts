@@ -26,6 +26,8 @@ export type EntryOutcome =
       readonly entry: DriftEntry;
       /** The image has a directory here whose content no longer shows, but for what the upper directory holds itself. */
       readonly hidesImage: boolean;
+      /** Of an opaque directory: what is left to say where it holds all that the image has there. */
+      readonly ifNothingHidden?: EntryOutcome;
       /** Named where something of it could not be read. */
       readonly limit?: string;
     };
@@ -92,13 +94,15 @@ function compareReadable(entry: UpperEntry, context: CompareContext): EntryOutco
   }
   if (before === undefined) return isRuntimeStub(entry, context.mountPoints) ? SAME : decide(entry, 'added', context);
   const kind = findKind(entry, before, context);
-  return kind === undefined ? SAME : decide(entry, kind, context, before);
+  const plain = kind === undefined ? SAME : decide(entry, kind, context, before);
+  if (stat.type !== 'directory' || before.type !== 'directory' || !isOpaque(entry)) return plain;
+  const opaque = decide(entry, 'opaque', context, before);
+  return opaque.kind === 'relevant' ? { ...opaque, ifNothingHidden: plain } : plain;
 }
 
 function findKind(entry: UpperEntry, before: ViewEntry, { source, image }: CompareContext): DriftKind | undefined {
   const { stat, path } = entry;
   if (stat.type !== before.type) return 'modified';
-  if (stat.type === 'directory' && isOpaque(entry)) return 'opaque';
   if (stat.type === 'symlink' && entry.target !== before.target) return 'modified';
   const isDevice = stat.type === 'char' || stat.type === 'block';
   if (isDevice && (stat.rdevMajor !== before.rdevMajor || stat.rdevMinor !== before.rdevMinor)) return 'modified';
