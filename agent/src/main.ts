@@ -209,6 +209,7 @@ async function openRounds(
     readFacts: () => sealer.readFacts(),
     requestRound: () => loop.request('challenge'),
     readEventLog: () => claims.collector.eventLog,
+    readUserspaceLog: () => claims.collector.readUserspaceLog(),
     readImaSegment: (offset) => claims.ima.read(offset),
   });
   const engine = new RoundEngine({
@@ -264,6 +265,7 @@ async function openServer(
     kubeNode,
     ima,
     readEventLog: () => collector.eventLog,
+    readUserspaceLog: () => collector.readUserspaceLog(),
     listCertificates: () => enroller?.certificates ?? [],
     listEkCertificates: () => enroller?.ekCertificates ?? [],
   };

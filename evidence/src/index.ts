@@ -5,6 +5,19 @@
  */
 
 export {
+  BOOT_PREDICATE_TYPE,
+  type BootReference,
+  type ExpectedEvent,
+  type ExpectedEventKind,
+} from './boot-reference/boot-reference.ts';
+export {
+  type BootReferenceInput,
+  createBootReference,
+  type SecureBootVariables,
+  type StartedImage,
+} from './boot-reference/create-boot-reference.ts';
+export { parseBootReference } from './boot-reference/parse-boot-reference.ts';
+export {
   type Bundle,
   decodeSubmoduleDigest,
   encodeBundle,
@@ -36,6 +49,12 @@ export { type CommandLineFacts, matchCommandLine } from './event-log/kernel-comm
 export { type EventLog, type LogEvent, parseEventLog } from './event-log/parse-event-log.ts';
 export { type ReplayedBank, replayEventLog } from './event-log/replay-event-log.ts';
 export type { MeasuredVariable, SecureBootFacts } from './event-log/secure-boot.ts';
+export {
+  listPhaseSequences,
+  parseUserspaceLog,
+  replayUserspaceLog,
+  type UserspaceRecord,
+} from './event-log/userspace-log.ts';
 export * from './evidence-error.ts';
 export { type ImaEntry, type ImaFileMeasurement, isImaViolation } from './ima/ima-entry.ts';
 export { type ImaSummary, matchBootAggregate, summariseIma } from './ima/ima-summary.ts';
@@ -54,6 +73,15 @@ export {
 export * from './inventory/inventory.ts';
 export { encodeInventory, parseInventory } from './inventory/parse-inventory.ts';
 export { parseBytePath } from './path-text.ts';
+export { computeAuthenticodeDigest, listImageSignatures } from './pe/authenticode.ts';
+export { type PeImage, parsePeImage } from './pe/pe-image.ts';
+export {
+  EFI_SIGNATURE_TYPE,
+  type EfiSignature,
+  parseSignatureLists,
+  readVariableFile,
+} from './pe/signature-list.ts';
+export { identifyLoader, readUnifiedKernel, type UnifiedKernel } from './pe/unified-kernel.ts';
 export { type EnrolledKeys, type PreparedKeys, prepareEnrolledKeys } from './token/enrolled-keys.ts';
 export { encodeHeader } from './token/header.ts';
 export { computeKid, computeUeid, computeUeidWithoutTpm, exportSigningJwk } from './token/identity.ts';

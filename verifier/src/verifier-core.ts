@@ -73,6 +73,7 @@ export function createVerifierCore(deps: CoreDeps): VerifierCore {
     trust,
     now,
     onChange: (subjects) => queue.add(subjects.flatMap((subject) => stores.results.listNodesWithManifest(subject))),
+    onBootChange: () => queue.add(listUeids(stores)),
   });
   const conversation = createConversation(deps, feed, registry, book);
   const takeEnrolment = (node: EnrolledNode, succession: KeySuccession, message: string): void => {
@@ -119,6 +120,8 @@ function createConversation(
   book: ReferenceBook,
 ): ConversationDeps {
   const { verifierId, maxMessageBytes, maxRoundBytes, maxPendingMs, kernelBaseline } = config;
+  const isBootReferenceRequired = config.bootReference === 'required';
+  const { machinesWithoutRuntime } = config;
   const nonces = createNonceIssuer({ key: keys.nonceKey, lifetimeMs: NONCE_LIFETIME_MS, now, randomBytes });
   const publisher = createResultPublisher({
     results: stores.results,
@@ -140,8 +143,9 @@ function createConversation(
     bootSessions: stores.bootSessions,
     publisher,
     maxRoundBytes,
+    findBoots: (label) => book.findBoots(label),
     resolver: createEvidenceResolver((manifest) => book.findSboms(manifest)),
-    policy: { maxPendingMs, kernelBaseline },
+    policy: { maxPendingMs, kernelBaseline, isBootReferenceRequired, machinesWithoutRuntime },
   });
   return {
     ...common,

@@ -3,6 +3,7 @@ import { type AgentFilesClaims, type ContainersClaims, encodeClaimsSet, type Sub
 import { collectBootClaims, readEventLog } from '../boot/boot-claims.ts';
 import { collectImaClaims, isImaActive } from '../boot/ima-claims.ts';
 import { listLoggedPcrs } from '../boot/logged-pcrs.ts';
+import { listUserspacePcrs, readUserspaceLog } from '../boot/userspace-log.ts';
 import type { Clock } from '../clock.ts';
 import type { ContainerCollector } from '../container/container-collector.ts';
 import { collectHostClaims, type HardwareFacts } from '../host/host-claims.ts';
@@ -68,9 +69,15 @@ export class ClaimsCollector {
     return this.#eventLog;
   }
 
-  /** PCRs that the event log or the IMA list explains. */
+  /** What the operating system measured after the boot, where firmware has a log that it goes on from. It grows. */
+  readUserspaceLog(): Buffer | undefined {
+    return this.#eventLog === undefined ? undefined : readUserspaceLog(this.#deps.files);
+  }
+
+  /** PCRs that the event log, the IMA list or the operating system's log explains. */
   get loggedPcrs(): ReadonlySet<number> {
-    return this.#loggedPcrs;
+    const log = this.readUserspaceLog();
+    return log === undefined ? this.#loggedPcrs : new Set([...this.#loggedPcrs, ...listUserspacePcrs(log)]);
   }
 
   async collect(): Promise<CollectedClaims> {

@@ -9,6 +9,7 @@ export interface SnapshotContext {
   readonly kubeNode: string;
   readonly nonce: string;
   readonly eventLog: Buffer | undefined;
+  readonly userspaceLog: Buffer | undefined;
   /** From the first entry on. */
   readonly imaSegments: readonly ImaSegment[];
   /** X.509 DER, as enrolled. */
@@ -40,9 +41,10 @@ export function createSnapshot(round: SnapshotRound, context: SnapshotContext): 
   });
 }
 
-function listLogs({ eventLog, imaSegments }: SnapshotContext) {
+function listLogs({ eventLog, userspaceLog, imaSegments }: SnapshotContext) {
   return [
     ...(eventLog === undefined ? [] : [{ kind: LogKind.BOOT, offset: 0n, content: eventLog }]),
+    ...(userspaceLog === undefined ? [] : [{ kind: LogKind.USERSPACE, offset: 0n, content: userspaceLog }]),
     ...imaSegments.map(({ offset, content }) => ({ kind: LogKind.IMA, offset: BigInt(offset), content })),
   ];
 }

@@ -7,6 +7,7 @@ export interface SnapshotMakerDeps {
   engine: RoundEngine;
   kubeNode: string;
   readEventLog(): Buffer | undefined;
+  readUserspaceLog(): Buffer | undefined;
   ima: ImaReader;
   listCertificates(): readonly Buffer[];
   listEkCertificates(): readonly Buffer[];
@@ -22,6 +23,7 @@ export async function makeSnapshotFile(deps: SnapshotMakerDeps, nonce: string): 
     kubeNode: deps.kubeNode,
     nonce,
     eventLog: deps.readEventLog(),
+    userspaceLog: deps.readUserspaceLog(),
     imaSegments: readWholeList(deps.ima),
     certificates: deps.listCertificates(),
     ekCertificates: deps.listEkCertificates(),

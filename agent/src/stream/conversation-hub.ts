@@ -17,6 +17,7 @@ export interface ConversationHubDeps {
   readFacts(): Promise<{ ueid: string; kid: string }>;
   requestRound(): void;
   readEventLog(): Buffer | undefined;
+  readUserspaceLog(): Buffer | undefined;
   readImaSegment(offset: number): ImaSegment | undefined;
 }
 

@@ -27,6 +27,7 @@ function createConversation(options: { backlog?: Round[]; sendFails?: boolean } 
     receipts: [] as [number, Receipt][],
     failures: [] as AgentError[],
     eventLog: undefined as Buffer | undefined,
+    userspaceLog: undefined as Buffer | undefined,
     ima: [] as Buffer[],
   };
   const conversation = new Conversation({
@@ -41,6 +42,7 @@ function createConversation(options: { backlog?: Round[]; sendFails?: boolean } 
       world.requests += 1;
     },
     readEventLog: () => world.eventLog,
+    readUserspaceLog: () => world.userspaceLog,
     readImaSegment: (offset) => {
       const content = Buffer.concat(world.ima.slice(offset));
       return content.length === 0 ? undefined : { offset, content, next: world.ima.length };

@@ -25,6 +25,8 @@ export interface ConversationDeps {
   listBacklog(): readonly Round[];
   requestRound(): void;
   readEventLog(): Buffer | undefined;
+  /** What the operating system measured since the boot; it grows. */
+  readUserspaceLog(): Buffer | undefined;
   readImaSegment(offset: number): ImaSegment | undefined;
   /** Content of the newest round by its SHA-256, hex. */
   findContent(digest: string): Buffer | undefined;
@@ -38,6 +40,13 @@ interface EvidenceLog {
   kind: LogKind;
   offset: bigint;
   content: Buffer;
+}
+
+interface CurrentRound {
+  readonly round: Round;
+  imaNext: number;
+  readonly userspaceLog: Buffer | undefined;
+  needs: number;
 }
 
 /** The Verifier has this evidence, by another conversation or from before the stream broke. */
@@ -62,13 +71,14 @@ const MAX_REFUSAL_PAUSE_MS = 60_000;
 export class Conversation {
   readonly #deps: ConversationDeps;
   readonly #queue: Round[] = [];
-  #current: { round: Round; imaNext: number; needs: number } | undefined;
+  #current: CurrentRound | undefined;
   #known: Set<string> | undefined;
   #nonce: HeldNonce | undefined;
   #heldNonces: string[] = [];
   #isChallenged = false;
   #isBootLogSent = false;
   #imaOffset = 0;
+  #userspaceLog: Buffer | undefined;
   #refusals = 0;
   #cancelTimer: (() => void) | undefined;
   #cancelPause: (() => void) | undefined;
@@ -144,9 +154,12 @@ export class Conversation {
     if (round === undefined) return;
     const boot = this.#isBootLogSent ? undefined : this.#deps.readEventLog();
     const ima = this.#deps.readImaSegment(this.#imaOffset);
-    this.#current = { round, imaNext: ima?.next ?? this.#imaOffset, needs: 0 };
+    const userspaceLog = this.#deps.readUserspaceLog();
+    this.#current = { round, imaNext: ima?.next ?? this.#imaOffset, userspaceLog, needs: 0 };
     this.#expect(RECEIPT_MS, 'the verifier sent no receipt in time');
-    this.#sendSoon(createEvidenceMessage(round, this.#known, { boot, ima }));
+    const isSent = userspaceLog === undefined || this.#userspaceLog?.equals(userspaceLog) === true;
+    const userspace = isSent ? undefined : userspaceLog;
+    this.#sendSoon(createEvidenceMessage(round, this.#known, { boot, ima, userspace }));
   }
 
   async #takeNeed(need: Need): Promise<void> {
@@ -171,6 +184,10 @@ export class Conversation {
   #findLog(current: { imaNext: number }, kind: LogKind, offset: bigint): EvidenceLog | undefined {
     if (kind === LogKind.BOOT && offset === 0n) {
       const content = this.#deps.readEventLog();
+      return content && { kind, offset, content };
+    }
+    if (kind === LogKind.USERSPACE && offset === 0n) {
+      const content = this.#deps.readUserspaceLog();
       return content && { kind, offset, content };
     }
     if (kind !== LogKind.IMA || offset > BigInt(Number.MAX_SAFE_INTEGER)) return undefined;
@@ -204,8 +221,9 @@ export class Conversation {
     if (challenge !== undefined) this.#heldNonces = [...this.#heldNonces, challenge.nonce].slice(-KEPT_NONCES);
   }
 
-  #confirm({ round, imaNext }: { round: Round; imaNext: number }): void {
+  #confirm({ round, imaNext, userspaceLog }: CurrentRound): void {
     this.#isBootLogSent = true;
+    this.#userspaceLog = userspaceLog;
     this.#imaOffset = imaNext;
     if (round.content !== undefined) this.#known = listDigests(round.content);
   }

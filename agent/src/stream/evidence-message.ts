@@ -8,6 +8,7 @@ import type { Round, RoundContent } from '../round/round.ts';
 export interface EvidenceLogs {
   readonly boot?: Buffer | undefined;
   readonly ima?: ImaSegment | undefined;
+  readonly userspace?: Buffer | undefined;
 }
 
 /** More than this travels only when the Verifier asks for it. */
@@ -66,9 +67,10 @@ export function takeWithin(buffers: readonly Buffer[], maxBytes: number): Buffer
   });
 }
 
-function listLogs({ boot, ima }: EvidenceLogs) {
+function listLogs({ boot, ima, userspace }: EvidenceLogs) {
   return [
     ...(boot === undefined ? [] : [{ kind: LogKind.BOOT, offset: 0n, content: boot }]),
     ...(ima === undefined ? [] : [{ kind: LogKind.IMA, offset: BigInt(ima.offset), content: ima.content }]),
+    ...(userspace === undefined ? [] : [{ kind: LogKind.USERSPACE, offset: 0n, content: userspace }]),
   ];
 }

@@ -1,16 +1,15 @@
-import { createHash, createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
-import { rename, writeFile } from 'node:fs/promises';
 import { collectInventory, type OciImageView } from '@holdfast/agent';
 import { EvidenceError, parseStrictJson } from '@holdfast/evidence';
 import { inventoryToCycloneDx, parseSbom, signStatement, VerifierError } from '@holdfast/verifier';
 import { EXIT, undecided, usageError } from '../cli-error.ts';
 import type { Command, Flags } from '../command.ts';
-import { explainFileError, readInputFile } from '../input-file.ts';
+import { readInputFile } from '../input-file.ts';
 import { openNamedImage } from '../open-view.ts';
+import { writeOutputFile } from '../output-file.ts';
+import { fingerprintKey, readSigningKey } from '../signing-key.ts';
 import { TOOL_VERSION } from '../version.ts';
 
 const MAX_SBOM_BYTES = 64 << 20;
-const MAX_KEY_BYTES = 64 << 10;
 const PREDICATE_TYPES = { cyclonedx: 'https://cyclonedx.org/bom', spdx: 'https://spdx.dev/Document' } as const;
 
 export const buildAttest: Command = {
@@ -28,7 +27,7 @@ export const buildAttest: Command = {
   run: async ({ flags, positionals, terminal }) => {
     const [layout = ''] = positionals;
     const out = required(flags, 'out');
-    const key = await readPrivateKey(required(flags, 'key'));
+    const key = await readSigningKey(required(flags, 'key'));
     const image = await openNamedImage(layout);
     try {
       const name = flags.text('name') ?? image.reference;
@@ -42,7 +41,7 @@ export const buildAttest: Command = {
         key,
         keyId: flags.text('key-id') ?? fingerprintKey(key),
       });
-      await writeWhole(out, envelope);
+      await writeOutputFile(out, `${envelope}\n`);
       terminal.printJson({ file: out, subject: name, manifestDigest: image.manifestDigest, packages: sbom.packages });
       terminal.print(`${out}: SBOM of ${name} (${image.manifestDigest}), ${sbom.packages} packages, signed`);
       return EXIT.good;
@@ -92,41 +91,8 @@ function parseDocument(bytes: Uint8Array, path: string): Record<string, unknown>
   }
 }
 
-async function readPrivateKey(path: string): Promise<KeyObject> {
-  const pem = await readInputFile(path, MAX_KEY_BYTES);
-  let key: KeyObject;
-  try {
-    key = createPrivateKey(pem);
-  } catch (error) {
-    throw undecided(`${path} holds no private key in PEM form that can be read without a passphrase`, error);
-  }
-  const { namedCurve, modulusLength = 0 } = key.asymmetricKeyDetails ?? {};
-  const isFit =
-    key.asymmetricKeyType === 'ed25519' ||
-    ['prime256v1', 'secp384r1'].includes(namedCurve ?? '') ||
-    (key.asymmetricKeyType === 'rsa' && modulusLength >= 2048);
-  if (!isFit) throw undecided(`${path} is no key to sign with: take P-256, P-384, Ed25519 or RSA of 2048 bits or more`);
-  return key;
-}
-
-function fingerprintKey(key: KeyObject): string {
-  return createHash('sha256')
-    .update(createPublicKey(key).export({ type: 'spki', format: 'der' }))
-    .digest('hex');
-}
-
 function required(flags: Flags, name: string): string {
   const value = flags.text(name);
   if (value === undefined) throw usageError(`holdfast build attest needs --${name} FILE`);
   return value;
-}
-
-async function writeWhole(path: string, text: string): Promise<void> {
-  const part = `${path}.part`;
-  try {
-    await writeFile(part, `${text}\n`);
-    await rename(part, path);
-  } catch (error) {
-    throw undecided(`cannot write ${path}: ${explainFileError(path, error)}`, error);
-  }
 }

@@ -7,6 +7,7 @@ import {
   parseClaimsSet,
   parseEventLog,
   readBootFacts,
+  replayEventLog,
 } from '@holdfast/evidence';
 import { LogKind, parseSnapshotFile } from '@holdfast/proto';
 import type { VmWorld } from './vm-world.ts';
@@ -18,6 +19,8 @@ export interface MachineView {
   readonly findings: readonly { code: string; message: string }[];
   readonly kernel: KernelClaims;
   readonly boot: BootFacts;
+  /** Values that the boot log gives, hex, by index. The quote has them where the snapshot's base is `boot` or better. */
+  readonly pcrs: Readonly<Record<string, string>>;
   readonly bootCount: number;
 }
 
@@ -47,16 +50,19 @@ function readResult(value: unknown): Pick<MachineView, 'base' | 'status' | 'find
   };
 }
 
-function readEvidence(bytes: Buffer): Pick<MachineView, 'kernel' | 'boot' | 'bootCount'> {
+function readEvidence(bytes: Buffer): Pick<MachineView, 'kernel' | 'boot' | 'pcrs' | 'bootCount'> {
   const { evidence } = parseSnapshotFile(bytes);
   if (evidence?.token.case !== 'bundle') throw new Error('the snapshot has no claims-sets');
   const { token, sets } = parseBundle(evidence.token.value);
   const kernel = sets.get('kernel');
   const log = evidence.logs.find(({ kind }) => kind === LogKind.BOOT);
   if (kernel === undefined || log === undefined) throw new Error('the snapshot has no kernel claims or no event log');
+  const eventLog = parseEventLog(log.content);
+  const replayed = replayEventLog(eventLog).get('sha256')?.pcrs ?? new Map<number, Buffer>();
   return {
     kernel: parseClaimsSet(kernel, 'kernel'),
-    boot: readBootFacts(parseEventLog(log.content)),
+    boot: readBootFacts(eventLog),
+    pcrs: Object.fromEntries([...replayed].map(([pcr, value]) => [String(pcr), value.toString('hex')])),
     bootCount: token.claims.bootcount ?? 0,
   };
 }

@@ -1,5 +1,6 @@
 import { matchCommandLine } from '@holdfast/evidence';
 import type { FeedResult } from '../quickstart/result-feed.ts';
+import { type MadeReference, makeBootReference } from './boot-reference.ts';
 import type { Guest } from './guest.ts';
 import { type MachineView, viewMachine } from './machine-view.ts';
 import type { Suite, SuiteContext } from './suite.ts';
@@ -15,8 +16,8 @@ const ROUND_MS = 60_000;
 const REFUSAL_MS = 120_000;
 /** What the verdict rests on: the quoted PCRs of boot and IMA, each explained by its log. */
 const BASE = 'boot+ima';
-/** The one finding that an agent with `runtime: none` leaves. */
-const NO_RUNTIME = 'RUNTIME_UNAVAILABLE';
+/** A PCR that nobody extended. */
+const UNTOUCHED = '0'.repeat(64);
 /** Findings that a good boot must not have. */
 const DOUBTS = [
   'SECURE_BOOT_OFF',
@@ -63,6 +64,8 @@ export const SUITES: readonly Suite[] = [
 
 async function bootSigned(context: SuiteContext): Promise<void> {
   const { world, journey, step, check } = context;
+  step('computing what this boot must measure, from the image and the variables of the firmware; signing it');
+  const reference = await makeBootReference(world, { commandLine: COMMAND_LINE, signed: true });
   step('switching the machine on: OVMF with Secure Boot, software TPM, Debian cloud kernel in a signed UKI');
   journey.guest = await world.powerOn('secure-boot', { commandLine: COMMAND_LINE, signed: true });
   const result = await awaitRound(context, journey.guest, isWhole);
@@ -81,6 +84,7 @@ async function bootSigned(context: SuiteContext): Promise<void> {
   checkCommandLine(context, view, COMMAND_LINE);
   checkAbsent(context, result, DOUBTS);
   checkAbsent(context, result, TRUST_LOST);
+  checkReference(context, view, reference);
   checkVerdict(context, result);
 }
 
@@ -151,6 +155,16 @@ async function changeCommandLine(context: SuiteContext): Promise<void> {
   const images = [before.view, view].map(listImages);
   check('the measured kernel image is another one', images[0] !== images[1] && images[1] !== '', images.join(' → '));
   checkAbsent(context, result, TRUST_LOST);
+  const unexpected = result.findings.find(({ code }) => code === 'BOOT_CMDLINE_UNEXPECTED');
+  check('it is not the boot that was signed', result.kubeNode.status === 'contraindicated', describe(result));
+  check(
+    'the verifier names the command line that was signed',
+    unexpected?.expected === COMMAND_LINE,
+    unexpected?.expected,
+  );
+  check('and the one that was measured', unexpected?.actual === CHANGED_COMMAND_LINE, unexpected?.actual);
+  const image = result.findings.find(({ code }) => code === 'BOOT_IMAGE_UNEXPECTED');
+  check('and the digest of the image that has it', image?.actual?.includes(images[1] ?? '-') === true, image?.actual);
   step('root in the guest mounts the old command line over /proc/cmdline');
   await journey.guest.tell(`hide\n${COMMAND_LINE}`);
   const lied = await awaitRound(context, journey.guest, hasMismatch);
@@ -197,15 +211,19 @@ async function awaitRound(
   return result;
 }
 
-/** Everything that this machine can prove is proven; it has no container runtime, and that the verifier must not overlook. */
+/** What was computed before the machine ever ran is what its TPM quoted. */
+function checkReference({ check }: SuiteContext, view: MachineView, { pcrs }: MadeReference): void {
+  for (const [pcr, values] of Object.entries(pcrs)) {
+    const actual = view.pcrs[pcr] ?? UNTOUCHED;
+    check(`PCR ${pcr} was foretold`, values.includes(actual), actual.slice(0, 16));
+  }
+}
+
+/** Everything that this machine can prove is proven, and its operator says that it needs no container runtime. */
 function checkVerdict({ check }: SuiteContext, result: FeedResult): void {
   const doubts = result.findings.filter(({ severity }) => severity !== 'info').map(({ code }) => code);
-  check(
-    'EK, boot and IMA leave no doubt; only the container runtime is missing',
-    doubts.join() === NO_RUNTIME,
-    describe(result),
-  );
-  check('so the machine is no better than a warning', result.kubeNode.status === 'warning', result.kubeNode.status);
+  check('EK, boot and IMA leave no doubt', doubts.length === 0, describe(result));
+  check('the machine is affirmed', result.kubeNode.status === 'affirming', result.kubeNode.status);
 }
 
 /** The kernel tells it, and the boot log, which the quote vouches for, has nothing else. */

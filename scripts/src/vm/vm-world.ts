@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -7,6 +8,7 @@ import { CHECKOUT, startHoldfast } from '../world/holdfast-process.ts';
 import { type NamedProcess, stopProcess } from '../world/named-process.ts';
 import { runTool } from '../world/run-tool.ts';
 import { openBootDisk } from './boot-disk.ts';
+import { extractVariables } from './firmware-variables.ts';
 import { GUEST_AGENT_PORT, type Guest, HOST_ADDRESS, startGuest } from './guest.ts';
 import { type GuestKernel, openGuestKernel } from './guest-kernel.ts';
 import { openGuestRoot } from './guest-root.ts';
@@ -24,12 +26,26 @@ export interface VmWorld {
   readonly directory: string;
   readonly kernel: GuestKernel;
   readonly feed: ResultFeed;
+  /** Who signs boot references, and where the verifier finds them. */
+  readonly references: ReferenceFiles;
+  /** The unified kernel image of a boot, before any machine boots it. */
+  openImage(boot: PowerOnOptions): Promise<string>;
   /** Switches the machine on with this kernel image. One at a time: disk and TPM are the same each time. */
   powerOn(name: string, boot: PowerOnOptions): Promise<Guest>;
   /** Runs `holdfast WORDS --json` on this side, with the settings of a person; returns its document. */
   ask(words: readonly string[]): Promise<unknown>;
   /** Ends what still runs and removes everything, or all but the files. */
   close(keepFiles: boolean): Promise<void>;
+}
+
+export interface ReferenceFiles {
+  /** Directory that the verifier watches. */
+  readonly directory: string;
+  readonly keyFile: string;
+  readonly keyId: string;
+  readonly publicKey: string;
+  /** Folder of PK, KEK, db and dbx of the machine. */
+  readonly variables: string;
 }
 
 export const KUBE_NODE = 'guest';
@@ -59,8 +75,9 @@ export async function createVmWorld(note: (text: string) => void): Promise<VmWor
     note('making a TPM, and pinning its EK as an operator does before a machine is admitted');
     const tpm = await createGuestTpm(join(directory, 'tpm'));
     const ca = await createDevCa();
+    const references = await createReferenceFiles(directory);
     note('starting the verifier on this machine');
-    const verifier = await startVerifier(directory, ca, tpm);
+    const verifier = await startVerifier(directory, ca, tpm, references);
     processes.push(verifier.process);
     const agentPort = await findFreePort();
     const state = await makeStateDisk(directory, ca, verifier.listenAddress);
@@ -73,6 +90,8 @@ export async function createVmWorld(note: (text: string) => void): Promise<VmWor
       directory,
       kernel,
       feed,
+      references,
+      openImage: async ({ commandLine, signed }) => (await openBootDisk({ kernel, commandLine, signed })).uki,
       powerOn: async (name, { commandLine, signed, network = true }) => {
         const { disk } = await openBootDisk({ kernel, commandLine, signed });
         const disks = { root, state, boot: disk };
@@ -93,14 +112,37 @@ export async function createVmWorld(note: (text: string) => void): Promise<VmWor
   }
 }
 
-async function startVerifier(directory: string, ca: DevCa, tpm: GuestTpm) {
+async function createReferenceFiles(directory: string): Promise<ReferenceFiles> {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const keyFile = join(directory, 'boot-signer.key');
+  await writeFile(keyFile, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
+  const references = join(directory, 'references');
+  await mkdir(references);
+  const variables = join(directory, 'secure-boot');
+  await extractVariables(VARIABLES, variables);
+  const pem = publicKey.export({ type: 'spki', format: 'pem' }).toString();
+  return { directory: references, keyFile, keyId: 'boot-signer', publicKey: pem, variables };
+}
+
+/** The boot must be referenced, and the guest is a machine without a container runtime, as its operator declares. */
+async function startVerifier(directory: string, ca: DevCa, tpm: GuestTpm, references: ReferenceFiles) {
   const trustFile = join(directory, 'trust.json');
   const trust = {
     format: 'holdfast-trust-v1',
     version: 1,
     environment: 'development',
     expires: new Date(Date.now() + 30 * DAY_MS).toISOString(),
-    keys: [],
+    keys: [
+      {
+        id: references.keyId,
+        role: 'boot',
+        environment: 'development',
+        publicKey: references.publicKey,
+        scope: ['*'],
+        validFrom: new Date(Date.now() - DAY_MS).toISOString(),
+        validUntil: new Date(Date.now() + DAY_MS).toISOString(),
+      },
+    ],
     eks: [{ kubeNode: KUBE_NODE, ekName: tpm.ekName }],
     ekRoots: [tpm.ekRoot],
     // This TPM does not carry the certificate of the issuer.
@@ -115,7 +157,12 @@ async function startVerifier(directory: string, ca: DevCa, tpm: GuestTpm) {
   });
   const config = join(directory, 'verifier.json');
   const stateDir = join(directory, 'verifier');
-  const settings = { listen: '127.0.0.1:0', stateDir, tls, trustFile, logLevel: 'info' };
+  const policy = {
+    referencesDir: references.directory,
+    bootReference: 'required',
+    machinesWithoutRuntime: [KUBE_NODE],
+  };
+  const settings = { listen: '127.0.0.1:0', stateDir, tls, trustFile, ...policy, logLevel: 'info' };
   await writeFile(config, JSON.stringify({ serve: { verifier: settings } }), { mode: 0o600 });
   return await startHoldfast(['verifier', '--config', config], join(directory, 'verifier.log'));
 }

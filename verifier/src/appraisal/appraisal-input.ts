@@ -8,6 +8,7 @@ import type {
   KernelClaims,
   TokenClaims,
 } from '@holdfast/evidence';
+import type { ApplicableBoot } from '../boot/appraise-boot-reference.ts';
 import type { BootConclusion } from '../boot/boot-conclusion.ts';
 import type { PackageComparison, UndecidedComparison } from '../conformity/comparison.ts';
 import type { ImaConclusion } from '../ima/ima-conclusion.ts';
@@ -79,6 +80,8 @@ export interface VerifiedEvidence {
   readonly kernel: Resolved<KernelClaims>;
   /** Boot event log against quote; null without a TPM. */
   readonly bootLog: BootConclusion | null;
+  /** Signed boot references for the kube node that count now, newest first. */
+  readonly bootReferences: readonly ApplicableBoot[];
   /** IMA list against quote; null without a TPM. */
   readonly imaLog: ImaConclusion | null;
   readonly containerIndex: Resolved<ContainersClaims>;
@@ -93,6 +96,10 @@ export type Endorsement = 'chain' | 'pinned' | 'withdrawn' | 'expired';
 export interface AppraisalPolicy {
   /** A container whose oldest unscanned change is older is not decided. */
   readonly maxPendingMs: number;
+  /** Whether a kube node without a boot reference is questionable. */
+  readonly isBootReferenceRequired?: boolean;
+  /** Kube nodes that are machines without a container runtime: names, `prefix/*` or `*`. None unless given. */
+  readonly machinesWithoutRuntime?: readonly string[];
   /** Rules for the kernel's settings. */
   readonly kernelBaseline: KernelBaseline;
 }

@@ -1,6 +1,7 @@
 import { appraiseBoot } from '../boot/appraise-boot.ts';
 import { appraiseIma } from '../ima/appraise-ima.ts';
 import { appraiseKernel } from '../kernel/appraise-kernel.ts';
+import { isInScope } from '../trust/scope.ts';
 import type { AppraisalPolicy, Endorsement, Resolved, VerifiedEvidence } from './appraisal-input.ts';
 import { createFinding, type Finding } from './finding.ts';
 import type { FindingCode } from './finding-code.ts';
@@ -25,7 +26,7 @@ export function appraiseKubeNode(
   return [
     ...appraiseIdentity(evidence, endorsement),
     ...withClaims(evidence.host, 'host', (host) => checkLabel(host.kubeNode, evidence.kubeNode)),
-    ...withClaims(evidence.boot, 'boot', (boot) => appraiseBoot(boot, evidence.bootLog, evidence.kernel)),
+    ...withClaims(evidence.boot, 'boot', (boot) => appraiseBoot(boot, evidence, policy)),
     ...withClaims(evidence.ima, 'ima', (ima) => appraiseIma(ima, evidence.quotes, evidence.imaLog)),
     ...withClaims(evidence.kernel, 'kernel', (kernel) => appraiseKernel(kernel, policy.kernelBaseline)),
     ...appraiseContainerList(evidence, policy),
@@ -62,9 +63,19 @@ function checkLabel(actual: string, expected: string): Finding[] {
   return actual === expected ? [] : [createFinding('CLAIMS_IDENTITY', { expected, actual })];
 }
 
+/** Only the agent's plain word that there is no runtime can be expected: one that does not answer may hide containers. */
+function nameRuntimeLimit(
+  limit: string,
+  kubeNode: string,
+  { machinesWithoutRuntime = [] }: AppraisalPolicy,
+): FindingCode {
+  const isExpected = limit === 'runtime:none' && isInScope(kubeNode, machinesWithoutRuntime);
+  return isExpected ? 'RUNTIME_NOT_EXPECTED' : 'RUNTIME_UNAVAILABLE';
+}
+
 function appraiseContainerList(evidence: VerifiedEvidence, policy: AppraisalPolicy): Finding[] {
   const index = withClaims(evidence.containerIndex, 'containers', ({ limits }) =>
-    limits.map((limit) => createFinding('RUNTIME_UNAVAILABLE', { actual: limit })),
+    limits.map((limit) => createFinding(nameRuntimeLimit(limit, evidence.kubeNode, policy), { actual: limit })),
   );
   const unseen = evidence.claims.holdfast.pending
     .filter(([id, ms]) => ms > policy.maxPendingMs && !evidence.containers.has(id))

@@ -100,6 +100,7 @@ export const NO_LOG: BootConclusion = {
   mismatched: [],
   unexplained: [],
   values: null,
+  phases: null,
 };
 
 const RECEIVED_MS = Date.parse('2026-01-01T00:00:00Z');
@@ -134,6 +135,7 @@ export function createEvidence(
     ima: ok({ type: 'ima', active: false, template: null, policy: null, agent: null }),
     kernel: ok(QUIET_KERNEL),
     bootLog: NO_LOG,
+    bootReferences: [],
     imaLog: { outcome: 'matched', entries: 0, violations: 0, aggregate: null, isRestarted: false },
     containerIndex: ok({ type: 'containers', limits: [], containers: {} }),
     containers: new Map(Object.entries(containers)),

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import type { BootClaims, BootFacts } from '@holdfast/evidence';
+import type { VerifiedEvidence } from '../appraisal/appraisal-input.ts';
 import { NO_LOG, ok, QUIET_KERNEL } from '../appraisal/evidence.test-support.ts';
 import { appraiseBoot } from './appraise-boot.ts';
 import { type BootConclusion, isBootProven } from './boot-conclusion.ts';
@@ -20,8 +21,8 @@ const conclude = (changes: Partial<BootFacts> = {}, more: Partial<BootConclusion
   facts: ok({ ...facts, ...changes }),
   ...more,
 });
-const run = (conclusion: BootConclusion | null, boot = claims, by: Parameters<typeof appraiseBoot>[2] = kernel) =>
-  appraiseBoot(boot, conclusion, by).map(({ code }) => code);
+const run = (bootLog: BootConclusion | null, boot = claims, by: VerifiedEvidence['kernel'] = kernel) =>
+  appraiseBoot(boot, { bootLog, kernel: by, bootReferences: [] }).map(({ code }) => code);
 const TOLD = ['BOOT_LOG_QUIRK', 'BOOT_NOT_REFERENCED'];
 
 suite('the appraisal of a boot', () => {

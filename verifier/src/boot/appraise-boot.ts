@@ -5,8 +5,9 @@ import {
   type KernelClaims,
   matchCommandLine,
 } from '@holdfast/evidence';
-import type { Resolved } from '../appraisal/appraisal-input.ts';
+import type { AppraisalPolicy, Resolved, VerifiedEvidence } from '../appraisal/appraisal-input.ts';
 import { createFinding, type Finding } from '../appraisal/finding.ts';
+import { appraiseBootReferences } from './appraise-boot-reference.ts';
 import type { BootConclusion } from './boot-conclusion.ts';
 
 /** What firmware and careless boot loaders do too; all else is an event that was renamed or filled anew. */
@@ -21,14 +22,15 @@ const DEBUG_MODE = 'UEFI Debug Mode';
 
 /**
  * Appraises how a kube node booted, in this order: that the log gives the quoted PCRs and leaves none unexplained; that
- * no event of it was forged; Secure Boot; the measured kernel command line against the one that the kernel tells. Facts
- * of a log that does not hold are not looked at.
+ * no event of it was forged; Secure Boot; the measured kernel command line against the one that the kernel tells; signed
+ * boot references. Facts of a log that does not hold are not looked at.
  */
 export function appraiseBoot(
   boot: BootClaims,
-  conclusion: BootConclusion | null,
-  kernel: Resolved<KernelClaims>,
+  evidence: Pick<VerifiedEvidence, 'bootLog' | 'kernel' | 'bootReferences'>,
+  policy: Pick<AppraisalPolicy, 'isBootReferenceRequired'> = {},
 ): Finding[] {
+  const { bootLog: conclusion } = evidence;
   if (conclusion === null) {
     return [createFinding('BOOT_LOG_MISSING', {}, 'Without a TPM nothing proves how the kube node booted.')];
   }
@@ -43,7 +45,15 @@ export function appraiseBoot(
   }
   if (!conclusion.hasBank) return [createFinding('BOOT_LOG_UNSUPPORTED'), ...judgeWord(boot)];
   const replay = appraiseReplay(conclusion);
-  return replay.length > 0 ? replay : appraiseFacts(boot, facts.value, kernel);
+  if (replay.length > 0) return replay;
+  const { kernel, bootReferences: applicable } = evidence;
+  const told = kernel.state === 'ok' ? kernel.value.cmdline.replace(/\n$/, '') : null;
+  const references = { applicable, isRequired: policy.isBootReferenceRequired === true };
+  return [
+    ...appraiseFacts(boot, facts.value, kernel),
+    ...appraisePhases(conclusion),
+    ...appraiseBootReferences(facts.value, references, told),
+  ];
 }
 
 /** Stated values that are not the quoted ones are a lie even where there is no log. */
@@ -76,8 +86,14 @@ function appraiseFacts(boot: BootClaims, facts: BootFacts, kernel: Resolved<Kern
     ...facts.quirks.map(({ code, pcr }) =>
       createFinding('BOOT_LOG_QUIRK', { actual: pcr === null ? code : `${code} in PCR ${pcr}` }),
     ),
-    createFinding('BOOT_NOT_REFERENCED'),
   ];
+}
+
+/** What was measured after the boot, and is no part of it. */
+function appraisePhases({ phases }: BootConclusion): Finding[] {
+  if (phases === null) return [];
+  const actual = phases.texts.join(', ');
+  return [createFinding(phases.isLogged ? 'BOOT_PHASES_LOGGED' : 'BOOT_PHASES_ASSUMED', { actual })];
 }
 
 function translate({ code, pcr, index, message }: BootFinding): Finding {

@@ -9,6 +9,8 @@ export interface FieldReader {
   object(name: string): FieldReader;
   /** An array of at most 1,024 objects. */
   list(name: string): FieldReader[];
+  /** An array of at most `max` texts. */
+  texts(name: string, max: number): string[];
   /** `read()` where the field is there and not null, else `fallback`. */
   optional<T, F>(name: string, read: () => T, fallback: F): T | F;
   /** Refuses every field that nobody asked for. */
@@ -41,6 +43,7 @@ export function readFields(document: unknown, where: string, fail: Fail): FieldR
       if (!Array.isArray(value) || value.length > 1024) return refuse(name, 'an array of at most 1024 objects');
       return value.map((item: unknown, index) => readFields(item, `"${name}"[${index}] of ${where}`, fail));
     },
+    texts: (name, max) => toTexts(get(name), max) ?? refuse(name, `an array of at most ${max} non-empty strings`),
     optional: (name, read, fallback) => ((get(name) ?? null) === null ? fallback : read()),
     end: () => {
       const unknown = Object.keys(record).find((name) => !asked.has(name));
@@ -57,6 +60,12 @@ function toRecord(value: unknown): Record<string, unknown> | undefined {
 function toText(value: unknown, maxLength: number): string | undefined {
   if (typeof value !== 'string' || value === '' || value.length > maxLength || value.includes('\0')) return undefined;
   return value;
+}
+
+function toTexts(value: unknown, max: number): string[] | undefined {
+  if (!Array.isArray(value) || value.length > max) return undefined;
+  const texts = value.flatMap((item: unknown) => toText(item, 4096) ?? []);
+  return texts.length === value.length ? texts : undefined;
 }
 
 function toAddress(value: unknown): string | undefined {

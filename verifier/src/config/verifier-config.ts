@@ -1,6 +1,7 @@
 import { createKernelBaseline, type KernelBaseline } from '../kernel/kernel-baseline.ts';
 import type { KernelRuleSeverity } from '../kernel/kernel-rule.ts';
 import { KERNEL_RULES } from '../kernel/kernel-rules.ts';
+import { isScopePattern } from '../trust/scope.ts';
 import { VerifierError } from '../verifier-error.ts';
 import { type FieldReader, readFields } from './field-reader.ts';
 
@@ -35,6 +36,10 @@ export interface VerifierConfig {
   readonly resultTtlMs: number;
   /** A container whose oldest unscanned change is older is not decided. */
   readonly maxPendingMs: number;
+  /** Whether a kube node without a signed boot reference is questionable. */
+  readonly bootReference: 'optional' | 'required';
+  /** Kube nodes that are machines without a container runtime: names, `prefix/*` or `*`. */
+  readonly machinesWithoutRuntime: readonly string[];
   /** Rules for the kernel's settings, each with its severity here. */
   readonly kernelBaseline: KernelBaseline;
   /** Largest gRPC message, bytes; as grpc.max_receive_message_length of gRPC core. */
@@ -69,6 +74,12 @@ export function parseVerifierConfig(document: unknown): VerifierConfig {
     staleAfterMs: fields.optional('staleAfterMs', () => fields.integer('staleAfterMs', 1_000, 86_400_000), 180_000),
     resultTtlMs: fields.optional('resultTtlMs', () => fields.integer('resultTtlMs', 30_000, 86_400_000), 300_000),
     maxPendingMs: fields.optional('maxPendingMs', () => fields.integer('maxPendingMs', 100, 3_600_000), 5_000),
+    bootReference: fields.optional(
+      'bootReference',
+      () => fields.oneOf('bootReference', ['optional', 'required']),
+      'optional',
+    ),
+    machinesWithoutRuntime: fields.optional('machinesWithoutRuntime', () => parseMachines(fields), []),
     kernelBaseline: parseKernelBaseline(
       fields.optional('kernelBaseline', () => fields.oneOf('kernelBaseline', ['on', 'off']), 'on'),
       fields.optional('kernelRules', () => fields.object('kernelRules'), undefined),
@@ -100,6 +111,13 @@ function parseKernelBaseline(whether: 'on' | 'off', fields: FieldReader | undefi
   }
   fields?.end();
   return whether === 'on' ? createKernelBaseline(overrides) : [];
+}
+
+function parseMachines(fields: FieldReader): string[] {
+  const machines = fields.texts('machinesWithoutRuntime', 1024);
+  const wrong = machines.find((machine) => !isScopePattern(machine));
+  if (wrong !== undefined) fail('"machinesWithoutRuntime" takes names of kube nodes, prefix/* or *');
+  return machines;
 }
 
 function parseTls(fields: FieldReader): VerifierTlsConfig {

@@ -13,11 +13,12 @@ import {
 import { parseSnapshotFile, type Result, type Snapshot } from '@holdfast/proto';
 import type { AppraisalPolicy, Endorsement, VerifiedEvidence } from '../appraisal/appraisal-input.ts';
 import { appraise } from '../appraisal/appraise.ts';
+import type { ApplicableBoot } from '../boot/appraise-boot-reference.ts';
 import { type CertifiedPeriod, verifyKeyCertificates } from '../certificates/verify-key-certificates.ts';
 import { judgeEndorsement } from '../enrolment/endorsement.ts';
 import { createKernelBaseline } from '../kernel/kernel-baseline.ts';
 import type { SbomReference } from '../reference-book/reference-book.ts';
-import { findSubject, verifyReference } from '../references/verify-reference.ts';
+import { appliesToKubeNode, findSubject, verifyReference } from '../references/verify-reference.ts';
 import { buildResult } from '../results/build-result.ts';
 import { concludeLogs } from '../session/conclude-logs.ts';
 import { parseRound } from '../session/parse-round.ts';
@@ -87,7 +88,7 @@ export async function verifySnapshot(bytes: Uint8Array, inputs: SnapshotInputs):
   checkNonce(token.claims, snapshot.nonce);
   const nonces = listNonces(token.claims);
   if (inputs.nonce !== undefined) checkNonce(token.claims, inputs.nonce);
-  const references = readReferences(inputs);
+  const references = readReferences(inputs, snapshot.kubeNode);
   const resolved = createEvidenceResolver((manifest) => findSboms(references.accepted, manifest)).resolve(
     token.claims,
     {
@@ -104,6 +105,8 @@ export async function verifySnapshot(bytes: Uint8Array, inputs: SnapshotInputs):
     bootLog: resolved.bootLog,
     segments: round.imaSegments,
     ask: async () => await Promise.resolve(undefined),
+    userspaceLog: round.userspaceLog,
+    askUserspaceLog: async () => await Promise.resolve(undefined),
     session: undefined,
   });
   const verified: VerifiedEvidence = {
@@ -113,6 +116,7 @@ export async function verifySnapshot(bytes: Uint8Array, inputs: SnapshotInputs):
     quotes: readQuotes(token),
     receivedAtMs: inputs.now,
     chainFindings: [],
+    bootReferences: references.boots,
     bootLog: logs?.boot ?? null,
     imaLog: logs?.ima ?? null,
     ...resolved.sets,
@@ -186,20 +190,25 @@ interface Reference {
   readonly verified: ReturnType<typeof verifyReference>;
 }
 
-function readReferences({ references, trust, now }: SnapshotInputs) {
+function readReferences({ references, trust, now }: SnapshotInputs, kubeNode: string) {
   const accepted: Reference[] = [];
+  const boots: ApplicableBoot[] = [];
   const refused: { name: string; reason: string }[] = [];
   for (const { name, bytes } of references) {
     try {
       const verified = verifyReference(bytes, trust, { environment: trust.environment, now });
+      const { digest, keyId } = verified;
+      if (verified.kind === 'boot' && appliesToKubeNode(verified, kubeNode)) {
+        boots.push({ digest, keyId, reference: verified.boot });
+      }
       if (verified.kind !== 'sbom') continue;
-      accepted.push({ verified, reference: { digest: verified.digest, keyId: verified.keyId, sbom: verified.sbom } });
+      accepted.push({ verified, reference: { digest, keyId, sbom: verified.sbom } });
     } catch (error) {
       if (!(error instanceof VerifierError)) throw error;
       refused.push({ name, reason: error.message });
     }
   }
-  return { accepted, refused };
+  return { accepted, boots, refused };
 }
 
 function findSboms(references: readonly Reference[], manifest: string): SbomReference[] {

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
+import { BOOT_PREDICATE_TYPE } from '@holdfast/evidence';
+import type { ApplicableBoot } from '../boot/appraise-boot-reference.ts';
 import type { VerifiedReference } from '../references/reference.ts';
-import { findSubject, verifyReference } from '../references/verify-reference.ts';
+import { appliesToKubeNode, findSubject, verifyReference } from '../references/verify-reference.ts';
 import type { SbomDocument } from '../sbom/sbom.ts';
 import type { ReferenceStore, StoredReference } from '../store/reference-store.ts';
 import { selectKey } from '../trust/select-key.ts';
@@ -22,6 +24,8 @@ export interface ReferenceBook {
   put(envelope: Uint8Array): { reference: StoredReference; isNew: boolean };
   /** Revokes for good. Throws `VerifierError` ERR_VERIFIER_REFERENCE where there is none. */
   revoke(digest: string, reason: string): StoredReference;
+  /** Boot references for a kube node of this name whose key counts at this moment, newest first. */
+  findBoots(kubeNode: string): ApplicableBoot[];
   /** SBOMs about a manifest whose key counts at this moment, newest first. */
   findSboms(manifest: string): SbomReference[];
 }
@@ -33,14 +37,18 @@ export interface ReferenceBookDeps {
   readonly now: () => number;
   /** Hears which images' references changed, `sha256:…` each. */
   readonly onChange: (subjects: readonly string[]) => void;
+  /** Hears that a boot reference came or was revoked: it may apply to any kube node. */
+  readonly onBootChange: () => void;
 }
 
 /** Statements about one image that are looked at. */
 const MAX_PER_SUBJECT = 16;
+/** Boot references that are looked at, the newest. */
+const MAX_BOOTS = 512;
 /** Images whose statements are kept in memory. */
 const MAX_SUBJECTS = 10_000;
 const CACHE_BYTES = 64 * 1024 * 1024;
-const ROLES: Record<VerifiedReference['kind'], TrustRole> = { sbom: 'sbom', provenance: 'provenance' };
+const ROLES: Record<VerifiedReference['kind'], TrustRole> = { sbom: 'sbom', provenance: 'provenance', boot: 'boot' };
 
 /**
  * Creates the book over a store. A statement is verified when it comes in; what counts is decided at every look-up by
@@ -67,24 +75,32 @@ export function createReferenceBook(deps: ReferenceBookDeps): ReferenceBook {
     bySubject.set(manifest, found);
     return found;
   };
-  const change = (subjects: readonly string[]): void => {
+  let boots: StoredReference[] | undefined;
+  const change = (subjects: readonly string[], predicateType: string): void => {
     for (const subject of subjects) bySubject.delete(subject);
-    deps.onChange(subjects);
+    if (predicateType === BOOT_PREDICATE_TYPE) {
+      boots = undefined;
+      deps.onBootChange();
+    } else deps.onChange(subjects);
   };
   return {
     put: (envelope) => {
       const reference = toStored(verify(envelope), envelope, now());
       const subjects = listSubjects(reference.verified);
       const isNew = store.addReference(reference.stored, subjects);
-      if (isNew) change(subjects);
+      if (isNew) change(subjects, reference.stored.predicateType);
       return { reference: store.findReference(reference.stored.digest) ?? reference.stored, isNew };
     },
     revoke: (digest, reason) => {
       store.revokeReference(digest, reason, now());
       const revoked = store.findReference(digest);
       if (revoked === undefined) throw new VerifierError('ERR_VERIFIER_REFERENCE', `there is no reference ${digest}`);
-      change(store.listSubjects(digest));
+      change(store.listSubjects(digest), revoked.predicateType);
       return revoked;
+    },
+    findBoots: (kubeNode) => {
+      boots ??= store.findByPredicateType(BOOT_PREDICATE_TYPE, MAX_BOOTS);
+      return listBoots(boots, load, (reference) => bootCounts(reference, kubeNode, trust(), now()));
     },
     findSboms: (manifest) =>
       find(manifest)
@@ -95,6 +111,29 @@ export function createReferenceBook(deps: ReferenceBookDeps): ReferenceBook {
           return [{ digest: stored.digest, keyId: reference.keyId, sbom: reference.sbom }];
         }),
   };
+}
+
+/** Those that are not revoked and count, newest first. */
+function listBoots(
+  stored: readonly StoredReference[],
+  load: (stored: StoredReference) => VerifiedReference | null,
+  isUsable: (reference: VerifiedReference) => boolean,
+): ApplicableBoot[] {
+  const standing = stored.filter(({ revokedAtMs }) => revokedAtMs === null);
+  return standing.flatMap((each) => {
+    const reference = load(each);
+    if (reference?.kind !== 'boot' || !isUsable(reference)) return [];
+    return [{ digest: each.digest, keyId: reference.keyId, reference: reference.boot }];
+  });
+}
+
+/** Whether the statement names this kube node and its key still counts for all that it names. */
+function bootCounts(reference: VerifiedReference, kubeNode: string, trust: Trust, now: number): boolean {
+  if (!appliesToKubeNode(reference, kubeNode)) return false;
+  const use = { role: ROLES.boot, environment: trust.environment, now };
+  return reference.subjects.every(
+    ({ name }) => typeof selectKey(trust, reference.keyId, { ...use, subjectName: name }) !== 'string',
+  );
 }
 
 /** Whether the key still counts for the statement's name of this image. */

@@ -1,3 +1,4 @@
+import type { BootReference } from '@holdfast/evidence';
 import type { SbomDocument } from '../sbom/sbom.ts';
 import type { KeyRefusal, TrustEnvironment } from '../trust/trust.ts';
 
@@ -11,7 +12,10 @@ export type ReferenceReason =
   | 'PREDICATE_TYPE'
   | 'SBOM_INSUFFICIENT';
 
-/** A subject as signed: matched by digest alone; `name` is what a key's scope is matched against. */
+/**
+ * A subject as signed: matched by digest alone; `name` is what a key's scope is matched against. That of a boot reference
+ * names kube nodes, and is matched by name instead.
+ */
 export interface ReferenceSubject {
   readonly name: string;
   /** Algorithm to lower-case hex. */
@@ -55,7 +59,8 @@ interface ReferenceBase {
  */
 export type VerifiedReference =
   | (ReferenceBase & { readonly kind: 'sbom'; readonly sbom: SbomDocument })
-  | (ReferenceBase & { readonly kind: 'provenance'; readonly provenance: ProvenanceFacts });
+  | (ReferenceBase & { readonly kind: 'provenance'; readonly provenance: ProvenanceFacts })
+  | (ReferenceBase & { readonly kind: 'boot'; readonly boot: BootReference });
 
 /** Under what circumstances a reference is judged. */
 export interface ReferenceContext {

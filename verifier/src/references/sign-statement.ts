@@ -6,13 +6,17 @@ import { encodePreAuth, STATEMENT_PAYLOAD_TYPE } from './envelope.ts';
 import type { ReferenceSubject } from './reference.ts';
 import { STATEMENT_TYPE_V1 } from './statement.ts';
 
-/** What to sign, and with which key. */
-export interface SignStatementOptions {
+/** What a statement says of what. */
+export interface StatementContent {
   /** At least one; the names are what the key's scope is matched against. */
   readonly subjects: readonly ReferenceSubject[];
   readonly predicateType: string;
   /** Becomes JSON as `JSON.stringify` writes it. */
-  readonly predicate: Readonly<Record<string, unknown>>;
+  readonly predicate: object;
+}
+
+/** What to sign, and with which key. */
+export interface SignStatementOptions extends StatementContent {
   /** Private key: P-256, P-384, Ed25519 or RSA. */
   readonly key: KeyObject;
   /** The id under which the trust file has the key. */
@@ -34,13 +38,16 @@ export function signStatement(options: SignStatementOptions): string {
   if (options.subjects.some((subject) => Object.keys(subject.digest).length === 0)) {
     throw new TypeError('a subject needs a digest');
   }
-  const { subjects, predicateType, predicate } = options;
-  const statement = { _type: STATEMENT_TYPE_V1, subject: subjects, predicateType, predicate };
-  const payload = Buffer.from(JSON.stringify(statement));
+  const payload = Buffer.from(JSON.stringify(createStatement(options)));
   const signature = signBytes(encodePreAuth(STATEMENT_PAYLOAD_TYPE, payload), options.key, algorithm, 'der');
   return JSON.stringify({
     payloadType: STATEMENT_PAYLOAD_TYPE,
     payload: payload.toString('base64'),
     signatures: [{ keyid: options.keyId, sig: signature.toString('base64') }],
   });
+}
+
+/** The in-toto Statement v1 that `signStatement` signs, for those who sign it by other means. */
+export function createStatement({ subjects, predicateType, predicate }: StatementContent) {
+  return { _type: STATEMENT_TYPE_V1, subject: subjects, predicateType, predicate };
 }

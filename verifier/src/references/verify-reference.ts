@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
+import { parseBootReference } from '@holdfast/evidence';
 import { readSbom } from '../sbom/parse-sbom.ts';
+import { isInScope } from '../trust/scope.ts';
 import { refuseKey } from '../trust/select-key.ts';
 import { isSignedBy } from '../trust/signature.ts';
 import type { Trust, TrustKey, TrustRole } from '../trust/trust.ts';
@@ -7,7 +9,7 @@ import { VerifierError } from '../verifier-error.ts';
 import { encodePreAuth, parseEnvelope, STATEMENT_PAYLOAD_TYPE, type UnverifiedEnvelope } from './envelope.ts';
 import { readProvenanceV1, readProvenanceV02 } from './provenance.ts';
 import type { ReferenceContext, ReferenceReason, ReferenceSubject, VerifiedReference } from './reference.ts';
-import { ReferenceRefused } from './reference-refused.ts';
+import { ReferenceRefused, refuseMalformed } from './reference-refused.ts';
 import { classifyPredicate, type PredicateKind, parseStatement, type Statement } from './statement.ts';
 
 const MESSAGES: Partial<Record<ReferenceReason, string>> = {
@@ -24,11 +26,19 @@ const MESSAGES: Partial<Record<ReferenceReason, string>> = {
 
 /** Each trial hashes the whole payload. */
 const MAX_TRIALS = 64;
+const REFERENCE_ROLES: readonly TrustRole[] = ['sbom', 'provenance', 'boot'];
+const ROLE_OF: Record<PredicateKind, TrustRole> = {
+  cyclonedx: 'sbom',
+  spdx: 'sbom',
+  'provenance-v1': 'provenance',
+  'provenance-v0.2': 'provenance',
+  boot: 'boot',
+};
 
 const refuse = (reason: ReferenceReason) => new ReferenceRefused(reason, MESSAGES[reason] ?? reason);
 
 /**
- * Verifies a signed SBOM or provenance.
+ * Verifies a signed SBOM, provenance or boot reference.
  *
  * Checks in this order: expiry of the trust file; form of the envelope, payload type and base64; for each signature a
  * key of the trust file, the signature over the exact payload bytes with the algorithm of that key; only then the
@@ -69,6 +79,14 @@ export function findSubject(reference: VerifiedReference, digest: string): Refer
   );
 }
 
+/** Whether the statement's subjects name a kube node: exactly, by `prefix/*` or by `*`. */
+export function appliesToKubeNode({ subjects }: VerifiedReference, kubeNode: string): boolean {
+  return isInScope(
+    kubeNode,
+    subjects.map(({ name }) => name),
+  );
+}
+
 /** Keys of the trust file by which a signature verifies, in the order of the signatures. */
 function findSigners(envelope: UnverifiedEnvelope, trust: Trust): TrustKey[] {
   const preAuth = encodePreAuth(STATEMENT_PAYLOAD_TYPE, envelope.payload);
@@ -85,7 +103,7 @@ function findSigners(envelope: UnverifiedEnvelope, trust: Trust): TrustKey[] {
 /** A hint is an id of the trust file or the SHA-256 of the key, in hex or in base64; without one, any key may fit. */
 function findCandidates(trust: Trust, hint: string | undefined): TrustKey[] {
   const signing = trust.keys.filter((key) => key.certificate === undefined);
-  if (hint === undefined) return signing.filter((key) => key.role === 'sbom' || key.role === 'provenance');
+  if (hint === undefined) return signing.filter((key) => REFERENCE_ROLES.includes(key.role));
   return signing.filter((key) => {
     return key.id === hint || key.spkiSha256 === hint || Buffer.from(key.spkiSha256, 'hex').toString('base64') === hint;
   });
@@ -98,11 +116,10 @@ function chooseSigner(
   kind: PredicateKind,
   context: ReferenceContext,
 ): TrustKey {
-  const role: TrustRole = kind === 'cyclonedx' || kind === 'spdx' ? 'sbom' : 'provenance';
   let first: ReferenceReason | undefined;
   for (const key of signers) {
     const refusals = statement.subjects.map(({ name }) =>
-      refuseKey(trust, key, { ...context, role, subjectName: name }),
+      refuseKey(trust, key, { ...context, role: ROLE_OF[kind], subjectName: name }),
     );
     const refusal = refusals.find((reason) => reason !== undefined);
     if (refusal === undefined) return key;
@@ -113,7 +130,8 @@ function chooseSigner(
 
 type PredicateFacts =
   | Pick<Extract<VerifiedReference, { kind: 'sbom' }>, 'kind' | 'sbom'>
-  | Pick<Extract<VerifiedReference, { kind: 'provenance' }>, 'kind' | 'provenance'>;
+  | Pick<Extract<VerifiedReference, { kind: 'provenance' }>, 'kind' | 'provenance'>
+  | Pick<Extract<VerifiedReference, { kind: 'boot' }>, 'kind' | 'boot'>;
 
 function readPredicate(kind: PredicateKind, predicate: unknown): PredicateFacts {
   switch (kind) {
@@ -121,6 +139,8 @@ function readPredicate(kind: PredicateKind, predicate: unknown): PredicateFacts 
       return { kind: 'provenance', provenance: readProvenanceV1(predicate) };
     case 'provenance-v0.2':
       return { kind: 'provenance', provenance: readProvenanceV02(predicate) };
+    case 'boot':
+      return { kind: 'boot', boot: refuseMalformed(() => parseBootReference(predicate)) };
     default:
       return { kind: 'sbom', sbom: readSbomPredicate(kind, predicate) };
   }

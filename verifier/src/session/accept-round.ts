@@ -117,7 +117,7 @@ async function collectContent(
 
 async function collectLogs(
   { keys, bootSession }: NodeState,
-  { imaSegments }: UnverifiedRound,
+  { imaSegments, userspaceLog }: UnverifiedRound,
   { token }: VerifiedRound,
   { bootLog }: ResolvedEvidence,
   ask: Ask,
@@ -127,6 +127,8 @@ async function collectLogs(
     bootLog,
     segments: imaSegments,
     ask: async (offset) => await ask.imaSegment(token.evidenceId, offset),
+    userspaceLog,
+    askUserspaceLog: async () => await ask.userspaceLog(token.evidenceId),
     session: bootSession,
   });
 }
@@ -153,8 +155,13 @@ function saveSession({ node, bootSession: a }: NodeState, logs: ConcludedLogs | 
   const b = logs?.session;
   if (b === undefined) return;
   const isSamePlace = a?.akName === b.akName && a.resetCount === b.resetCount && a.restartCount === b.restartCount;
-  const isSame = isSamePlace && a.outcome === b.outcome && a.ima.replay.entries === b.ima.replay.entries;
+  const isSameList = a?.outcome === b.outcome && a.ima.replay.entries === b.ima.replay.entries;
+  const isSame = isSamePlace && isSameList && isSameLog(a?.userspaceLog ?? null, b.userspaceLog);
   if (!isSame) deps.bootSessions.saveSession(node.ueid, b);
+}
+
+function isSameLog(a: Buffer | null, b: Buffer | null): boolean {
+  return a === null || b === null ? a === b : a.equals(b);
 }
 
 /** Moves the head and runs `write` in one transaction; false, and nothing written, when the head was moved meanwhile. */

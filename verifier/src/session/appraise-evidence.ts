@@ -21,7 +21,7 @@ export interface EvidenceParts {
 export async function appraiseEvidence(
   state: NodeState,
   parts: EvidenceParts,
-  deps: Pick<RoundDeps, 'publisher' | 'policy' | 'endorse'>,
+  deps: Pick<RoundDeps, 'publisher' | 'policy' | 'endorse' | 'findBoots'>,
 ): Promise<Publication | undefined> {
   const { token, quotes, resolved, logs, receivedAtMs, chainFindings } = parts;
   const { evidenceId, claims } = token;
@@ -32,6 +32,7 @@ export async function appraiseEvidence(
     quotes,
     receivedAtMs,
     chainFindings,
+    bootReferences: deps.findBoots(state.node.label),
     ...logs,
     ...resolved.sets,
   };

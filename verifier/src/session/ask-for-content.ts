@@ -18,6 +18,8 @@ export interface Ask {
   content(evidenceId: string, missing: readonly MissingContent[]): Promise<readonly Pick<Blob, 'content'>[]>;
   /** Entries of the IMA list from this index on. */
   imaSegment(evidenceId: string, offset: number): Promise<ImaSegment | undefined>;
+  /** What the operating system measured after the boot. */
+  userspaceLog(evidenceId: string): Promise<Buffer | undefined>;
 }
 
 type Port = MessagePort<AttesterMessage, VerifierMessage>;
@@ -43,6 +45,10 @@ export function createAsk(port: Port, maxMessageBytes: number): Ask {
     imaSegment: async (evidenceId, offset) => {
       const logs = [{ kind: LogKind.IMA, offset: BigInt(offset) }];
       return splitLogs((await askOnce(port, evidenceId, { digests: [], logs })).logs).imaSegments[0];
+    },
+    userspaceLog: async (evidenceId) => {
+      const logs = [{ kind: LogKind.USERSPACE, offset: 0n }];
+      return splitLogs((await askOnce(port, evidenceId, { digests: [], logs })).logs).userspaceLog;
     },
   };
 }

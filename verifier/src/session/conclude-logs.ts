@@ -1,6 +1,12 @@
-import type { VerifiedToken } from '@holdfast/evidence';
+import {
+  EvidenceError,
+  parseUserspaceLog,
+  type UserspaceRecord,
+  type VerifiedToken,
+  type VerifiedTokenQuote,
+} from '@holdfast/evidence';
 import type { Resolved } from '../appraisal/appraisal-input.ts';
-import { type BootConclusion, concludeBoot } from '../boot/boot-conclusion.ts';
+import { type BootConclusion, concludeBoot, isExplained } from '../boot/boot-conclusion.ts';
 import type { BootLog } from '../boot/boot-log.ts';
 import { type ImaConclusion, type ImaInputs, type ImaReplay, replayToQuote } from '../ima/ima-conclusion.ts';
 import { type ImaProgress, type ImaSegment, startIma } from '../ima/ima-progress.ts';
@@ -21,6 +27,9 @@ export interface LogInputs {
   readonly bootLog: Resolved<BootLog> | null;
   readonly segments: readonly ImaSegment[];
   readonly ask: ImaInputs['ask'];
+  /** What the operating system measured after the boot, where it travelled. */
+  readonly userspaceLog: Buffer | undefined;
+  readonly askUserspaceLog: () => Promise<Buffer | undefined>;
   /** What an earlier round left; undefined where there was none. */
   readonly session: BootSession | undefined;
 }
@@ -34,8 +43,9 @@ export async function concludeLogs(token: VerifiedToken, inputs: LogInputs): Pro
   if (token.quotes === null) return undefined;
   const [bootQuote, imaQuote] = token.quotes;
   const { resetCount, restartCount } = bootQuote.quote.clockInfo;
-  const boot = concludeBoot(inputs.bootLog, bootQuote);
   const { akName, session } = inputs;
+  const isSame = session?.akName === akName && session.resetCount === resetCount;
+  const { boot, userspaceLog } = await concludeBootLogs(inputs, bootQuote, isSame ? session.userspaceLog : null);
   const replayFrom = async (start: ImaProgress): Promise<ImaReplay> =>
     await replayToQuote(start, {
       quote: imaQuote,
@@ -43,7 +53,6 @@ export async function concludeLogs(token: VerifiedToken, inputs: LogInputs): Pro
       given: inputs.segments,
       ask: inputs.ask,
     });
-  const isSame = session?.akName === akName && session.resetCount === resetCount;
   let replay = await replayFrom(isSame ? session.ima : startIma());
   let isRestarted = false;
   if (isSame && session.restartCount !== restartCount && replay.outcome !== 'matched') {
@@ -56,7 +65,35 @@ export async function concludeLogs(token: VerifiedToken, inputs: LogInputs): Pro
   const ima = { outcome, entries: progress.replay.entries, violations, aggregate, isRestarted };
   // Until the list holds again, a restart may still be found.
   const restarts = outcome === 'matched' || !isSame ? restartCount : session.restartCount;
-  return { boot, ima, session: { akName, resetCount, restartCount: restarts, ima: progress, outcome } };
+  return { boot, ima, session: { akName, resetCount, restartCount: restarts, ima: progress, outcome, userspaceLog } };
+}
+
+/**
+ * Compares the boot event log with its quote, and where it takes more to give it, the operating system's log: as it came,
+ * as it was in an earlier round, at last as it is asked for; once for a machine that has none.
+ */
+async function concludeBootLogs(
+  { bootLog, userspaceLog: given, askUserspaceLog }: LogInputs,
+  quote: VerifiedTokenQuote,
+  known: Buffer | null,
+): Promise<{ boot: BootConclusion; userspaceLog: Buffer | null }> {
+  const log = given ?? known;
+  const boot = concludeBoot(bootLog, quote, readUserspaceRecords(log));
+  if (!boot.hasBank || (isExplained(boot) && (boot.phases?.isLogged !== false || log !== null))) {
+    return { boot, userspaceLog: log };
+  }
+  const asked = (await askUserspaceLog()) ?? Buffer.alloc(0);
+  return { boot: concludeBoot(bootLog, quote, readUserspaceRecords(asked)), userspaceLog: asked };
+}
+
+/** A log that cannot be read explains nothing, and the quote stays unexplained. */
+export function readUserspaceRecords(log: Buffer | null): UserspaceRecord[] {
+  try {
+    return log === null ? [] : parseUserspaceLog(log);
+  } catch (error) {
+    if (error instanceof EvidenceError) return [];
+    throw error;
+  }
 }
 
 /** What the stored session says of the evidence that made it. */

@@ -18,6 +18,8 @@ export interface UnverifiedRound {
   readonly contents: Map<string, Buffer>;
   /** Parts of the IMA list that travelled with it. */
   readonly imaSegments: readonly ImaSegment[];
+  /** What the operating system measured after the boot; undefined where it did not travel. */
+  readonly userspaceLog: Buffer | undefined;
 }
 
 /** More pieces than any round needs. */
@@ -31,15 +33,16 @@ const MAX_LOGS = 256;
  */
 export function parseRound(evidence: Evidence, maxRoundBytes: number): UnverifiedRound {
   const contents = new Map<string, Buffer>();
-  const { bootLogs, imaSegments } = splitLogs(evidence.logs);
-  addBlobs(contents, [...evidence.blobs, ...bootLogs], maxRoundBytes - sumBytes(imaSegments));
+  const { bootLogs, imaSegments, userspaceLog } = splitLogs(evidence.logs);
+  const logBytes = sumBytes(imaSegments) + (userspaceLog?.length ?? 0);
+  addBlobs(contents, [...evidence.blobs, ...bootLogs], maxRoundBytes - logBytes);
   switch (evidence.token.case) {
     case 'jwt':
-      return { token: parseToken(evidence.token.value), contents, imaSegments };
+      return { token: parseToken(evidence.token.value), contents, imaSegments, userspaceLog };
     case 'bundle': {
       const { token, sets } = parseBundle(evidence.token.value);
       for (const set of sets.values()) contents.set(computeDigest(set), set);
-      return { token, contents, imaSegments };
+      return { token, contents, imaSegments, userspaceLog };
     }
     case undefined:
       throw new VerifierError('ERR_VERIFIER_MESSAGE', 'the evidence has no token');
@@ -88,21 +91,24 @@ export function addBlobs(
 }
 
 /**
- * Parts boot event logs from segments of the IMA list; any other kind of log is left out. Throws `VerifierError`
+ * Parts boot event logs, segments of the IMA list and the operating system's log; any other kind of log is left out. Throws `VerifierError`
  * ERR_VERIFIER_LIMIT or ERR_VERIFIER_MESSAGE.
  */
 export function splitLogs(logs: readonly LogSegment[]): {
   readonly bootLogs: readonly Pick<Blob, 'content'>[];
   readonly imaSegments: readonly ImaSegment[];
+  readonly userspaceLog: Buffer | undefined;
 } {
   if (logs.length > MAX_LOGS) throw new VerifierError('ERR_VERIFIER_LIMIT', 'the round carries too much');
   if (logs.some(({ offset }) => offset > BigInt(Number.MAX_SAFE_INTEGER))) {
     throw new VerifierError('ERR_VERIFIER_MESSAGE', 'a log begins beyond every list');
   }
   const imaSegments = logs.filter(({ kind }) => kind === LogKind.IMA);
+  const userspace = logs.find(({ kind, offset }) => kind === LogKind.USERSPACE && offset === 0n);
   return {
     bootLogs: logs.filter(({ kind }) => kind === LogKind.BOOT),
     imaSegments: imaSegments.map(({ offset, content }) => ({ offset: Number(offset), content: Buffer.from(content) })),
+    userspaceLog: userspace && Buffer.from(userspace.content),
   };
 }
 

@@ -4,7 +4,7 @@ import { concludeBoot } from '../boot/boot-conclusion.ts';
 import type { Publication } from '../results/result-publisher.ts';
 import { runTransaction } from '../store/open-database.ts';
 import { appraiseEvidence, mergeCodes } from './appraise-evidence.ts';
-import { recallIma } from './conclude-logs.ts';
+import { readUserspaceRecords, recallIma } from './conclude-logs.ts';
 import type { NodeState } from './node-registry.ts';
 import type { RoundDeps } from './round-deps.ts';
 import { readQuotes } from './verify-round.ts';
@@ -32,7 +32,8 @@ export async function reappraise(state: NodeState, deps: RoundDeps): Promise<voi
     has: (digest) => state.contents.has(digest),
     read: (digest) => deps.contents.readContent(ueid, digest),
   });
-  const bootLog = token.quotes === null ? null : concludeBoot(resolved.bootLog, token.quotes[0]);
+  const records = readUserspaceRecords(state.bootSession?.userspaceLog ?? null);
+  const bootLog = token.quotes === null ? null : concludeBoot(resolved.bootLog, token.quotes[0], records);
   const logs = { bootLog, imaLog: recallIma(state.bootSession) };
   const parts = { token, quotes: readQuotes(token), resolved, logs, receivedAtMs, chainFindings: state.incidents };
   const publication = await appraiseEvidence(state, parts, deps);

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { AppraisalPolicy } from '../appraisal/appraisal-input.ts';
+import type { AppraisalPolicy, VerifiedEvidence } from '../appraisal/appraisal-input.ts';
 import type { ResultPublisher } from '../results/result-publisher.ts';
 import type { BootSessionStore } from '../store/boot-session-store.ts';
 import type { ChainStore } from '../store/chain-store.ts';
@@ -16,6 +16,8 @@ export interface RoundDeps extends VerifyRoundDeps {
   readonly contents: ContentStore;
   readonly bootSessions: BootSessionStore;
   readonly resolver: EvidenceResolver;
+  /** Signed boot references that count now for the kube node of this label. */
+  readonly findBoots: (label: string) => VerifiedEvidence['bootReferences'];
   readonly publisher: ResultPublisher;
   readonly policy: AppraisalPolicy;
   readonly maxRoundBytes: number;

@@ -17,6 +17,7 @@ const session: BootSession = {
     aggregate: true,
   },
   outcome: 'matched',
+  userspaceLog: Buffer.from('log'),
 };
 
 function openStore() {

@@ -12,6 +12,8 @@ export interface BootSession {
   readonly ima: ImaProgress;
   /** How the list of the standing evidence ended. */
   readonly outcome: ImaOutcome;
+  /** What the operating system measured after the boot, as it came last; empty where it was asked for and is not there. */
+  readonly userspaceLog: Buffer | null;
 }
 
 /** Boot sessions by kube node. Writers run inside the caller's transaction. */
@@ -27,18 +29,18 @@ export function createBootSessionStore(database: DatabaseSync): BootSessionStore
   const select = database.prepare('SELECT * FROM boot_sessions WHERE ueid = ?');
   const upsert = database.prepare(
     `INSERT INTO boot_sessions (ueid, ak_name, reset_count, restart_count, entries, native, padded, violations, aggregate,
-       outcome) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+       outcome, userspace_log) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (ueid) DO UPDATE SET ak_name = excluded.ak_name, reset_count = excluded.reset_count,
        restart_count = excluded.restart_count, entries = excluded.entries, native = excluded.native,
        padded = excluded.padded, violations = excluded.violations, aggregate = excluded.aggregate,
-       outcome = excluded.outcome`,
+       outcome = excluded.outcome, userspace_log = excluded.userspace_log`,
   );
   return {
     findSession: (ueid) => {
       const row = select.get(ueid);
       return row === undefined ? undefined : toSession(row);
     },
-    saveSession: (ueid, { akName, resetCount, restartCount, ima, outcome }) => {
+    saveSession: (ueid, { akName, resetCount, restartCount, ima, outcome, userspaceLog }) => {
       const { native, sha1Padded } = ima.replay.values;
       const aggregate = ima.aggregate === null ? null : Number(ima.aggregate);
       const { entries } = ima.replay;
@@ -53,6 +55,7 @@ export function createBootSessionStore(database: DatabaseSync): BootSessionStore
         ima.violations,
         aggregate,
         outcome,
+        userspaceLog,
       );
     },
   };
@@ -77,5 +80,6 @@ function toSession(row: Row): BootSession | undefined {
       aggregate: aggregate === null ? null : aggregate === 1,
     },
     outcome,
+    userspaceLog: readOptional(row, 'userspace_log', readBytes),
   };
 }

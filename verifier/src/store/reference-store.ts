@@ -23,6 +23,8 @@ export interface ReferenceStore {
   findReference(digest: string): StoredReference | undefined;
   /** Newest first, revoked ones among them. */
   findBySubject(subjectDigest: string, limit: number): StoredReference[];
+  /** Newest first, revoked ones among them. */
+  findByPredicateType(predicateType: string, limit: number): StoredReference[];
   /** In the order of their digests, from after `afterDigest`. */
   listReferences(afterDigest: string, limit: number): StoredReference[];
   /** Marks it as revoked; stays revoked from the first time on. False when there is none. */
@@ -45,6 +47,7 @@ export function createReferenceStore(database: DatabaseSync): ReferenceStore {
     `SELECT r.* FROM ref_subjects s JOIN refs r ON r.digest = s.digest
      WHERE s.subject_digest = ? ORDER BY r.added_at DESC, r.digest LIMIT ?`,
   );
+  const byType = database.prepare('SELECT * FROM refs WHERE predicate_type = ? ORDER BY added_at DESC, digest LIMIT ?');
   const list = database.prepare('SELECT * FROM refs WHERE digest > ? ORDER BY digest LIMIT ?');
   const revoke = database.prepare(
     `UPDATE refs SET revoked_at = coalesce(revoked_at, ?), revocation_reason = coalesce(revocation_reason, ?)
@@ -64,6 +67,7 @@ export function createReferenceStore(database: DatabaseSync): ReferenceStore {
       return row === undefined ? undefined : toReference(row);
     },
     findBySubject: (subjectDigest, limit) => bySubject.all(subjectDigest, limit).map(toReference),
+    findByPredicateType: (predicateType, limit) => byType.all(predicateType, limit).map(toReference),
     listReferences: (afterDigest, limit) => list.all(afterDigest, limit).map(toReference),
     revokeReference: (digest, reason, nowMs) => Number(revoke.run(nowMs, reason, digest).changes) === 1,
     listSubjects: (digest) => subjects.all(digest).map((row) => readText(row, 'subject_digest')),

@@ -3,7 +3,7 @@
  * one more entry. An older verifier refuses a newer store.
  */
 export function listMigrations(): readonly string[] {
-  return [TABLES, EK_CERTIFICATES_AND_OPERATORS, BOOT_SESSIONS, PREDECESSORS_AND_CLOCK];
+  return [TABLES, EK_CERTIFICATES_AND_OPERATORS, BOOT_SESSIONS, PREDECESSORS_AND_CLOCK, USERSPACE_LOGS];
 }
 
 /** A head of before has no clock: the next evidence is not compared with it. */
@@ -11,6 +11,8 @@ const PREDECESSORS_AND_CLOCK = `
 ALTER TABLE enrolled_keys ADD COLUMN predecessors TEXT NOT NULL DEFAULT '';
 ALTER TABLE heads ADD COLUMN clock_ms INTEGER;
 `;
+
+const USERSPACE_LOGS = 'ALTER TABLE boot_sessions ADD COLUMN userspace_log BLOB';
 
 const BOOT_SESSIONS = `
 CREATE TABLE boot_sessions (
