@@ -69,7 +69,7 @@ export async function startContainerWorld(
  * Waits until every container was scanned twice from now on: the second scan began after now, whatever the events said,
  * and until nothing is pending.
  */
-async function settleCollector(collector: ContainerCollector): Promise<ContainerSnapshot> {
+export async function settleCollector(collector: ContainerCollector): Promise<ContainerSnapshot> {
   const deadline = performance.now() + SETTLE_TIMEOUT_MS;
   for (const _scan of [1, 2]) {
     const sinceMs = performance.now();

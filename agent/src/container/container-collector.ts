@@ -42,11 +42,13 @@ export interface ContainerCollector {
   close(): Promise<void>;
 }
 
-/** How the collector reads the runtime of one machine. */
+/** How the collector reads the runtimes of one machine: containerd, a container store, or both. */
 export interface ContainerCollectorOptions {
   /** containerd's socket, such as `/run/containerd/containerd.sock`. */
-  readonly address: string;
-  /** Namespaces of the runtime to look at; all of them where absent. */
+  readonly address?: string | undefined;
+  /** Store of podman or CRI-O: such as `/var/lib/containers/storage` and `/run/containers/storage`. */
+  readonly containersStorage?: { readonly root: string; readonly runRoot: string } | undefined;
+  /** Namespaces of containerd to look at; all of them where absent. */
   readonly namespaces?: readonly string[];
   /** Ids of the containers to look at; all of them where absent. The others then count as losses when they leave. */
   readonly selects?: (id: string) => boolean;

@@ -1,20 +1,26 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createContainerdClient } from '../containerd/containerd-client.ts';
 import { createContainerdSource } from '../containerd/containerd-source.ts';
+import { createStorageFiles } from '../containers-storage/storage-files-source.ts';
+import { createStorageSource, formatStorageNamespace } from '../containers-storage/storage-source.ts';
 import { createScanner } from '../scan/create-scanner.ts';
+import { combineSources, type SourcePart } from './combine-sources.ts';
 import type { ContainerCollector, ContainerCollectorOptions } from './container-collector.ts';
 import { ContainerInspector } from './container-inspector.ts';
 import { createDirectoryWatch } from './directory-watch.ts';
 import { createProcessSource } from './process-source.ts';
 import { RuntimeCollector } from './runtime-collector.ts';
+import type { RuntimeSource } from './runtime-source.ts';
 
 const DAY_MS = 86_400_000;
 
-/** Creates the collector of one containerd. Nothing is opened before `start`. Throws `TypeError` for a relative address. */
+/**
+ * Creates the collector of one machine's runtimes. Nothing is opened before `start`. Throws `TypeError` for a relative
+ * address and where no runtime is named.
+ */
 export function createContainerCollector(options: ContainerCollectorOptions): ContainerCollector {
   const hostRoot = options.hostRoot ?? '/';
-  const client = createContainerdClient({ address: options.address, selects: options.selects });
-  const source = createContainerdSource({ client, namespaces: options.namespaces, hostRoot });
+  const source = createSource(options, hostRoot);
   const processes = createProcessSource(hostRoot);
   return new RuntimeCollector({
     source,
@@ -30,4 +36,24 @@ export function createContainerCollector(options: ContainerCollectorOptions): Co
     lowerCheckMs: options.lowerCheckMs ?? 300_000,
     scrubMs: options.scrubMs ?? DAY_MS,
   });
+}
+
+function createSource(options: ContainerCollectorOptions, hostRoot: string): RuntimeSource {
+  const { address, namespaces, selects, containersStorage: paths } = options;
+  const parts: SourcePart[] = [];
+  if (paths !== undefined) {
+    const own = formatStorageNamespace(paths);
+    const source = createStorageSource({
+      files: createStorageFiles(hostRoot),
+      paths,
+      selects: selects ?? (() => true),
+    });
+    parts.push({ source, owns: (namespace) => namespace === own });
+  }
+  if (address !== undefined) {
+    const client = createContainerdClient({ address, selects });
+    parts.push({ source: createContainerdSource({ client, namespaces, hostRoot }), owns: () => true });
+  }
+  if (parts.length === 0) throw new TypeError('a collector needs a runtime');
+  return combineSources(parts);
 }

@@ -25,9 +25,12 @@ export function collectMountPoints(paths: Iterable<string>): MountPoints {
 /**
  * Whether a new entry is one that the runtime made to mount something on: at a mount point an empty file or a directory,
  * above one a directory; owned by root, writable by root alone, without set-id bits or capabilities. What lies in such a
- * directory is looked at like everything else, so that nothing hides behind the name.
+ * directory is looked at like everything else, so that nothing hides behind the name. And the one link that podman and
+ * CRI-O make where an image lacks it: `/etc/mtab`, root's, to `/proc/mounts`.
  */
-export function isRuntimeStub({ path, stat, xattrs }: UpperEntry, mountPoints: MountPoints): boolean {
+export function isRuntimeStub(entry: UpperEntry, mountPoints: MountPoints): boolean {
+  const { path, stat, xattrs } = entry;
+  if (isMountTableLink(entry)) return true;
   const isPoint = mountPoints.points.has(path);
   const isParent = mountPoints.parents.has(path);
   if (!isPoint && !isParent) return false;
@@ -35,3 +38,11 @@ export function isRuntimeStub({ path, stat, xattrs }: UpperEntry, mountPoints: M
   if (xattrs['security.capability'] !== undefined) return false;
   return stat.type === 'directory' || (isPoint && stat.type === 'file' && stat.size === 0);
 }
+
+function isMountTableLink({ path, stat, target }: UpperEntry): boolean {
+  return (
+    path === MOUNT_TABLE && stat.type === 'symlink' && target === '/proc/mounts' && stat.uid === 0 && stat.gid === 0
+  );
+}
+
+const MOUNT_TABLE = toBytePath('/etc/mtab');

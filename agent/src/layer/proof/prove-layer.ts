@@ -73,7 +73,10 @@ export async function proveLayerByTarSplit(request: TarSplitProofRequest): Promi
   using root = openRoot(request.directory, { parentLinks: 'refuse' });
   const reading = new LayerReading();
   const parser = new TarParser(reading);
-  const source = { path: request.tarSplit, root, maxBytes: request.maxBytes ?? DEFAULT_TAR_LIMITS.maxFileBytes };
+  // A path of the tar may lead through a link of the same layer; it is followed within the layer as when unpacking.
+  using content = openRoot(request.directory);
+  const maxBytes = request.maxBytes ?? DEFAULT_TAR_LIMITS.maxFileBytes;
+  const source = { path: request.tarSplit, root: content, maxBytes };
   const { bytes, digest } = await assembleTar(source, (piece) => parser.push(piece));
   parser.end();
   const max = request.maxDifferences ?? DEFAULT_MAX_DIFFERENCES;

@@ -1,0 +1,106 @@
+import { AgentError } from '../agent-error.ts';
+import type { ContainerTask } from '../container/container-record.ts';
+import type { ContainerdEvent } from '../containerd/containerd-events.ts';
+import type { StorageFiles, StoragePaths } from './storage-files.ts';
+import { createStorageWatch } from './storage-watch.ts';
+
+/** What is looked at between two lists: which containers there are, what runs in them, and whether images moved. */
+export interface StorageState {
+  /** Container id → its first process, or undefined where nothing runs. */
+  readonly containers: ReadonlyMap<string, ContainerTask | undefined>;
+  readonly images: string | undefined;
+}
+
+export interface StorageFollowing {
+  readonly files: StorageFiles;
+  readonly paths: StoragePaths;
+  readonly namespace: string;
+  look(): Promise<StorageState>;
+}
+
+/** What nothing tells of, such as the end of a process, is seen after this time at the latest. */
+const LOOK_MS = 1_000;
+const GATHER_MS = 20;
+const ID = /^[0-9a-f]{64}$/;
+
+/**
+ * Follows a container store: looks whenever something moves in its directories and on a timer, and tells what differs
+ * from the last look in containerd's words. Returns a function that ends it.
+ */
+export function followStorage(
+  following: StorageFollowing,
+  onEvent: (event: ContainerdEvent) => void,
+  onGap: () => void,
+): () => void {
+  const { files, paths, namespace } = following;
+  const directories = [
+    `${paths.root}/overlay-containers`,
+    `${paths.root}/overlay-images`,
+    `${paths.runRoot}/overlay-containers`,
+    `${paths.runRoot}/overlay-layers`,
+  ];
+  let before: StorageState | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let isLooking = false;
+  let isAsked = false;
+  let ended = false;
+  const watch = createStorageWatch(directories.map(files.toHostPath), () => lookSoon(GATHER_MS));
+  const emit = (topic: string, containerId: string | undefined) =>
+    onEvent({ namespace, topic, containerId, execId: undefined });
+  const lookSoon = (ms: number): void => {
+    isAsked ||= ms === GATHER_MS;
+    if (isLooking || ended) return;
+    clearTimeout(timer);
+    timer = setTimeout(() => void look(), ms);
+  };
+  const look = async (): Promise<void> => {
+    isLooking = true;
+    isAsked = false;
+    try {
+      const names = watch.takeNames();
+      const now = await following.look();
+      if (ended) return;
+      if (before === undefined) onGap();
+      else for (const [topic, id] of compareStates(before, now, names)) emit(topic, id);
+      before = now;
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error;
+      // The list that follows fails alike and says so.
+      onGap();
+    } finally {
+      isLooking = false;
+      lookSoon(isAsked ? GATHER_MS : LOOK_MS);
+    }
+  };
+  void look();
+  return () => {
+    ended = true;
+    clearTimeout(timer);
+    watch.close();
+  };
+}
+
+/**
+ * What differs between two looks, as topics of containerd and container ids. `names` are those of entries that came or
+ * went in between: one of a container that neither look saw was there only in between.
+ */
+export function compareStates(
+  before: StorageState,
+  now: StorageState,
+  names: readonly string[],
+): [string, string | undefined][] {
+  const events: [string, string | undefined][] = [];
+  for (const [id, task] of now.containers) {
+    const known = before.containers.get(id);
+    if (!before.containers.has(id)) events.push(['/containers/create', id]);
+    const isSame = known?.pid === task?.pid;
+    if (known !== undefined && !isSame) events.push(['/tasks/exit', id]);
+    if (task !== undefined && !isSame) events.push(['/tasks/start', id]);
+    if (task !== undefined && isSame && known?.status !== task.status) events.push([`/tasks/${task.status}`, id]);
+  }
+  const isGone = (id: string) => !now.containers.has(id);
+  const gone = new Set([...before.containers.keys(), ...names.filter((name) => ID.test(name))].filter(isGone));
+  for (const id of gone) events.push(['/containers/delete', id]);
+  if (before.images !== now.images) events.push(['/images/update', undefined]);
+  return events;
+}

@@ -1,0 +1,168 @@
+import { basename, dirname } from 'node:path';
+import { EvidenceError } from '@holdfast/evidence';
+import { AgentError } from '../agent-error.ts';
+import type { ContainerRecord, ContainerTask } from '../container/container-record.ts';
+import { parseMountinfo } from '../container/mountinfo.ts';
+import { parseOverlayOptions } from '../container/overlay-options.ts';
+import type { Rootfs } from '../container/rootfs-resolver.ts';
+import type { RuntimeSource } from '../container/runtime-source.ts';
+import type { StorageContainer } from './storage-documents.ts';
+import { followStorage, type StorageState } from './storage-events.ts';
+import type { StorageFiles, StoragePaths } from './storage-files.ts';
+import { findProcess, listCgroupPids } from './storage-processes.ts';
+import { createStorageRecord } from './storage-record.ts';
+import { resolveStorageRootfs } from './storage-rootfs.ts';
+import { STORAGE_DRIVERS, StorageStore } from './storage-store.ts';
+
+export interface StorageSourceOptions {
+  readonly files: StorageFiles;
+  readonly paths: StoragePaths;
+  /** Containers to look at; all where absent. */
+  readonly selects: (id: string) => boolean;
+}
+
+const MAX_CONFIG_BYTES = 16 << 20;
+const MAX_MOUNTINFO_BYTES = 16 << 20;
+
+/** Namespace of the containers of a store among those of other runtimes: no namespace of containerd can hold a colon. */
+export function formatStorageNamespace({ root }: StoragePaths): string {
+  return `containers-storage:${root}`;
+}
+
+/**
+ * The containers of podman and CRI-O as containers/storage keeps them on disk; those of root alone. There is no daemon to
+ * ask: the store's files are the runtime's word, and each layer is proven by what tar-split kept of it.
+ */
+export function createStorageSource({ files, paths, selects }: StorageSourceOptions): RuntimeSource {
+  const store = new StorageStore(files, paths);
+  const reader = new StorageReader(files, paths, store, selects);
+  return {
+    probe: async () => {
+      await reader.probe();
+      return [{ name: 'containers-storage', version: '' }];
+    },
+    listRecords: async () => await reader.listRecords(),
+    readRootfs: async (record) => await reader.readRootfs(record),
+    listPids: async (record) => await reader.listPids(record),
+    findBlob: (_namespace, { digest, mediaType }, directory) => {
+      const id = basename(dirname(directory));
+      const tarSplit = files.toHostPath(`${paths.root}/overlay-layers/${id}.tar-split.gz`);
+      return { digest, mediaType, from: { tarSplit } };
+    },
+    getImage: async (namespace, name) => await store.getImage(namespace, name),
+    listImages: async () => await store.listImages(),
+    listBlobs: async () => await store.listBlobs(),
+    readBlob: async (namespace, digest, maxBytes) => await store.readBlob(namespace, digest, maxBytes),
+    subscribe: (onEvent, onGap) =>
+      followStorage(
+        { files, paths, namespace: formatStorageNamespace(paths), look: () => reader.look() },
+        onEvent,
+        onGap,
+      ),
+    close: () => undefined,
+  };
+}
+
+class StorageReader {
+  readonly #files: StorageFiles;
+  readonly #paths: StoragePaths;
+  readonly #store: StorageStore;
+  readonly #selects: (id: string) => boolean;
+
+  constructor(files: StorageFiles, paths: StoragePaths, store: StorageStore, selects: (id: string) => boolean) {
+    this.#files = files;
+    this.#paths = paths;
+    this.#store = store;
+    this.#selects = selects;
+  }
+
+  /** A store appears with the first image; without its directory there is none. */
+  async probe(): Promise<void> {
+    const { root } = this.#paths;
+    if ((await this.#files.stamp(root)) === undefined) {
+      throw new AgentError(
+        'ERR_AGENT_RUNTIME_ADDRESS',
+        `no container store at ${root}: give the root of podman or CRI-O`,
+      );
+    }
+    await this.look();
+  }
+
+  async look(): Promise<StorageState> {
+    const containers = new Map<string, ContainerTask | undefined>();
+    for (const { driver, row } of await this.#listRows()) {
+      const process = await findProcess(this.#files, this.#runDirectory(driver, row.id), row.id);
+      containers.set(row.id, process?.task);
+    }
+    return { containers, images: await this.#store.stampImages() };
+  }
+
+  async listRecords(): Promise<ContainerRecord[]> {
+    const namespace = formatStorageNamespace(this.#paths);
+    const records: ContainerRecord[] = [];
+    for (const { driver, row } of await this.#listRows()) {
+      const [process, config] = await Promise.all([
+        findProcess(this.#files, this.#runDirectory(driver, row.id), row.id),
+        this.#readConfig(driver, row.id),
+      ]);
+      records.push(createStorageRecord({ namespace, driver, row, config, process }));
+    }
+    return records;
+  }
+
+  async readRootfs({ snapshotter, snapshotKey, task }: ContainerRecord): Promise<Rootfs | undefined> {
+    if (snapshotter !== 'overlay') {
+      const unsupported = [`storageDriver:${snapshotter}`];
+      return { driver: snapshotter, lowers: [], upper: undefined, chainIds: [], unsupported };
+    }
+    const layers = await this.#store.listLayers();
+    const rootfs = await resolveStorageRootfs(this.#files, this.#paths.root, layers, snapshotKey);
+    if (rootfs === undefined || task === undefined) return rootfs;
+    const shown = await this.#readMountOptions(task.pid);
+    return { ...rootfs, unsupported: [...new Set([...rootfs.unsupported, ...shown])] };
+  }
+
+  async listPids({ id, task }: ContainerRecord): Promise<number[]> {
+    if (task === undefined) return [];
+    const pids = await listCgroupPids(this.#files, task.pid);
+    if (pids !== undefined) return pids;
+    // The process may just have ended; if not, a container whose processes cannot be listed is not vouched for.
+    if ((await this.#files.stamp(`/proc/${task.pid}`)) === undefined) return [];
+    throw new AgentError('ERR_AGENT_RUNTIME_DATA', `the processes of container ${id} cannot be listed`);
+  }
+
+  async #listRows(): Promise<{ driver: string; row: StorageContainer }[]> {
+    const rows: { driver: string; row: StorageContainer }[] = [];
+    for (const driver of STORAGE_DRIVERS) {
+      const found = await this.#store.listContainers(driver);
+      rows.push(...found.filter(({ id }) => this.#selects(id)).map((row) => ({ driver, row })));
+    }
+    return rows;
+  }
+
+  #runDirectory(driver: string, id: string): string {
+    return `${this.#paths.runRoot}/${driver}-containers/${id}/userdata`;
+  }
+
+  /** podman keeps it with what lasts, CRI-O in both places. */
+  async #readConfig(driver: string, id: string): Promise<Buffer | undefined> {
+    const lasting = `${this.#paths.root}/${driver}-containers/${id}/userdata/config.json`;
+    const found = await this.#files.read(lasting, MAX_CONFIG_BYTES);
+    return found ?? (await this.#files.read(`${this.#runDirectory(driver, id)}/config.json`, MAX_CONFIG_BYTES));
+  }
+
+  /** Features that the store's settings turned on for the mount and that are not read here. */
+  async #readMountOptions(pid: number): Promise<readonly string[]> {
+    const bytes = await this.#files.read(`/proc/${pid}/mountinfo`, MAX_MOUNTINFO_BYTES);
+    if (bytes === undefined) return [];
+    try {
+      const roots = parseMountinfo(bytes).filter((mount) => mount.mountPoint === '/');
+      const shown = roots.at(-1);
+      return shown?.fsType === 'overlay' ? parseOverlayOptions(shown.superOptions).unsupported : [];
+    } catch (error) {
+      // The comparison with the kernel's table tells of it.
+      if (error instanceof EvidenceError) return [];
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,227 @@
+import assert from 'node:assert/strict';
+import { appendFile, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { proveLayerByTarSplit } from '@holdfast/agent';
+import { type LayerSource, listBusyboxEntries, type OciImage, type OciLayer } from '@holdfast/scripts';
+import { listDrift, readContainer, waitFor } from './container-world.ts';
+import { listTestLayers, makeTemporaryDirectory, run } from './layer-fixtures.ts';
+import { type PodmanWorld, startPodmanWorld, whyNoPodman } from './podman-world.ts';
+
+const skip = (await whyNoPodman()) ?? false;
+const IDLE = ['sleep', '100000'];
+const NAME = 'localhost/holdfast/app:1';
+
+async function describeImage(name: string, content: string) {
+  const layers = [
+    { entries: await listBusyboxEntries() },
+    {
+      entries: [
+        { path: 'app/data', content },
+        { path: 'app/tool', content: 'tool' },
+      ],
+    },
+  ];
+  return { name, layers, config: { Cmd: IDLE, Env: ['FROM_IMAGE=1'] } };
+}
+
+/** A store refuses tars that name a path twice. */
+function leaveOutDuplicates(layer: LayerSource): LayerSource {
+  if (!('entries' in layer)) return layer;
+  return { entries: new Map([...layer.entries].map((entry) => [String(entry.path), entry])).values() };
+}
+
+describe('containers of podman', { skip, timeout: 300_000 }, () => {
+  let world: PodmanWorld;
+  let image: OciImage;
+
+  before(async () => {
+    world = await startPodmanWorld(async ({ addImage }) => {
+      image = await addImage(await describeImage(NAME, 'one'));
+    });
+  });
+  after(() => world.close());
+
+  const findLayer = async (diffId: string): Promise<string> => {
+    const rows: unknown = JSON.parse(await readFile(join(world.root, 'overlay-layers/layers.json'), 'utf8'));
+    assert.ok(Array.isArray(rows));
+    const row: { id: string } | undefined = rows.find((each) => each['diff-digest'] === diffId);
+    return row?.id ?? assert.fail('the layer is not in the store');
+  };
+  const lowerOf = async (index: number) => await findLayer(image.layers[index]?.diffId ?? '');
+
+  it('are attested down to the manifest, each layer by tar-split', async () => {
+    const { id } = await world.run(NAME, []);
+    const { claims, drift } = await waitFor(
+      () => world.look(id),
+      (each) => each.claims.status === 'running',
+    );
+    assert.deepEqual(claims.scan, { complete: true, limits: [] });
+    assert.deepEqual([claims.status, claims.runtime, claims.sandbox], ['running', 'runc', false]);
+    assert.equal(claims.image.manifest, image.manifestDigest);
+    assert.equal(claims.image.config, image.configDigest);
+    assert.equal(claims.image.reference, NAME);
+    assert.equal(claims.image.retagged, false);
+    const layers = image.layers.map(({ diffId }) => ({ diffId, proof: 'tarSplit' }));
+    assert.deepEqual(
+      claims.image.layers.map(({ diffId, proof }) => ({ diffId, proof })),
+      layers,
+    );
+    assert.equal(claims.process?.argsFrom, 'image');
+    assert.deepEqual(drift?.relevant, []);
+    assert.deepEqual(world.collector.runtimes(), [{ name: 'containers-storage', version: '' }]);
+    await world.remove(id);
+  });
+
+  it('are told of when a file of the image or a new program lies in the writable layer', async () => {
+    const { id } = await world.run(NAME, []);
+    await world.settle();
+    await world.podman(['exec', id, 'sh', '-c', 'echo two > /app/data; cp /bin/busybox /tmp.bin']);
+    const seen = await waitFor(
+      () => world.look(id),
+      (each) => listDrift(each).includes('modified /app/data') && listDrift(each).includes('added /tmp.bin'),
+    );
+    assert.deepEqual(listDrift(seen), ['modified /app/data', 'added /tmp.bin']);
+    await world.remove(id);
+  });
+
+  it('are not proven while a byte of a lower layer is another one on the host, its times put back', async () => {
+    const { id } = await world.run(NAME, []);
+    await world.settle();
+    const file = join(world.root, 'overlay', await lowerOf(1), 'diff/app/data');
+    // By another process: what the collector's own does raises no event.
+    const write = (text: string) =>
+      run('sh', ['-c', 'touch -r "$1" "$1.t"; printf %s "$2" > "$1"; touch -r "$1.t" "$1"; rm "$1.t"', '', file, text]);
+    await write('onE');
+    const { claims } = await waitFor(
+      () => world.look(id),
+      (each) => each.claims.image.layers[1]?.proof === 'none',
+    );
+    assert.deepEqual(claims.scan.limits, ['layerContent:/app/data']);
+    assert.equal(claims.image.layers[0]?.proof, 'tarSplit');
+    await write('one');
+    await waitFor(
+      () => world.look(id),
+      (each) => each.claims.image.layers[1]?.proof === 'tarSplit' && each.claims.scan.complete,
+    );
+    await world.remove(id);
+  });
+
+  it('say that they are paused, stopped and started again, and are gone when removed', async () => {
+    const { id } = await world.run(NAME, []);
+    const waitForStatus = async (wanted: string) =>
+      await waitFor(
+        () => world.look(id),
+        ({ claims }) => claims.status === wanted,
+      );
+    await world.podman(['pause', id]);
+    await waitForStatus('paused');
+    await world.podman(['unpause', id]);
+    await waitForStatus('running');
+    await world.podman(['stop', '--time', '0', id]);
+    const { claims } = await waitForStatus('stopped');
+    assert.deepEqual(claims.scan, { complete: true, limits: [] });
+    await world.podman(['start', id]);
+    await waitForStatus('running');
+    await world.remove(id);
+    await waitFor(
+      () => world.settle(),
+      ({ index }) => index.containers[id] === undefined,
+    );
+  });
+
+  it('stay what they are when their image’s name is moved', async () => {
+    const { id } = await world.run(NAME, []);
+    await world.settle();
+    await world.addImage(await describeImage('localhost/holdfast/other:1', 'two'));
+    await world.podman(['tag', NAME, 'localhost/holdfast/kept:1']);
+    await world.podman(['tag', 'localhost/holdfast/other:1', NAME]);
+    const { claims } = await waitFor(
+      () => world.look(id),
+      (each) => each.claims.image.retagged,
+    );
+    assert.equal(claims.image.manifest, image.manifestDigest);
+    await world.podman(['tag', 'localhost/holdfast/kept:1', NAME]);
+    await world.remove(id);
+  });
+
+  it('with owners mapped for a user namespace are unsupported, never clean', async () => {
+    const { id } = await world.run(NAME, [], ['--uidmap', '0:100000:65536', '--gidmap', '0:100000:65536']);
+    const snapshot = await world.settle();
+    const { claims } = readContainer(snapshot, id);
+    assert.equal(claims.status, 'unsupported');
+    assert.equal(claims.scan.complete, false);
+    assert.ok(claims.scan.limits.includes('unsupported:userNamespace'), String(claims.scan.limits));
+    await world.remove(id);
+  });
+
+  it('are proven with links, devices, whiteouts, opaque directories and capabilities in their layers, sparse files never', async (test) => {
+    const exotic = await world.addImage({
+      name: 'localhost/holdfast/layers:1',
+      layers: (await listTestLayers(await makeTemporaryDirectory(test))).map(leaveOutDuplicates),
+    });
+    const prove = async ({ diffId }: OciLayer) => {
+      const id = await findLayer(diffId);
+      const tarSplit = join(world.root, 'overlay-layers', `${id}.tar-split.gz`);
+      return await proveLayerByTarSplit({ tarSplit, diffId, directory: join(world.root, 'overlay', id, 'diff') });
+    };
+    for (const layer of exotic.layers.slice(0, 2)) {
+      const result = await prove(layer);
+      assert.deepEqual(result.differences, []);
+      assert.equal(result.proof, 'tarSplit');
+    }
+    // tar-split does not keep where their holes were.
+    for (const layer of exotic.layers.slice(2)) await assert.rejects(prove(layer), { name: 'EvidenceError' });
+  });
+
+  it('have a layer that is not proven by a tar-split file of another layer or a broken one', async () => {
+    const [low, top] = [await lowerOf(0), await lowerOf(1)];
+    const diffId = image.layers[1]?.diffId ?? assert.fail('no layer');
+    const directory = join(world.root, 'overlay', top, 'diff');
+    const other = join(world.root, 'overlay-layers', `${low}.tar-split.gz`);
+    await assert.rejects(
+      async () => {
+        const { proof } = await proveLayerByTarSplit({ tarSplit: other, diffId, directory });
+        assert.equal(proof, 'none');
+        throw Object.assign(new Error('differences'), { code: 'ERR_EVIDENCE_DIGEST' });
+      },
+      { code: 'ERR_EVIDENCE_DIGEST' },
+    );
+    const file = join(world.root, 'overlay-layers', `${top}.tar-split.gz`);
+    const whole = await readFile(file);
+    await writeFile(file, whole.subarray(0, whole.length - 20));
+    await assert.rejects(proveLayerByTarSplit({ tarSplit: file, diffId, directory }), {
+      code: 'ERR_EVIDENCE_MALFORMED',
+    });
+    await writeFile(file, whole);
+    await appendFile(join(directory, 'app/tool'), '!');
+    const grown = await proveLayerByTarSplit({ tarSplit: file, diffId, directory });
+    assert.deepEqual(
+      grown.differences.map(({ path, field }) => [path, field]),
+      [
+        ['/app/tool', 'size'],
+        ['/app/tool', 'sha256'],
+      ],
+    );
+    await writeFile(join(directory, 'app/tool'), 'tool');
+    assert.equal((await proveLayerByTarSplit({ tarSplit: file, diffId, directory })).proof, 'tarSplit');
+  });
+});
+
+describe('a container store that keeps its layers in another way', { skip, timeout: 120_000 }, () => {
+  it('has its containers listed as unsupported, never clean', async () => {
+    let made = '';
+    const world = await startPodmanWorld(async ({ addImage, podman }) => {
+      await addImage(await describeImage(NAME, 'one'));
+      made = await podman(['create', '--network', 'none', NAME]);
+    }, 'vfs');
+    try {
+      const { claims } = await world.look(made);
+      assert.equal(claims.status, 'unsupported');
+      assert.ok(claims.scan.limits.includes('unsupported:storageDriver:vfs'), String(claims.scan.limits));
+      assert.equal(claims.scan.complete, false);
+    } finally {
+      await world.close();
+    }
+  });
+});
