@@ -25,6 +25,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: 'container', load: async () => (await import('./commands/container.ts')).container },
   { name: 'diff', load: async () => (await import('./commands/diff.ts')).diff },
   { name: 'build attest', load: async () => (await import('./commands/build-attest.ts')).buildAttest },
+  { name: 'reference agent', load: async () => (await import('./commands/reference-agent.ts')).referenceAgent },
   { name: 'reference boot', load: async () => (await import('./commands/reference-boot.ts')).referenceBoot },
   { name: 'reference add', load: async () => (await import('./commands/reference.ts')).referenceAdd },
   { name: 'reference list', load: async () => (await import('./commands/reference.ts')).referenceList },

@@ -35,6 +35,7 @@ export { KERNEL_RULES } from './kernel/kernel-rules.ts';
 export { startVerifier, type VerifierDeps } from './main.ts';
 export { type SnapshotInputs, type VerifiedSnapshot, verifySnapshot } from './offline/verify-snapshot.ts';
 export { openStores, type Stores } from './open-stores.ts';
+export { AGENT_PREDICATE_TYPE, type AgentBuild, readAgentBuild } from './references/agent-files.ts';
 export { findImageAuthority, type SignedImage } from './references/image-signature.ts';
 export type { ReferenceContext, ReferenceReason, ReferenceSubject, VerifiedReference } from './references/reference.ts';
 export { ReferenceRefused } from './references/reference-refused.ts';

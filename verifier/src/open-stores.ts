@@ -4,6 +4,7 @@ import { type BootSessionStore, createBootSessionStore } from './store/boot-sess
 import { type ChainStore, createChainStore } from './store/chain-store.ts';
 import { type ContentStore, createContentStore } from './store/content-store.ts';
 import { createEnrolmentStore, type EnrolmentStore } from './store/enrolment-store.ts';
+import { createMeasuredFileStore, type MeasuredFileStore } from './store/measured-file-store.ts';
 import { createMetaStore, type MetaStore } from './store/meta-store.ts';
 import { openDatabase } from './store/open-database.ts';
 import { createOperatorStore, type OperatorStore } from './store/operator-store.ts';
@@ -17,6 +18,7 @@ export interface Stores {
   readonly chain: ChainStore;
   readonly contents: ContentStore;
   readonly bootSessions: BootSessionStore;
+  readonly measuredFiles: MeasuredFileStore;
   readonly results: ResultStore;
   readonly references: ReferenceStore;
   readonly operators: OperatorStore;
@@ -32,6 +34,7 @@ export function openStores(stateDir: string): Stores {
     chain: createChainStore(database, isFindingCode),
     contents: createContentStore(database),
     bootSessions: createBootSessionStore(database),
+    measuredFiles: createMeasuredFileStore(database),
     results: createResultStore(database),
     references: createReferenceStore(database),
     operators: createOperatorStore(database),

@@ -73,7 +73,7 @@ export function createVerifierCore(deps: CoreDeps): VerifierCore {
     trust,
     now,
     onChange: (subjects) => queue.add(subjects.flatMap((subject) => stores.results.listNodesWithManifest(subject))),
-    onBootChange: () => queue.add(listUeids(stores)),
+    onNodeChange: () => queue.add(listUeids(stores)),
   });
   const conversation = createConversation(deps, feed, registry, book);
   const takeEnrolment = (node: EnrolledNode, succession: KeySuccession, message: string): void => {
@@ -143,6 +143,8 @@ function createConversation(
     bootSessions: stores.bootSessions,
     publisher,
     maxRoundBytes,
+    measuredFiles: stores.measuredFiles,
+    findAgentBuilds: () => book.findAgentBuilds(),
     findBoots: (label) => book.findBoots(label),
     resolver: createEvidenceResolver((manifest) => book.findSboms(manifest)),
     policy: { maxPendingMs, kernelBaseline, isBootReferenceRequired, machinesWithoutRuntime },

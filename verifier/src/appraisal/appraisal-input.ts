@@ -12,6 +12,7 @@ import type { ApplicableBoot } from '../boot/appraise-boot-reference.ts';
 import type { BootConclusion } from '../boot/boot-conclusion.ts';
 import type { PackageComparison, UndecidedComparison } from '../conformity/comparison.ts';
 import type { ImaConclusion } from '../ima/ima-conclusion.ts';
+import type { ImaFileFacts } from '../ima/ima-file-facts.ts';
 import type { KernelBaseline } from '../kernel/kernel-baseline.ts';
 import type { PackageDelta } from './delta-inventories.ts';
 import type { FindingCode } from './finding-code.ts';
@@ -84,6 +85,8 @@ export interface VerifiedEvidence {
   readonly bootReferences: readonly ApplicableBoot[];
   /** IMA list against quote; null without a TPM. */
   readonly imaLog: ImaConclusion | null;
+  /** Files that IMA measured, joined with claims; null where no list holds. */
+  readonly imaFiles: ImaFileFacts | null;
   readonly containerIndex: Resolved<ContainersClaims>;
   /** By container id, as the index has them. */
   readonly containers: ReadonlyMap<string, ContainerEvidence>;

@@ -98,7 +98,8 @@ function removedCode(entry: DriftEntry): FindingCode {
   return entry.ownedBy === undefined ? 'IMAGE_FILE_REMOVED' : 'OWNED_FILE_REMOVED';
 }
 
-function isCode({ reasons }: DriftEntry): boolean {
+/** Whether the classification takes an entry for code. */
+export function isCode({ reasons }: DriftEntry): boolean {
   return reasons.some((reason) => CODE_REASONS.has(reason));
 }
 

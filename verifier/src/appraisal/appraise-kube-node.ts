@@ -1,4 +1,5 @@
 import { appraiseBoot } from '../boot/appraise-boot.ts';
+import { appraiseAgent } from '../ima/appraise-agent.ts';
 import { appraiseIma } from '../ima/appraise-ima.ts';
 import { appraiseKernel } from '../kernel/appraise-kernel.ts';
 import { isInScope } from '../trust/scope.ts';
@@ -28,6 +29,7 @@ export function appraiseKubeNode(
     ...withClaims(evidence.host, 'host', (host) => checkLabel(host.kubeNode, evidence.kubeNode)),
     ...withClaims(evidence.boot, 'boot', (boot) => appraiseBoot(boot, evidence, policy)),
     ...withClaims(evidence.ima, 'ima', (ima) => appraiseIma(ima, evidence.quotes, evidence.imaLog)),
+    ...appraiseAgent(evidence),
     ...withClaims(evidence.kernel, 'kernel', (kernel) => appraiseKernel(kernel, policy.kernelBaseline)),
     ...appraiseContainerList(evidence, policy),
   ];

@@ -1,5 +1,6 @@
 import { isBootProven } from '../boot/boot-conclusion.ts';
 import { isImaProven } from '../ima/appraise-ima.ts';
+import { appraiseMeasuredCode } from '../ima/measured-code.ts';
 import type { AppraisalPolicy, ContainerEvidence, Endorsement, VerifiedEvidence } from './appraisal-input.ts';
 import { appraiseContainer } from './appraise-container.ts';
 import { appraiseKubeNode } from './appraise-kube-node.ts';
@@ -47,7 +48,7 @@ export function appraise(evidence: VerifiedEvidence, endorsement: Endorsement, p
   const pending = new Map(evidence.claims.holdfast.pending);
   const containers = [...evidence.containers]
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([id, container]) => toContainer(id, container, pending.get(id) ?? 0, policy));
+    .map(([id, container]) => toContainer(id, container, pending.get(id) ?? 0, evidence.imaFiles, policy));
   const findings = appraiseKubeNode(evidence, endorsement, policy);
   const status = statusOf(findings);
   return {
@@ -69,9 +70,11 @@ function toContainer(
   id: string,
   evidence: ContainerEvidence,
   pendingMs: number,
+  imaFiles: VerifiedEvidence['imaFiles'],
   policy: AppraisalPolicy,
 ): ContainerAppraisal {
-  const { findings, sbom } = appraiseContainer(id, evidence, pendingMs, policy);
+  const { findings: own, sbom } = appraiseContainer(id, evidence, pendingMs, policy);
+  const findings = imaFiles === null ? own : [...own, ...appraiseMeasuredCode(evidence, imaFiles.measuredCode)];
   const claims = evidence.claims.state === 'ok' && evidence.claims.value.id === id ? evidence.claims.value : undefined;
   return {
     id,

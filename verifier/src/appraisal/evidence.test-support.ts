@@ -137,6 +137,7 @@ export function createEvidence(
     bootLog: NO_LOG,
     bootReferences: [],
     imaLog: { outcome: 'matched', entries: 0, violations: 0, aggregate: null, isRestarted: false },
+    imaFiles: null,
     containerIndex: ok({ type: 'containers', limits: [], containers: {} }),
     containers: new Map(Object.entries(containers)),
     ...changes,

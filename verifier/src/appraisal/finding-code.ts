@@ -73,6 +73,11 @@ export const FINDING_RULES = {
   IMA_BOOT_AGGREGATE: contraindicated('The IMA list begins with the boot of another machine or time.'),
   IMA_MEASURES_NOTHING: warning('The IMA list holds the boot aggregate alone: no policy measures what is executed.'),
   IMA_VIOLATIONS: warning('IMA measured files while they were being written, so their digests prove nothing.'),
+  IMA_FILES_LIMITED: info('IMA measured more files than are kept: a file that was measured may not be known as such.'),
+  AGENT_UNMEASURED: warning('IMA measured no file like one that the agent says it runs.'),
+  AGENT_UNKNOWN: contraindicated('The agent runs a file that no signed list of its version has.'),
+  AGENT_FILE_FOREIGN: warning("In the agent's directory IMA measured a file that no signed list of a build has."),
+  AGENT_NOT_REFERENCED: info("There is no signed list of the agent's files to compare what it runs with."),
   KERNEL_LOCKDOWN_NONE: info('Kernel lockdown is off or cannot be read.'),
   KERNEL_TAINTED: info('The kernel is tainted.'),
   KERNEL_MODULE_UNSIGNED: warning('An unsigned or forced kernel module is loaded.'),
@@ -119,6 +124,9 @@ export const FINDING_RULES = {
   // Containers: drift of files.
   EXECUTABLE_ADDED: contraindicated('An executable, script or shared object was added.'),
   EXECUTABLE_MODIFIED: contraindicated('An executable, script or shared object of the image was changed.'),
+  FOREIGN_CODE_MEASURED: contraindicated(
+    'IMA measured code that the image does not have: it was run, mapped, or read by root in the container.',
+  ),
   OWNED_FILE_MODIFIED: contraindicated('A file that a package of the image owns was changed.'),
   OWNED_FILE_REMOVED: contraindicated('A file that a package of the image owns was removed.'),
   IMAGE_FILE_MODIFIED: warning('A file of the image that no package owns, and that is no code, was changed.'),

@@ -1,5 +1,11 @@
 import { EvidenceError, type VerifiedTokenQuote } from '@holdfast/evidence';
 import { advanceIma, type ImaProgress, type ImaSegment, isQuotedAt } from './ima-progress.ts';
+import {
+  type MeasuredFiles,
+  MeasuredFilesCollector,
+  type MeasuredFilesOptions,
+  NO_MEASURED_FILES,
+} from './measured-files.ts';
 
 /**
  * `matched`: a prefix of the list gives the quoted PCR 10. `missing`: no list was given, or more of it than is read.
@@ -26,12 +32,15 @@ export interface ImaInputs {
   readonly given: readonly ImaSegment[];
   /** Gives entries from an index on, or nothing. */
   readonly ask: (offset: number) => Promise<ImaSegment | undefined>;
+  readonly files: MeasuredFilesOptions;
 }
 
 export interface ImaReplay {
   readonly outcome: ImaOutcome;
   /** Where the quote stands, or where the replay began. */
   readonly progress: ImaProgress;
+  /** Of the entries between the two; none unless a quote covers them. */
+  readonly files: MeasuredFiles;
 }
 
 /** Segments of one round: the agent sends 2 MiB in each. */
@@ -42,17 +51,20 @@ const MAX_SEGMENTS = 48;
  * and what can be asked for. The list is read after the quotes, so that an honest one always reaches it.
  */
 export async function replayToQuote(start: ImaProgress, inputs: ImaInputs): Promise<ImaReplay> {
-  if (isQuotedAt(start, inputs.quote)) return { outcome: 'matched', progress: start };
+  const unchanged = { progress: start, files: NO_MEASURED_FILES };
+  if (isQuotedAt(start, inputs.quote)) return { outcome: 'matched', ...unchanged };
+  const collector = new MeasuredFilesCollector(inputs.files);
   let reached = start;
   for (let count = 0; count < MAX_SEGMENTS; count += 1) {
     const segment = await findSegment(reached, inputs);
-    if (segment === undefined) return { outcome: judgeEnd(start, reached), progress: start };
+    if (segment === undefined) return { outcome: judgeEnd(start, reached), ...unchanged };
     const step = tryAdvance(reached, segment, inputs);
-    if (step === undefined) return { outcome: 'mismatch', progress: start };
-    if (step.matched !== undefined) return { outcome: 'matched', progress: step.matched };
+    if (step === undefined) return { outcome: 'mismatch', ...unchanged };
+    collector.add(step.entries);
+    if (step.matched !== undefined) return { outcome: 'matched', progress: step.matched, files: collector.files };
     reached = step.end;
   }
-  return { outcome: 'missing', progress: start };
+  return { outcome: 'missing', ...unchanged };
 }
 
 /** A list that ends without the quote was cut or forged; one that never began was not given. */

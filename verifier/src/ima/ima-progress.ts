@@ -31,6 +31,8 @@ export interface ImaStep {
   readonly matched: ImaProgress | undefined;
   /** After all entries. */
   readonly end: ImaProgress;
+  /** Entries that the quote covers, or all of them where it stands in none. */
+  readonly entries: readonly ImaEntry[];
 }
 
 type BootPcrs = ReadonlyMap<number, Buffer> | null;
@@ -70,9 +72,9 @@ export function advanceIma(
   });
   if (prefix !== undefined) {
     const matched = reach(prefix.state, prefix.matchedPrefix);
-    return { matched, end: matched };
+    return { matched, end: matched, entries: entries.slice(0, prefix.matchedPrefix) };
   }
-  return { matched: undefined, end: reach(replayIma(progress.replay, entries), entries.length) };
+  return { matched: undefined, end: reach(replayIma(progress.replay, entries), entries.length), entries };
 }
 
 function judgeAggregate(entries: readonly ImaEntry[], values: BootPcrs): boolean | null {

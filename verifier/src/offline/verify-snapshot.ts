@@ -18,11 +18,13 @@ import { type CertifiedPeriod, verifyKeyCertificates } from '../certificates/ver
 import { judgeEndorsement } from '../enrolment/endorsement.ts';
 import { createKernelBaseline } from '../kernel/kernel-baseline.ts';
 import type { SbomReference } from '../reference-book/reference-book.ts';
+import type { AgentBuild } from '../references/agent-files.ts';
 import { appliesToKubeNode, findSubject, verifyReference } from '../references/verify-reference.ts';
 import { buildResult } from '../results/build-result.ts';
-import { concludeLogs } from '../session/conclude-logs.ts';
-import { parseRound } from '../session/parse-round.ts';
-import { createEvidenceResolver } from '../session/resolve-evidence.ts';
+import { type ConcludedLogs, concludeLogs } from '../session/conclude-logs.ts';
+import { findAgentRoot, joinOffline } from '../session/join-measured.ts';
+import { parseRound, type UnverifiedRound } from '../session/parse-round.ts';
+import { createEvidenceResolver, type ResolvedEvidence } from '../session/resolve-evidence.ts';
 import { readQuotes } from '../session/verify-round.ts';
 import { usableKeys } from '../trust/select-key.ts';
 import type { Trust } from '../trust/trust.ts';
@@ -100,15 +102,7 @@ export async function verifySnapshot(bytes: Uint8Array, inputs: SnapshotInputs):
   if (missing !== undefined) {
     throw refuse('ERR_VERIFIER_SUPPLY', `the snapshot lacks content that its evidence names: ${missing.digest}`);
   }
-  const logs = await concludeLogs(token, {
-    akName: keys.ak?.name.toString('hex') ?? '',
-    bootLog: resolved.bootLog,
-    segments: round.imaSegments,
-    ask: async () => await Promise.resolve(undefined),
-    userspaceLog: round.userspaceLog,
-    askUserspaceLog: async () => await Promise.resolve(undefined),
-    session: undefined,
-  });
+  const logs = await concludeSnapshotLogs(token, keys, resolved, round);
   const verified: VerifiedEvidence = {
     evidenceId: token.evidenceId,
     kubeNode: snapshot.kubeNode,
@@ -119,6 +113,7 @@ export async function verifySnapshot(bytes: Uint8Array, inputs: SnapshotInputs):
     bootReferences: references.boots,
     bootLog: logs?.boot ?? null,
     imaLog: logs?.ima ?? null,
+    imaFiles: joinOffline(resolved.sets, token.claims, logs, references.builds),
     ...resolved.sets,
   };
   const appraisal = appraise(verified, endorsement, POLICY);
@@ -134,6 +129,26 @@ export async function verifySnapshot(bytes: Uint8Array, inputs: SnapshotInputs):
     result: buildResult(verified, appraisal, '', inputs.now),
     refusedReferences: references.refused,
   };
+}
+
+/** Only what the snapshot holds counts: there is nobody to ask, and nothing is known from before. */
+async function concludeSnapshotLogs(
+  token: VerifiedToken,
+  keys: PreparedKeys,
+  resolved: ResolvedEvidence,
+  round: UnverifiedRound,
+): Promise<ConcludedLogs | undefined> {
+  return await concludeLogs(token, {
+    akName: keys.ak?.name.toString('hex') ?? '',
+    bootLog: resolved.bootLog,
+    segments: round.imaSegments,
+    ask: async () => await Promise.resolve(undefined),
+    userspaceLog: round.userspaceLog,
+    askUserspaceLog: async () => await Promise.resolve(undefined),
+    session: undefined,
+    agentRoot: findAgentRoot(resolved.sets),
+    measured: undefined,
+  });
 }
 
 function checkPinned(ekName: string, kubeNode: string, trust: Trust): void {
@@ -193,11 +208,13 @@ interface Reference {
 function readReferences({ references, trust, now }: SnapshotInputs, kubeNode: string) {
   const accepted: Reference[] = [];
   const boots: ApplicableBoot[] = [];
+  const builds: AgentBuild[] = [];
   const refused: { name: string; reason: string }[] = [];
   for (const { name, bytes } of references) {
     try {
       const verified = verifyReference(bytes, trust, { environment: trust.environment, now });
       const { digest, keyId } = verified;
+      if (verified.kind === 'agent') builds.push(verified.agent);
       if (verified.kind === 'boot' && appliesToKubeNode(verified, kubeNode)) {
         boots.push({ digest, keyId, reference: verified.boot });
       }
@@ -208,7 +225,7 @@ function readReferences({ references, trust, now }: SnapshotInputs, kubeNode: st
       refused.push({ name, reason: error.message });
     }
   }
-  return { accepted, boots, refused };
+  return { accepted, boots, builds, refused };
 }
 
 function findSboms(references: readonly Reference[], manifest: string): SbomReference[] {

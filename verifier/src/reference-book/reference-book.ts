@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { BOOT_PREDICATE_TYPE } from '@holdfast/evidence';
 import type { ApplicableBoot } from '../boot/appraise-boot-reference.ts';
+import { AGENT_PREDICATE_TYPE, type AgentBuild } from '../references/agent-files.ts';
 import type { VerifiedReference } from '../references/reference.ts';
 import { appliesToKubeNode, findSubject, verifyReference } from '../references/verify-reference.ts';
 import type { SbomDocument } from '../sbom/sbom.ts';
@@ -26,6 +27,8 @@ export interface ReferenceBook {
   revoke(digest: string, reason: string): StoredReference;
   /** Boot references for a kube node of this name whose key counts at this moment, newest first. */
   findBoots(kubeNode: string): ApplicableBoot[];
+  /** Lists of the agent's files whose key counts at this moment, newest first. */
+  findAgentBuilds(): AgentBuild[];
   /** SBOMs about a manifest whose key counts at this moment, newest first. */
   findSboms(manifest: string): SbomReference[];
 }
@@ -37,18 +40,25 @@ export interface ReferenceBookDeps {
   readonly now: () => number;
   /** Hears which images' references changed, `sha256:…` each. */
   readonly onChange: (subjects: readonly string[]) => void;
-  /** Hears that a boot reference came or was revoked: it may apply to any kube node. */
-  readonly onBootChange: () => void;
+  /** Hears that a boot reference or a list of agent files came or was revoked: it may apply to any kube node. */
+  readonly onNodeChange: () => void;
 }
 
 /** Statements about one image that are looked at. */
 const MAX_PER_SUBJECT = 16;
 /** Boot references that are looked at, the newest. */
 const MAX_BOOTS = 512;
+/** Lists of agent files that are looked at, the newest. */
+const MAX_AGENTS = 64;
 /** Images whose statements are kept in memory. */
 const MAX_SUBJECTS = 10_000;
 const CACHE_BYTES = 64 * 1024 * 1024;
-const ROLES: Record<VerifiedReference['kind'], TrustRole> = { sbom: 'sbom', provenance: 'provenance', boot: 'boot' };
+const ROLES: Record<VerifiedReference['kind'], TrustRole> = {
+  sbom: 'sbom',
+  provenance: 'provenance',
+  boot: 'boot',
+  agent: 'agent',
+};
 
 /**
  * Creates the book over a store. A statement is verified when it comes in; what counts is decided at every look-up by
@@ -76,11 +86,13 @@ export function createReferenceBook(deps: ReferenceBookDeps): ReferenceBook {
     return found;
   };
   let boots: StoredReference[] | undefined;
+  let agents: StoredReference[] | undefined;
   const change = (subjects: readonly string[], predicateType: string): void => {
     for (const subject of subjects) bySubject.delete(subject);
-    if (predicateType === BOOT_PREDICATE_TYPE) {
+    if (predicateType === BOOT_PREDICATE_TYPE || predicateType === AGENT_PREDICATE_TYPE) {
       boots = undefined;
-      deps.onBootChange();
+      agents = undefined;
+      deps.onNodeChange();
     } else deps.onChange(subjects);
   };
   return {
@@ -102,14 +114,12 @@ export function createReferenceBook(deps: ReferenceBookDeps): ReferenceBook {
       boots ??= store.findByPredicateType(BOOT_PREDICATE_TYPE, MAX_BOOTS);
       return listBoots(boots, load, (reference) => bootCounts(reference, kubeNode, trust(), now()));
     },
+    findAgentBuilds: () => {
+      agents ??= store.findByPredicateType(AGENT_PREDICATE_TYPE, MAX_AGENTS);
+      return listAgentBuilds(agents, load, (reference) => keyCounts(reference, trust(), now()));
+    },
     findSboms: (manifest) =>
-      find(manifest)
-        .filter(({ revokedAtMs }) => revokedAtMs === null)
-        .flatMap((stored) => {
-          const reference = load(stored);
-          if (reference?.kind !== 'sbom' || !counts(reference, manifest, trust(), now())) return [];
-          return [{ digest: stored.digest, keyId: reference.keyId, sbom: reference.sbom }];
-        }),
+      listSboms(find(manifest), load, (reference) => counts(reference, manifest, trust(), now())),
   };
 }
 
@@ -127,10 +137,39 @@ function listBoots(
   });
 }
 
+function listAgentBuilds(
+  stored: readonly StoredReference[],
+  load: (stored: StoredReference) => VerifiedReference | null,
+  isUsable: (reference: VerifiedReference) => boolean,
+): AgentBuild[] {
+  const standing = stored.filter(({ revokedAtMs }) => revokedAtMs === null);
+  return standing.flatMap((each) => {
+    const reference = load(each);
+    return reference?.kind === 'agent' && isUsable(reference) ? [reference.agent] : [];
+  });
+}
+
+function listSboms(
+  stored: readonly StoredReference[],
+  load: (stored: StoredReference) => VerifiedReference | null,
+  isUsable: (reference: VerifiedReference) => boolean,
+): SbomReference[] {
+  const standing = stored.filter(({ revokedAtMs }) => revokedAtMs === null);
+  return standing.flatMap((each) => {
+    const reference = load(each);
+    if (reference?.kind !== 'sbom' || !isUsable(reference)) return [];
+    return [{ digest: each.digest, keyId: reference.keyId, sbom: reference.sbom }];
+  });
+}
+
 /** Whether the statement names this kube node and its key still counts for all that it names. */
 function bootCounts(reference: VerifiedReference, kubeNode: string, trust: Trust, now: number): boolean {
-  if (!appliesToKubeNode(reference, kubeNode)) return false;
-  const use = { role: ROLES.boot, environment: trust.environment, now };
+  return appliesToKubeNode(reference, kubeNode) && keyCounts(reference, trust, now);
+}
+
+/** Whether the key still counts for every name of the statement. */
+function keyCounts(reference: VerifiedReference, trust: Trust, now: number): boolean {
+  const use = { role: ROLES[reference.kind], environment: trust.environment, now };
   return reference.subjects.every(
     ({ name }) => typeof selectKey(trust, reference.keyId, { ...use, subjectName: name }) !== 'string',
   );

@@ -1,6 +1,7 @@
 import type { BootReference } from '@holdfast/evidence';
 import type { SbomDocument } from '../sbom/sbom.ts';
 import type { KeyRefusal, TrustEnvironment } from '../trust/trust.ts';
+import type { AgentBuild } from './agent-files.ts';
 
 /** Why a reference was refused: stable, one row each in docs/protocol.md. */
 export type ReferenceReason =
@@ -60,7 +61,8 @@ interface ReferenceBase {
 export type VerifiedReference =
   | (ReferenceBase & { readonly kind: 'sbom'; readonly sbom: SbomDocument })
   | (ReferenceBase & { readonly kind: 'provenance'; readonly provenance: ProvenanceFacts })
-  | (ReferenceBase & { readonly kind: 'boot'; readonly boot: BootReference });
+  | (ReferenceBase & { readonly kind: 'boot'; readonly boot: BootReference })
+  | (ReferenceBase & { readonly kind: 'agent'; readonly agent: AgentBuild });
 
 /** Under what circumstances a reference is judged. */
 export interface ReferenceContext {

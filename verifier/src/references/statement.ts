@@ -1,5 +1,6 @@
 import { BOOT_PREDICATE_TYPE, parseStrictJson } from '@holdfast/evidence';
 import { FieldReader } from '../trust/field-reader.ts';
+import { AGENT_PREDICATE_TYPE } from './agent-files.ts';
 import type { ReferenceSubject } from './reference.ts';
 import { malformedReference, ReferenceRefused, refuseMalformed } from './reference-refused.ts';
 
@@ -66,7 +67,7 @@ function readSubject(entry: FieldReader): ReferenceSubject {
 }
 
 /** The predicate types that are understood, with what they are. */
-export type PredicateKind = 'cyclonedx' | 'spdx' | 'provenance-v1' | 'provenance-v0.2' | 'boot';
+export type PredicateKind = 'cyclonedx' | 'spdx' | 'provenance-v1' | 'provenance-v0.2' | 'boot' | 'agent';
 
 const CYCLONEDX = /^https:\/\/cyclonedx\.org\/bom(?:\/v1\.[4-7])?$/;
 const PREDICATE_KINDS: ReadonlyMap<string, PredicateKind> = new Map([
@@ -75,12 +76,16 @@ const PREDICATE_KINDS: ReadonlyMap<string, PredicateKind> = new Map([
   ['https://slsa.dev/provenance/v1', 'provenance-v1'],
   ['https://slsa.dev/provenance/v0.2', 'provenance-v0.2'],
   [BOOT_PREDICATE_TYPE, 'boot'],
+  [AGENT_PREDICATE_TYPE, 'agent'],
 ]);
 
 /** What a predicate type says its predicate is. Throws `ReferenceRefused` PREDICATE_TYPE for all others. */
 export function classifyPredicate(predicateType: string): PredicateKind {
   const kind = CYCLONEDX.test(predicateType) ? 'cyclonedx' : PREDICATE_KINDS.get(predicateType);
   if (kind === undefined)
-    throw new ReferenceRefused('PREDICATE_TYPE', 'The statement is no SBOM, no SLSA provenance and no boot reference.');
+    throw new ReferenceRefused(
+      'PREDICATE_TYPE',
+      'The statement is no SBOM, SLSA provenance, boot reference or list of agent files.',
+    );
   return kind;
 }

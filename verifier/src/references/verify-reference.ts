@@ -6,6 +6,7 @@ import { refuseKey } from '../trust/select-key.ts';
 import { isSignedBy } from '../trust/signature.ts';
 import type { Trust, TrustKey, TrustRole } from '../trust/trust.ts';
 import { VerifierError } from '../verifier-error.ts';
+import { readAgentBuild } from './agent-files.ts';
 import { encodePreAuth, parseEnvelope, STATEMENT_PAYLOAD_TYPE, type UnverifiedEnvelope } from './envelope.ts';
 import { readProvenanceV1, readProvenanceV02 } from './provenance.ts';
 import type { ReferenceContext, ReferenceReason, ReferenceSubject, VerifiedReference } from './reference.ts';
@@ -26,13 +27,14 @@ const MESSAGES: Partial<Record<ReferenceReason, string>> = {
 
 /** Each trial hashes the whole payload. */
 const MAX_TRIALS = 64;
-const REFERENCE_ROLES: readonly TrustRole[] = ['sbom', 'provenance', 'boot'];
+const REFERENCE_ROLES: readonly TrustRole[] = ['sbom', 'provenance', 'boot', 'agent'];
 const ROLE_OF: Record<PredicateKind, TrustRole> = {
   cyclonedx: 'sbom',
   spdx: 'sbom',
   'provenance-v1': 'provenance',
   'provenance-v0.2': 'provenance',
   boot: 'boot',
+  agent: 'agent',
 };
 
 const refuse = (reason: ReferenceReason) => new ReferenceRefused(reason, MESSAGES[reason] ?? reason);
@@ -131,7 +133,8 @@ function chooseSigner(
 type PredicateFacts =
   | Pick<Extract<VerifiedReference, { kind: 'sbom' }>, 'kind' | 'sbom'>
   | Pick<Extract<VerifiedReference, { kind: 'provenance' }>, 'kind' | 'provenance'>
-  | Pick<Extract<VerifiedReference, { kind: 'boot' }>, 'kind' | 'boot'>;
+  | Pick<Extract<VerifiedReference, { kind: 'boot' }>, 'kind' | 'boot'>
+  | Pick<Extract<VerifiedReference, { kind: 'agent' }>, 'kind' | 'agent'>;
 
 function readPredicate(kind: PredicateKind, predicate: unknown): PredicateFacts {
   switch (kind) {
@@ -141,6 +144,8 @@ function readPredicate(kind: PredicateKind, predicate: unknown): PredicateFacts 
       return { kind: 'provenance', provenance: readProvenanceV02(predicate) };
     case 'boot':
       return { kind: 'boot', boot: refuseMalformed(() => parseBootReference(predicate)) };
+    case 'agent':
+      return { kind: 'agent', agent: readAgentBuild(predicate) };
     default:
       return { kind: 'sbom', sbom: readSbomPredicate(kind, predicate) };
   }

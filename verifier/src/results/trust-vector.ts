@@ -13,7 +13,13 @@ const TIER_VALUES: Record<AppraisalStatus, number | undefined> = {
 
 const IDENTITY_CODES: ReadonlySet<FindingCode> = new Set(['CHAIN_FORK', 'TPM_ROLLBACK', 'CLAIMS_IDENTITY']);
 const EXECUTABLE_CODES: ReadonlySet<FindingCode> = new Set([
-  ...(['EXECUTABLE_ADDED', 'EXECUTABLE_MODIFIED', 'OWNED_FILE_MODIFIED', 'OWNED_FILE_REMOVED'] as const),
+  ...([
+    'EXECUTABLE_ADDED',
+    'EXECUTABLE_MODIFIED',
+    'OWNED_FILE_MODIFIED',
+    'OWNED_FILE_REMOVED',
+    'FOREIGN_CODE_MEASURED',
+  ] as const),
   ...(['SETUID_ADDED', 'PRELOAD_CONFIGURED', 'AUTOSTART_CHANGED', 'MOUNT_OVER_IMAGE', 'DIRECTORY_REPLACED'] as const),
   ...(['PACKAGE_ADDED', 'PACKAGE_CHANGED', 'PACKAGE_REMOVED'] as const),
 ]);

@@ -5,6 +5,7 @@ import { VerifierError } from '../verifier-error.ts';
 import { appraiseEvidence, mergeCodes } from './appraise-evidence.ts';
 import type { Ask } from './ask-for-content.ts';
 import { type ConcludedLogs, concludeLogs } from './conclude-logs.ts';
+import { findAgentRoot, joinMeasured, saveMeasured } from './join-measured.ts';
 import { judgeBootSession } from './judge-boot-session.ts';
 import { type ChainJudgement, judgeChain } from './judge-chain.ts';
 import type { NodeState } from './node-registry.ts';
@@ -56,7 +57,8 @@ export async function acceptRound(
   const receivedAtMs = deps.now();
   const incidents = mergeCodes(state.incidents, judgement.incidents);
   const chainFindings = mergeCodes(incidents, judgeSession(state, verified, logs, deps));
-  const concluded = { bootLog: logs?.boot ?? null, imaLog: logs?.ima ?? null };
+  const imaFiles = joinMeasured(state, token.claims, resolved.sets, logs, deps);
+  const concluded = { bootLog: logs?.boot ?? null, imaLog: logs?.ima ?? null, imaFiles };
   const parts = { ...verified, resolved, logs: concluded, receivedAtMs, chainFindings };
   const publication = await appraiseEvidence(state, parts, deps);
   if (deps.registry.open(state.node.ueid) !== state) {
@@ -67,11 +69,13 @@ export async function acceptRound(
     deps.contents.writeStanding(state.node.ueid, token.compact, receivedAtMs);
     deps.contents.touchNode(state.node.ueid, receivedAtMs);
     saveSession(state, logs, deps);
+    saveMeasured(state, logs, deps);
     if (publication !== undefined) deps.publisher.save(publication);
   });
   if (!isMoved) return 'lost race';
   updateContents(state, resolved);
   state.bootSession = logs?.session;
+  if (logs?.ima.outcome === 'matched') state.measured = logs.files.state;
   state.standing = { token, receivedAtMs };
   if (publication !== undefined) announce(state, publication, deps);
   return createReply(token, true, state);
@@ -116,10 +120,10 @@ async function collectContent(
 }
 
 async function collectLogs(
-  { keys, bootSession }: NodeState,
+  { keys, bootSession, measured }: NodeState,
   { imaSegments, userspaceLog }: UnverifiedRound,
   { token }: VerifiedRound,
-  { bootLog }: ResolvedEvidence,
+  { bootLog, sets }: ResolvedEvidence,
   ask: Ask,
 ): Promise<ConcludedLogs | undefined> {
   return await concludeLogs(token, {
@@ -130,6 +134,8 @@ async function collectLogs(
     userspaceLog,
     askUserspaceLog: async () => await ask.userspaceLog(token.evidenceId),
     session: bootSession,
+    agentRoot: findAgentRoot(sets),
+    measured,
   });
 }
 

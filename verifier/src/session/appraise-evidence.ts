@@ -12,7 +12,7 @@ export interface EvidenceParts {
   readonly token: VerifiedToken;
   readonly quotes: QuoteFacts;
   readonly resolved: ResolvedEvidence;
-  readonly logs: Pick<VerifiedEvidence, 'bootLog' | 'imaLog'>;
+  readonly logs: Pick<VerifiedEvidence, 'bootLog' | 'imaLog' | 'imaFiles'>;
   readonly receivedAtMs: number;
   readonly chainFindings: readonly FindingCode[];
 }

@@ -10,14 +10,26 @@ import { type BootConclusion, concludeBoot, isExplained } from '../boot/boot-con
 import type { BootLog } from '../boot/boot-log.ts';
 import { type ImaConclusion, type ImaInputs, type ImaReplay, replayToQuote } from '../ima/ima-conclusion.ts';
 import { type ImaProgress, type ImaSegment, startIma } from '../ima/ima-progress.ts';
+import type { MeasuredFiles } from '../ima/measured-files.ts';
 import type { BootSession } from '../store/boot-session-store.ts';
+import type { MeasuredState } from '../store/measured-file-store.ts';
 
 /** What the logs beside a token say. */
 export interface ConcludedLogs {
   readonly boot: BootConclusion;
   readonly ima: ImaConclusion;
+  readonly files: RoundFiles;
   /** Where the next round goes on. */
   readonly session: BootSession;
+}
+
+/** Files that IMA measured since the last round. */
+export interface RoundFiles {
+  readonly added: MeasuredFiles;
+  /** True when they are all of this boot session: what is kept of earlier ones does not count. */
+  readonly isAnew: boolean;
+  /** All that is kept, these among them. */
+  readonly state: MeasuredState;
 }
 
 export interface LogInputs {
@@ -27,6 +39,9 @@ export interface LogInputs {
   readonly bootLog: Resolved<BootLog> | null;
   readonly segments: readonly ImaSegment[];
   readonly ask: ImaInputs['ask'];
+  /** The agent's directory as claims have it, and what is kept of earlier rounds; undefined where nothing is. */
+  readonly agentRoot: string | null;
+  readonly measured: MeasuredState | undefined;
   /** What the operating system measured after the boot, where it travelled. */
   readonly userspaceLog: Buffer | undefined;
   readonly askUserspaceLog: () => Promise<Buffer | undefined>;
@@ -52,20 +67,38 @@ export async function concludeLogs(token: VerifiedToken, inputs: LogInputs): Pro
       values: boot.values,
       given: inputs.segments,
       ask: inputs.ask,
+      files: { agentRoot: inputs.agentRoot, known: start.replay.entries === 0 ? 0 : (inputs.measured?.known ?? 0) },
     });
-  let replay = await replayFrom(isSame ? session.ima : startIma());
+  // Which files are kept depends on the agent's directory, so another one takes the whole list again.
+  const isKept = isSame && inputs.measured?.agentRoot === inputs.agentRoot;
+  const start = isKept ? session.ima : startIma();
+  let replay = await replayFrom(start);
+  let isAnew = start.replay.entries === 0;
   let isRestarted = false;
   if (isSame && session.restartCount !== restartCount && replay.outcome !== 'matched') {
     const anew = await replayFrom(startIma());
     isRestarted = anew.outcome === 'matched';
-    if (isRestarted) replay = anew;
+    if (isRestarted) {
+      replay = anew;
+      isAnew = true;
+    }
   }
   const { outcome, progress } = replay;
   const { violations, aggregate } = progress;
   const ima = { outcome, entries: progress.replay.entries, violations, aggregate, isRestarted };
+  const files = {
+    added: replay.files,
+    isAnew,
+    state: sumMeasured(replay.files, isAnew ? undefined : inputs.measured, inputs.agentRoot),
+  };
   // Until the list holds again, a restart may still be found.
   const restarts = outcome === 'matched' || !isSame ? restartCount : session.restartCount;
-  return { boot, ima, session: { akName, resetCount, restartCount: restarts, ima: progress, outcome, userspaceLog } };
+  return {
+    boot,
+    ima,
+    files,
+    session: { akName, resetCount, restartCount: restarts, ima: progress, outcome, userspaceLog },
+  };
 }
 
 /**
@@ -94,6 +127,15 @@ export function readUserspaceRecords(log: Buffer | null): UserspaceRecord[] {
     if (error instanceof EvidenceError) return [];
     throw error;
   }
+}
+
+function sumMeasured(
+  { keys, isLimited }: MeasuredFiles,
+  before: MeasuredState | undefined,
+  agentRoot: string | null,
+): MeasuredState {
+  const known = keys.size + (before?.known ?? 0);
+  return { agentRoot, known, isLimited: isLimited || before?.isLimited === true };
 }
 
 /** What the stored session says of the evidence that made it. */

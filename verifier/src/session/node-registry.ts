@@ -11,6 +11,8 @@ import type { BootSession, BootSessionStore } from '../store/boot-session-store.
 import type { ChainHead, ChainStore } from '../store/chain-store.ts';
 import type { ContentStore } from '../store/content-store.ts';
 import type { EnrolledNode, EnrolmentStore } from '../store/enrolment-store.ts';
+import type { MeasuredFileStore, MeasuredState } from '../store/measured-file-store.ts';
+import type { RememberedAgent } from './join-measured.ts';
 
 /** What is known of one kube node, kept so that an unchanged one costs no read. */
 export interface NodeState {
@@ -24,6 +26,10 @@ export interface NodeState {
   incidents: readonly FindingCode[];
   /** Where its logs stand; undefined before the first fresh evidence. */
   bootSession: BootSession | undefined;
+  /** What is kept of the files that IMA measured; undefined before any was. */
+  measured: MeasuredState | undefined;
+  /** What was concluded last about its agent's files. */
+  agent: RememberedAgent | undefined;
   /** The evidence that the standing result rests on; undefined before the first one of this process. */
   standing: { readonly token: VerifiedToken; readonly receivedAtMs: number } | undefined;
   /** The last result of this process. */
@@ -47,6 +53,7 @@ export interface NodeRegistryDeps {
   readonly chain: Pick<ChainStore, 'findHead' | 'listIncidents'>;
   readonly contents: Pick<ContentStore, 'listDigests'>;
   readonly bootSessions: Pick<BootSessionStore, 'findSession'>;
+  readonly measuredFiles: Pick<MeasuredFileStore, 'findState'>;
   /** Kube nodes that are kept; the one that was used longest ago goes first. */
   readonly maxNodes: number;
 }
@@ -112,6 +119,8 @@ function load(ueid: string, deps: NodeRegistryDeps): NodeState | undefined {
     head: deps.chain.findHead(ueid),
     incidents: deps.chain.listIncidents(ueid).map(({ code }) => code),
     bootSession: deps.bootSessions.findSession(ueid),
+    measured: deps.measuredFiles.findState(ueid),
+    agent: undefined,
     standing: undefined,
     published: undefined,
   };

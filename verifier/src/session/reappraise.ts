@@ -5,6 +5,7 @@ import type { Publication } from '../results/result-publisher.ts';
 import { runTransaction } from '../store/open-database.ts';
 import { appraiseEvidence, mergeCodes } from './appraise-evidence.ts';
 import { readUserspaceRecords, recallIma } from './conclude-logs.ts';
+import { joinMeasured } from './join-measured.ts';
 import type { NodeState } from './node-registry.ts';
 import type { RoundDeps } from './round-deps.ts';
 import { readQuotes } from './verify-round.ts';
@@ -34,7 +35,8 @@ export async function reappraise(state: NodeState, deps: RoundDeps): Promise<voi
   });
   const records = readUserspaceRecords(state.bootSession?.userspaceLog ?? null);
   const bootLog = token.quotes === null ? null : concludeBoot(resolved.bootLog, token.quotes[0], records);
-  const logs = { bootLog, imaLog: recallIma(state.bootSession) };
+  const imaFiles = joinMeasured(state, token.claims, resolved.sets, undefined, deps);
+  const logs = { bootLog, imaLog: recallIma(state.bootSession), imaFiles };
   const parts = { token, quotes: readQuotes(token), resolved, logs, receivedAtMs, chainFindings: state.incidents };
   const publication = await appraiseEvidence(state, parts, deps);
   // A round that ended while this was signed knows more.

@@ -1,9 +1,11 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { AppraisalPolicy, VerifiedEvidence } from '../appraisal/appraisal-input.ts';
+import type { AgentBuild } from '../references/agent-files.ts';
 import type { ResultPublisher } from '../results/result-publisher.ts';
 import type { BootSessionStore } from '../store/boot-session-store.ts';
 import type { ChainStore } from '../store/chain-store.ts';
 import type { ContentStore } from '../store/content-store.ts';
+import type { MeasuredFileStore } from '../store/measured-file-store.ts';
 import type { NodeRegistry } from './node-registry.ts';
 import type { EvidenceResolver } from './resolve-evidence.ts';
 import type { VerifyRoundDeps } from './verify-round.ts';
@@ -15,6 +17,9 @@ export interface RoundDeps extends VerifyRoundDeps {
   readonly chain: ChainStore;
   readonly contents: ContentStore;
   readonly bootSessions: BootSessionStore;
+  readonly measuredFiles: MeasuredFileStore;
+  /** Signed lists of the agent's files that count now. */
+  readonly findAgentBuilds: () => readonly AgentBuild[];
   readonly resolver: EvidenceResolver;
   /** Signed boot references that count now for the kube node of this label. */
   readonly findBoots: (label: string) => VerifiedEvidence['bootReferences'];

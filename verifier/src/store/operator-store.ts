@@ -36,6 +36,9 @@ const NODE_TABLES = [
   'contents',
   'current_containers',
   'boot_sessions',
+  'measured_sessions',
+  'measured_files',
+  'measured_agent_files',
   'kube_nodes',
 ];
 

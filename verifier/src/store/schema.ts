@@ -3,8 +3,10 @@
  * one more entry. An older verifier refuses a newer store.
  */
 export function listMigrations(): readonly string[] {
-  return [TABLES, EK_CERTIFICATES_AND_OPERATORS, BOOT_SESSIONS, PREDECESSORS_AND_CLOCK, USERSPACE_LOGS];
+  return [TABLES, EK_CERTIFICATES_AND_OPERATORS, BOOT_SESSIONS, PREDECESSORS_AND_CLOCK, USERSPACE_LOGS, MEASURED_FILES];
 }
+
+const USERSPACE_LOGS = 'ALTER TABLE boot_sessions ADD COLUMN userspace_log BLOB';
 
 /** A head of before has no clock: the next evidence is not compared with it. */
 const PREDECESSORS_AND_CLOCK = `
@@ -12,7 +14,29 @@ ALTER TABLE enrolled_keys ADD COLUMN predecessors TEXT NOT NULL DEFAULT '';
 ALTER TABLE heads ADD COLUMN clock_ms INTEGER;
 `;
 
-const USERSPACE_LOGS = 'ALTER TABLE boot_sessions ADD COLUMN userspace_log BLOB';
+/** Lists that were replayed before are replayed again, for the files in them. */
+const MEASURED_FILES = `
+DELETE FROM boot_sessions;
+
+CREATE TABLE measured_sessions (
+  ueid TEXT PRIMARY KEY REFERENCES kube_nodes (ueid),
+  agent_root TEXT,
+  known INTEGER NOT NULL,
+  is_limited INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE measured_files (
+  ueid TEXT NOT NULL REFERENCES kube_nodes (ueid),
+  key BLOB NOT NULL,
+  PRIMARY KEY (ueid, key)
+) WITHOUT ROWID;
+
+CREATE TABLE measured_agent_files (
+  ueid TEXT NOT NULL REFERENCES kube_nodes (ueid),
+  file TEXT NOT NULL,
+  PRIMARY KEY (ueid, file)
+) WITHOUT ROWID;
+`;
 
 const BOOT_SESSIONS = `
 CREATE TABLE boot_sessions (

@@ -13,7 +13,7 @@ const MAX_KEYS = 256;
 const MAX_SCOPES = 256;
 const MAX_PEM_LENGTH = 32_768;
 
-const ROLES: readonly TrustRole[] = ['sbom', 'provenance', 'boot', 'enrolment', 'result'];
+const ROLES: readonly TrustRole[] = ['sbom', 'provenance', 'boot', 'agent', 'enrolment', 'result'];
 const ENVIRONMENTS: readonly TrustEnvironment[] = ['development', 'staging', 'production'];
 const ALGORITHMS: readonly TrustAlgorithm[] = ['ES256', 'ES384', 'EdDSA', 'RS256', 'PS256'];
 const KEY_FIELDS = ['id', 'role', 'environment', 'publicKey', 'certificate', 'algorithm', 'scope'];

@@ -2,7 +2,7 @@ import type { KeyObject } from 'node:crypto';
 import type { Certificate } from '../certificates/x509/certificate.ts';
 
 /** What a key may be used for. A key has exactly one role. */
-export type TrustRole = 'sbom' | 'provenance' | 'boot' | 'enrolment' | 'result';
+export type TrustRole = 'sbom' | 'provenance' | 'boot' | 'agent' | 'enrolment' | 'result';
 
 /** Where a key counts: a key of one environment never passes in another. */
 export type TrustEnvironment = 'development' | 'staging' | 'production';
