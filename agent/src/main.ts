@@ -155,8 +155,9 @@ async function openClaims({ config, log, clock, closers }: Base, deps: AgentDeps
 async function createCollector({ runtime, hostRoot }: AgentConfig): Promise<ContainerCollector | undefined> {
   if (runtime === 'none') return undefined;
   const { createContainerCollector } = await import('./container/create-container-collector.ts');
-  const { containerd: address, namespaces } = runtime;
-  return createContainerCollector({ address, hostRoot, ...(namespaces === undefined ? {} : { namespaces }) });
+  const { containerd: address, containersStorage, namespaces } = runtime;
+  const options = { address, containersStorage, hostRoot };
+  return createContainerCollector(namespaces === undefined ? options : { ...options, namespaces });
 }
 
 async function openKeys(base: Base, { collector }: Claims): Promise<Keys> {

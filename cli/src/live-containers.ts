@@ -9,8 +9,7 @@ import {
   parseInventory,
 } from '@holdfast/evidence';
 import { undecided, usageError } from './cli-error.ts';
-import { type ClientConfig, loadConfigFor } from './client-config.ts';
-import type { Invocation, OptionSpec } from './command.ts';
+import { describeRuntimeChoice, type RuntimeChoice } from './runtime-choice.ts';
 
 /** One container of this machine's runtime as it is now, with the documents that its claims-set names. */
 export interface LiveContainer {
@@ -28,7 +27,7 @@ export interface LiveContainers {
 export interface LiveRequest {
   /** A container's id, the first characters of one, or `all`. */
   readonly wanted: string;
-  readonly address: string;
+  readonly runtime: RuntimeChoice;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
   /** Whether to wait until every layer was compared with its blob. */
@@ -36,29 +35,8 @@ export interface LiveRequest {
   onProgress(waiting: number, total: number): void;
 }
 
-const DEFAULT_ADDRESS = '/run/containerd/containerd.sock';
 const POLL_MS = 50;
 const PROGRESS_MS = 5_000;
-
-export const RUNTIME_OPTION: OptionSpec = {
-  type: 'string',
-  value: 'SOCKET',
-  help: `socket of containerd; else the settings, else ${DEFAULT_ADDRESS}`,
-};
-
-/** The runtime's socket by flag, by the settings of the agent, or the usual one. */
-export async function chooseRuntime({ flags }: Invocation): Promise<string> {
-  const address = flags.text('runtime') ?? readRuntimeSetting(await loadConfigFor(flags)) ?? DEFAULT_ADDRESS;
-  if (!address.startsWith('/')) throw usageError(`--runtime takes the path of a socket with a slash at the front`);
-  return address;
-}
-
-function readRuntimeSetting({ serve }: ClientConfig): string | undefined {
-  const runtime = serve.agent['runtime'];
-  const address =
-    typeof runtime === 'object' && runtime !== null && 'containerd' in runtime ? runtime.containerd : null;
-  return typeof address === 'string' ? address : undefined;
-}
 
 /**
  * Looks at containers through their runtime as the agent does: claims-set, proof of the layers, inventories and drift,
@@ -68,15 +46,16 @@ function readRuntimeSetting({ serve }: ClientConfig): string | undefined {
  * Throws a sentence when the runtime cannot be asked or there is no such container.
  */
 export async function collectLiveContainers(request: LiveRequest): Promise<LiveContainers> {
-  const { wanted, address } = request;
+  const { wanted } = request;
   if (wanted === '') throw usageError('a container is named by its id');
   const selection = wanted === 'all' ? {} : { selects: (id: string) => id.startsWith(wanted) };
-  const collector = await createContainerCollector({ address, ...selection });
+  const collector = await createContainerCollector({ ...request.runtime, ...selection });
   try {
     await collector.start();
     const snapshot = await settle(collector, request);
     const containers = selectContainers(openSnapshot(snapshot), wanted);
     const [runtime] = collector.runtimes();
+    const address = describeRuntimeChoice(request.runtime);
     return { runtime: { name: runtime?.name ?? '', version: runtime?.version ?? '', address }, containers };
   } catch (error) {
     if (error instanceof AgentError) throw undecided(error.message, error);

@@ -136,7 +136,9 @@ function findStaleLimits(protocol: string, sources: readonly SourceFile[]): stri
 function findSettingFaults(protocol: string, sources: readonly SourceFile[]): string[] {
   const codeOf = (file: string) => sources.find(({ path }) => path === file)?.code ?? '';
   const agent = [
-    ...codeOf('agent/src/config/parse-agent-config.ts').matchAll(/takeObject\([^,]+, '([a-z]+)[^']*', \[([^\]]*)\]/g),
+    ...codeOf('agent/src/config/parse-agent-config.ts').matchAll(
+      /takeObject\([^,]+, '([a-z]+(?:\.[a-zA-Z]+)?)[^']*', \[([^\]]*)\]/g,
+    ),
   ].flatMap(([, owner = '', list = '']) =>
     listLiterals(list).map((name) => (owner === 'the' ? name : `${owner}.${name}`)),
   );

@@ -19,13 +19,23 @@ export interface TpmConfig {
   exclusive: boolean;
 }
 
+/** One runtime or both. */
+export interface RuntimeConfig {
+  /** Socket of containerd. */
+  containerd?: string;
+  /** Namespaces of containerd; all of them where none are named. */
+  namespaces?: string[];
+  /** Store of podman or CRI-O: what lasts, and what a restart of the machine clears. */
+  containersStorage?: { root: string; runRoot: string };
+}
+
 /** Settings of one agent. Made by `parseAgentConfig`, which fills the defaults. */
 export interface AgentConfig {
   /** Label of the kube node, 1 to 253 characters. A label, never an identity. */
   kubeNode: string;
   tpm: TpmConfig | 'none';
-  /** Socket of containerd and its namespaces (none named: all of them), or `none` on machines without containers. */
-  runtime: { containerd: string; namespaces?: string[] } | 'none';
+  /** What runs containers here, or `none` on machines without them. */
+  runtime: RuntimeConfig | 'none';
   /** Directory for key blobs, chain and certificates; made with mode 0700 where it is missing. */
   stateDir: string;
   /** Where the host's root directory is mounted; `/` outside a container. */

@@ -41,6 +41,14 @@ test('settings that were parsed once parse to the same again', () => {
   assert.deepEqual(parseAgentConfig(config), config);
 });
 
+test('a store of podman or CRI-O takes the place of a socket, its usual directories need no mention', () => {
+  const parse = (runtime: object) => parseAgentConfig({ ...smallest, runtime }).runtime;
+  const usual = { root: '/var/lib/containers/storage', runRoot: '/run/containers/storage' };
+  assert.deepEqual(parse({ containersStorage: {} }), { containersStorage: usual });
+  const both = { containerd: '/c.sock', containersStorage: { root: '/a', runRoot: '/b' } };
+  assert.deepEqual(parse(both), both);
+});
+
 test('a TPM without a resource manager belongs to the agent alone unless the settings say otherwise', () => {
   const exclusive = (tpm: object) => {
     const config = parseAgentConfig({ ...smallest, tpm }).tpm;
@@ -67,6 +75,8 @@ const refusals: [string, unknown, RegExp][] = [
   ['an unknown template', { ...smallest, tpm: { tcti: 'swtpm:', ekTemplate: 'L-9' } }, /tpm\.ekTemplate/],
   ['no runtime', { ...smallest, runtime: undefined }, /runtime/],
   ['a relative socket', { ...smallest, runtime: { containerd: 'x.sock' } }, /runtime\.containerd/],
+  ['no runtime at all', { ...smallest, runtime: {} }, /runtime needs/],
+  ['a relative store', { ...smallest, runtime: { containersStorage: { root: 'x' } } }, /containersStorage\.root/],
   ['namespaces that are no list', { ...smallest, runtime: { containerd: '/x', namespaces: 'k8s.io' } }, /namespaces/],
   ['a relative state directory', { ...smallest, stateDir: 'state' }, /stateDir.*absolute/],
   ['a path with a NUL', { ...smallest, stateDir: '/a\0b' }, /stateDir/],

@@ -1,5 +1,5 @@
 import { AgentError } from '../agent-error.ts';
-import type { AgentConfig, EkTemplateName, LogLevel } from './agent-config.ts';
+import type { AgentConfig, EkTemplateName, LogLevel, RuntimeConfig } from './agent-config.ts';
 
 const EK_TEMPLATES: readonly EkTemplateName[] = ['L-1', 'L-2', 'H-1', 'H-2', 'H-3'];
 const LOG_LEVELS: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error', 'silent'];
@@ -75,12 +75,25 @@ function parseTpm(value: unknown): AgentConfig['tpm'] {
 
 function parseRuntime(value: unknown): AgentConfig['runtime'] {
   if (value === 'none') return 'none';
-  const fields = takeObject(value, 'runtime (an object, or "none")', ['containerd', 'namespaces']);
-  const containerd = takePath(fields.containerd, 'runtime.containerd');
-  if (fields.namespaces === undefined) return { containerd };
+  const fields = takeObject(value, 'runtime, an object', ['containerd', 'namespaces', 'containersStorage']);
+  const runtime: RuntimeConfig = {};
+  if (fields.containerd !== undefined) runtime.containerd = takePath(fields.containerd, 'runtime.containerd');
+  if (fields.containersStorage !== undefined) runtime.containersStorage = parseStorage(fields.containersStorage);
+  if (runtime.containerd === undefined && runtime.containersStorage === undefined) {
+    throw refuse('runtime needs "containerd", "containersStorage", or both; or is "none"');
+  }
+  if (fields.namespaces === undefined) return runtime;
   if (!Array.isArray(fields.namespaces)) throw refuse('runtime.namespaces must be a list of names');
   const namespaces = fields.namespaces.map((name, at) => takeText(name, `runtime.namespaces[${at}]`));
-  return { containerd, namespaces };
+  return { ...runtime, namespaces };
+}
+
+function parseStorage(value: unknown): { root: string; runRoot: string } {
+  const fields = takeObject(value, 'runtime.containersStorage', ['root', 'runRoot']);
+  return {
+    root: takePath(fields.root ?? '/var/lib/containers/storage', 'runtime.containersStorage.root'),
+    runRoot: takePath(fields.runRoot ?? '/run/containers/storage', 'runtime.containersStorage.runRoot'),
+  };
 }
 
 function parseTls(value: unknown): AgentConfig['tls'] {

@@ -4,7 +4,7 @@ import type { RuntimeSource } from './runtime-source.ts';
 /** A source and the namespaces that are its own. */
 export interface SourcePart {
   readonly source: RuntimeSource;
-  owns(namespace: string): boolean;
+  readonly owns: (namespace: string) => boolean;
 }
 
 /**

@@ -28,7 +28,10 @@ export function createStorageWatch(directories: readonly string[], onChange: () 
     names.clear();
     return taken;
   };
-  return { takeNames, close: () => watches.forEach((opened) => void opened.close()) };
+  const close = (): void => {
+    for (const opened of watches) opened.close();
+  };
+  return { takeNames, close };
 }
 
 const MAX_NAMES = 10_000;

@@ -2,21 +2,30 @@ import { join } from 'node:path';
 import type { RootfsCapabilities } from '@holdfast/rootfs';
 import type { TpmConfig } from '../config/agent-config.ts';
 import { createContainerdClient } from '../containerd/containerd-client.ts';
+import type { StoragePaths } from '../containers-storage/storage-files.ts';
+import { createStorageFiles } from '../containers-storage/storage-files-source.ts';
 import { createHostFiles } from '../host/host-files-source.ts';
 import { openTpmDevice } from '../tpm/tpm-device-source.ts';
 import { checkFileSystem } from './check-file-system.ts';
 import { checkKernel } from './check-kernel.ts';
 import { checkPermissions, checkProcesses } from './check-permissions.ts';
 import { checkRuntime } from './check-runtime.ts';
+import { checkStorage } from './check-storage.ts';
 import { checkTpm } from './check-tpm.ts';
 import { failed, type HostCheck, skipped } from './host-check.ts';
 
 export interface DiagnosisOptions {
   /** The TPM as for the agent; `none` asks for none. */
   readonly tpm: Pick<TpmConfig, 'tcti'> | 'none';
-  /** containerd's socket; null asks for no runtime. */
-  readonly runtime: string | null;
+  /** containerd's socket, a store of podman or CRI-O, or both; null asks for no runtime. */
+  readonly runtime: RuntimePlaces | null;
   readonly hostRoot: string;
+}
+
+/** Where runtimes are found. */
+interface RuntimePlaces {
+  readonly address?: string;
+  readonly containersStorage?: StoragePaths;
 }
 
 /**
@@ -43,11 +52,18 @@ async function diagnoseTpm({ tpm }: DiagnosisOptions): Promise<HostCheck[]> {
   return await checkTpm(() => openTpmDevice({ tcti: tpm.tcti, ekTemplate: 'L-1', exclusive: false }), tpm.tcti);
 }
 
-async function diagnoseRuntime({ runtime }: DiagnosisOptions) {
+const NO_SOCKET = 'no containerd was asked for';
+
+async function diagnoseRuntime({ runtime, hostRoot }: DiagnosisOptions) {
   if (runtime === null) return { checks: [skipped('runtime', 'no runtime was asked for')], contentRoot: undefined };
-  const client = createContainerdClient({ address: runtime });
+  const { address, containersStorage } = runtime;
+  const storage = await checkStorage(createStorageFiles(hostRoot), containersStorage);
+  const storeRoot = containersStorage?.root;
+  if (address === undefined) return { checks: [skipped('runtime', NO_SOCKET), storage], contentRoot: storeRoot };
+  const client = createContainerdClient({ address });
   try {
-    return await checkRuntime(client);
+    const { checks, contentRoot } = await checkRuntime(client);
+    return { checks: [...checks, storage], contentRoot: contentRoot ?? storeRoot };
   } finally {
     client.close();
   }

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { create } from '@bufbuild/protobuf';
+import { containers } from '@holdfast/proto/containerd';
 import { AgentError } from '../agent-error.ts';
 import { FakeHostFiles } from '../host/fake-host-files.test-support.ts';
 import type { TpmDevice } from '../tpm/tpm-device.ts';
@@ -152,5 +154,23 @@ describe('what the doctor says of the runtime', () => {
       assert.ok(check?.fix);
     }
     await assert.rejects(checkRuntime({ ...runtime, probe: () => Promise.reject(new TypeError('bug')) }), TypeError);
+  });
+
+  it('is weaker where containers are of a kind that no evidence vouches for, and names it', async () => {
+    const rowsOf = (name: string, snapshotter: string) => [
+      create(containers.ContainerSchema, { id: 'c', runtime: { name }, snapshotter }),
+    ];
+    const check = async (name: string, snapshotter: string) =>
+      (await checkRuntime({ ...runtime, listContainers: async () => rowsOf(name, snapshotter) })).checks;
+    assert.deepEqual(statuses(await check('io.containerd.runc.v2', 'overlayfs')), { runtime: 'works' });
+    for (const [name, snapshotter, named] of [
+      ['io.containerd.kata.v2', 'overlayfs', /io\.containerd\.kata\.v2/],
+      ['io.containerd.runsc.v1', 'overlayfs', /runsc/],
+      ['io.containerd.runc.v2', 'stargz', /stargz/],
+    ] as const) {
+      const [, kinds] = await check(name, snapshotter);
+      assert.equal(kinds?.status, 'weaker');
+      assert.match(kinds?.detail ?? '', named);
+    }
   });
 });

@@ -4,6 +4,7 @@ import { AgentError, parseAgentConfig, startAgent } from '@holdfast/agent';
 import { CliError, EXIT, undecided } from '../cli-error.ts';
 import { loadConfigFor } from '../client-config.ts';
 import { type Command, type Flags, integerFlag } from '../command.ts';
+import { parseRuntimeFlag, RUNTIME_OPTION } from '../runtime-choice.ts';
 import { overrideSetting, serveUntilStopped } from '../serve.ts';
 
 export const agent: Command = {
@@ -14,7 +15,7 @@ export const agent: Command = {
   options: {
     node: { type: 'string', value: 'NAME', help: 'label of the kube node; else the settings, else the host name' },
     tpm: { type: 'string', value: 'TCTI|none', help: 'device:/dev/tpmrm0, swtpm:path=SOCKET, …; default the device' },
-    runtime: { type: 'string', value: 'SOCKET|none', help: 'socket of containerd; default its usual one' },
+    runtime: { ...RUNTIME_OPTION, value: 'SOCKET|none' },
     verifier: { type: 'string', value: 'HOST:PORT', help: 'verifier that the agent dials' },
     listen: { type: 'string', value: 'HOST:PORT', help: "the agent's own port; 0 lets the kernel choose" },
     'state-dir': { type: 'string', value: 'DIR', help: 'key blobs and chain head; default /var/lib/holdfast' },
@@ -50,7 +51,7 @@ function applyFlags(settings: Record<string, unknown>, flags: Flags): Record<str
   overrideSetting(settings, ['tpm', 'tcti'], tpm === 'none' ? undefined : tpm);
   settings['tpm'] ??= { tcti: 'device:/dev/tpmrm0' };
   overrideSetting(settings, ['runtime'], runtime === 'none' ? 'none' : undefined);
-  overrideSetting(settings, ['runtime', 'containerd'], runtime === 'none' ? undefined : path('runtime'));
+  if (runtime !== undefined && runtime !== 'none') applyRuntime(settings, runtime);
   settings['runtime'] ??= { containerd: '/run/containerd/containerd.sock' };
   overrideSetting(settings, ['verifier', 'address'], flags.text('verifier'));
   overrideSetting(settings, ['listen'], flags.text('listen'));
@@ -60,6 +61,13 @@ function applyFlags(settings: Record<string, unknown>, flags: Flags): Record<str
   overrideSetting(settings, ['heartbeatMs'], integerFlag(flags, 'heartbeat-ms', { min: 100, max: 86_400_000 }));
   overrideSetting(settings, ['logLevel'], flags.text('log-level'));
   return settings;
+}
+
+/** A socket takes the place of the socket in the settings, a store that of the store. */
+function applyRuntime(settings: Record<string, unknown>, text: string): void {
+  const { address, containersStorage } = parseRuntimeFlag(text.startsWith('containers-storage') ? text : resolve(text));
+  overrideSetting(settings, ['runtime', 'containerd'], address);
+  overrideSetting(settings, ['runtime', 'containersStorage'], containersStorage);
 }
 
 /** The agent's own errors already say what to do; a wrong setting is wrong use. */

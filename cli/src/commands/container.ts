@@ -2,7 +2,8 @@ import { EXIT } from '../cli-error.ts';
 import { type Command, integerFlag } from '../command.ts';
 import { type ContainerRow, formatContainers } from '../container-table.ts';
 import { judgeContainer } from '../judge-container.ts';
-import { chooseRuntime, collectLiveContainers, RUNTIME_OPTION } from '../live-containers.ts';
+import { collectLiveContainers } from '../live-containers.ts';
+import { chooseRuntime, RUNTIME_OPTION } from '../runtime-choice.ts';
 
 const DEFAULT_TIMEOUT_MS = 600_000;
 
@@ -23,10 +24,10 @@ export const container: Command = {
     const { flags, positionals, terminal, signal } = invocation;
     const [wanted = ''] = positionals;
     const timeoutMs = integerFlag(flags, 'timeout-ms', { min: 1, max: 86_400_000 }) ?? DEFAULT_TIMEOUT_MS;
-    const address = await chooseRuntime(invocation);
+    const runtime = await chooseRuntime(invocation);
     const onProgress = (waiting: number, total: number) =>
       terminal.note(`${waiting} of ${total} containers are still being read`);
-    const live = await collectLiveContainers({ wanted, address, timeoutMs, signal, needsProof: true, onProgress });
+    const live = await collectLiveContainers({ wanted, runtime, timeoutMs, signal, needsProof: true, onProgress });
     const rows = live.containers.map(
       (each): ContainerRow => ({ container: each, judged: judgeContainer(each.claims) }),
     );

@@ -2,7 +2,7 @@ import { type CheckStatus, type DiagnosisOptions, diagnoseHost, type HostCheck }
 import { EXIT, usageError } from '../cli-error.ts';
 import { loadConfigFor } from '../client-config.ts';
 import type { Command, Invocation } from '../command.ts';
-import { chooseRuntime, RUNTIME_OPTION } from '../live-containers.ts';
+import { chooseRuntime, RUNTIME_OPTION } from '../runtime-choice.ts';
 import { type Colour, printable, type Terminal } from '../terminal.ts';
 
 const DEFAULT_TCTI = 'device:/dev/tpmrm0';

@@ -2,8 +2,9 @@ import { collectInventory, ViewLimitError } from '@holdfast/agent';
 import type { Inventory, InventoryPackage } from '@holdfast/evidence';
 import { EXIT, undecided, usageError } from '../cli-error.ts';
 import { type Command, type Flags, type Invocation, integerFlag } from '../command.ts';
-import { chooseRuntime, collectLiveContainers, RUNTIME_OPTION } from '../live-containers.ts';
+import { collectLiveContainers } from '../live-containers.ts';
 import { openNamedView } from '../open-view.ts';
+import { chooseRuntime, RUNTIME_OPTION } from '../runtime-choice.ts';
 import { type Column, formatTable } from '../table.ts';
 import { printable, type Terminal } from '../terminal.ts';
 import { TOOL_VERSION } from '../version.ts';
@@ -57,7 +58,7 @@ async function collectFromContainer(invocation: Invocation, wanted: string, time
   if (wanted === '' || wanted === 'all') throw usageError('name one container: container:ID');
   const { containers } = await collectLiveContainers({
     wanted,
-    address: await chooseRuntime(invocation),
+    runtime: await chooseRuntime(invocation),
     timeoutMs,
     signal: invocation.signal,
     needsProof: false,

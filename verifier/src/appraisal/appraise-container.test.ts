@@ -77,6 +77,7 @@ const CONTAINER_CASES: ContainerCase[] = [
   ['a chain that nobody looked up', 'none', ['IMAGE_UNPROVEN'], { image: { ...image, via: {} } }],
   ['layers of another chain', 'none', ['IMAGE_UNPROVEN'], { image: { ...image, layers: [layer, layer] } }],
   ['a retagged image', 'affirming', ['IMAGE_RETAGGED'], { image: { ...image, retagged: true } }],
+  ['a layer proven by tar-split', 'affirming', [], { image: { ...image, layers: [{ ...layer, proof: 'tarSplit' }] } }],
   [
     'a layer on first use',
     'warning',

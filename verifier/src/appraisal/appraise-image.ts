@@ -24,7 +24,7 @@ export function appraiseImage(claims: ContainerClaims, evidence: ContainerEviden
   const findings: Finding[] = [];
   if (!isChained(claims)) findings.push(createFinding('IMAGE_UNPROVEN', { actual: image.manifest ?? undefined }));
   if (image.retagged) findings.push(createFinding('IMAGE_RETAGGED', { actual: image.reference ?? undefined }));
-  const unproven = image.layers.filter(({ proof }) => proof !== 'content');
+  const unproven = image.layers.filter(({ proof }) => proof !== 'content' && proof !== 'tarSplit');
   for (const layer of unproven) findings.push(...appraiseLayer(layer));
   if (!evidence.hasSbom) return { findings: [...findings, createFinding('SBOM_MISSING')], sbom: null };
   const chosen = evidence.sboms.find(({ comparison }) => isMatch(comparison)) ?? evidence.sboms[0];
@@ -35,7 +35,7 @@ export function appraiseImage(claims: ContainerClaims, evidence: ContainerEviden
 /** A layer that differs is named by its chainID, with each path that was told; one that nobody compared by its diffID. */
 function appraiseLayer({ diffId, chainId, proof, differing = [] }: LayerClaims): Finding[] {
   if (differing.length === 0) {
-    return [createFinding('LAYER_UNPROVEN', { expected: 'content', actual: `${diffId}: ${proof}` })];
+    return [createFinding('LAYER_UNPROVEN', { expected: 'content or tarSplit', actual: `${diffId}: ${proof}` })];
   }
   return differing.map(({ path, field, expected, actual }) => {
     const message = `${FINDING_RULES.LAYER_MODIFIED.meaning} Chain ${chainId}, ${field}.`;
