@@ -23,7 +23,7 @@ export interface Rootfs {
 const CHAIN_ID = /^sha256:[0-9a-f]{64}$/;
 const MAX_PARENTS = 512;
 /** Others may keep their layers in a form that no directory shows, or fetch them while they are read. */
-const KNOWN_SNAPSHOTTERS = new Set(['overlayfs']);
+export const KNOWN_SNAPSHOTTERS: ReadonlySet<string> = new Set(['overlayfs']);
 
 /**
  * Reads which directories make up a container's root file system, and which chainIDs its snapshots have. Undefined where

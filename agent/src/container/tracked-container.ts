@@ -87,7 +87,7 @@ export class TrackedContainer {
  * Runtimes whose processes share this machine's kernel and mount what the snapshotter prepared: as containerd names them,
  * then as monitors of podman and CRI-O are told; `none` where nothing runs.
  */
-const KNOWN_RUNTIMES = new Set([
+export const KNOWN_RUNTIMES: ReadonlySet<string> = new Set([
   'io.containerd.runc.v2',
   'io.containerd.runc.v1',
   'io.containerd.runtime.v1.linux',

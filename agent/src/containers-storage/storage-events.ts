@@ -44,7 +44,10 @@ export function followStorage(
   let isLooking = false;
   let isAsked = false;
   let ended = false;
-  const watch = createStorageWatch(directories.map((path) => files.toHostPath(path)), () => lookSoon(GATHER_MS));
+  const watch = createStorageWatch(
+    directories.map((path) => files.toHostPath(path)),
+    () => lookSoon(GATHER_MS),
+  );
   const emit = (topic: string, containerId: string | undefined) =>
     onEvent({ namespace, topic, containerId, execId: undefined });
   const lookSoon = (ms: number): void => {
