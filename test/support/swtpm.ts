@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,6 +18,8 @@ export interface SwtpmOptions {
   ekCertificates?: boolean;
   /** A CA made by an earlier TPM (`caDirectory` of that one), so that several share one root. Default: an own CA. */
   caDirectory?: string;
+  /** A state directory to begin with a copy of, as of a virtual TPM that was cloned or restored. Default: a new TPM. */
+  copyOf?: string;
 }
 
 /** A software TPM of its own: state, CA, socket and process. */
@@ -36,11 +38,18 @@ export interface Swtpm {
   signal(name: NodeJS.Signals): void;
   /** Ends the process without a TPM2_Shutdown, waits until it is gone. The state stays. */
   kill(): Promise<void>;
-  /** Starts the process again on the same state and address: a TPM Reset. */
-  restart(): Promise<void>;
+  /**
+   * Starts the process again on the same state and address. TPM2_Startup is CLEAR by default: a TPM Reset, or a Restart
+   * after TPM2_Shutdown(STATE); `state` after that is a Resume.
+   */
+  restart(startup?: Startup): Promise<void>;
+  /** Ends the process and puts a copy of a state directory in the place of its state. */
+  restore(stateDirectory: string): Promise<void>;
   /** Ends the process and removes the state. Harmless when repeated. */
   close(): Promise<void>;
 }
+
+type Startup = 'clear' | 'state';
 
 interface Address {
   tcti: string;
@@ -146,14 +155,14 @@ async function waitUntilReady(child: ChildProcess, connectTo: Address['connectTo
   throw new Error('swtpm does not listen');
 }
 
-async function startProcess(directory: string, address: Address): Promise<ChildProcess> {
+async function startProcess(directory: string, address: Address, startup: Startup = 'clear'): Promise<ChildProcess> {
   for (const path of 'path' in address.connectTo ? [address.connectTo.path] : []) {
     await rm(path, { force: true });
     await rm(`${path}.ctrl`, { force: true });
   }
   // setpriv execs swtpm: no orphan stays when a test run is killed.
   const args = ['--pdeathsig', 'KILL', 'swtpm', 'socket', '--tpm2', '--tpmstate', `dir=${join(directory, 'state')}`];
-  const child = spawn('setpriv', [...args, ...address.args, '--flags', 'not-need-init,startup-clear'], {
+  const child = spawn('setpriv', [...args, ...address.args, '--flags', `not-need-init,startup-${startup}`], {
     stdio: 'ignore',
   });
   child.unref();
@@ -185,7 +194,8 @@ export async function startSwtpm(options: SwtpmOptions = {}): Promise<Swtpm> {
   const directory = await mkdtemp(join(tmpdir(), 'hf-tpm-'));
   const caDirectory = options.caDirectory ?? join(directory, 'ca');
   try {
-    await manufacture(directory, caDirectory, ekCertificates);
+    if (options.copyOf === undefined) await manufacture(directory, caDirectory, ekCertificates);
+    else await cp(options.copyOf, join(directory, 'state'), { recursive: true });
     const address = await chooseAddress(directory, transport);
     return createHandle({
       directory,
@@ -225,9 +235,14 @@ function createHandle({ directory, caDirectory, ekCertificates, address, child }
     },
     signal: (name) => void current.kill(name),
     kill: () => endProcess(current),
-    async restart() {
+    async restart(startup) {
       await endProcess(current);
-      current = await startProcess(directory, address);
+      current = await startProcess(directory, address, startup);
+    },
+    async restore(stateDirectory) {
+      await endProcess(current);
+      await rm(join(directory, 'state'), { recursive: true });
+      await cp(stateDirectory, join(directory, 'state'), { recursive: true });
     },
     async close() {
       await endProcess(current);
