@@ -1,7 +1,14 @@
 import { createHash } from 'node:crypto';
-import { type BootClaims, encodeClaimsSet, parseEventLog, parseImaList, replayEventLog } from '@holdfast/evidence';
+import {
+  type AgentFilesClaims,
+  type BootClaims,
+  encodeClaimsSet,
+  parseEventLog,
+  parseImaList,
+  replayEventLog,
+} from '@holdfast/evidence';
 import { LogKind, type Receipt } from '@holdfast/proto';
-import { type ClaimsContent, createClaimsContent } from './claims-fixture.ts';
+import { type ClaimsContent, type ContainerFixture, createClaimsContent } from './claims-fixture.ts';
 import { createFullEvidence, type MadeRound, type SoftwareAttester } from './software-attester.ts';
 import type { SoftwareTpm } from './software-tpm.ts';
 import type { AttestStream } from './verifier-client.ts';
@@ -67,6 +74,9 @@ export interface MachineClaims {
   readonly secureBoot?: boolean | null;
   readonly commandLine?: string;
   readonly imaActive?: boolean;
+  /** What the agent says it runs. */
+  readonly agent?: AgentFilesClaims | null;
+  readonly containers?: readonly ContainerFixture[];
 }
 
 /** A machine whose TPM has the PCRs of its logs, until a test makes one of them lie. */
@@ -105,6 +115,13 @@ export class MeasuredMachine {
     for (const { hashed } of parseImaList(entries)) this.extend(10, createHash('sha256').update(hashed).digest());
   }
 
+  /** As `measure`, by a kernel that fills the bank with SHA-1 digests and zeros. */
+  measurePadded(entries: Buffer): void {
+    for (const { hashed } of parseImaList(entries)) {
+      this.extend(10, Buffer.concat([createHash('sha1').update(hashed).digest(), Buffer.alloc(12)]));
+    }
+  }
+
   extend(pcr: number, digest: Buffer): void {
     const before = this.tpm.pcrs.get(pcr) ?? Buffer.alloc(32);
     this.tpm.pcrs.set(pcr, createHash('sha256').update(before).update(digest).digest());
@@ -137,7 +154,7 @@ export class MeasuredMachine {
   }
 
   #createContent(): ClaimsContent {
-    const { sets, blobs } = createClaimsContent(this.attester.kubeNode, []);
+    const { sets, blobs } = createClaimsContent(this.attester.kubeNode, this.claims.containers ?? []);
     const { secureBoot = null, commandLine = 'quiet', imaActive = this.imaList.length > 0 } = this.claims;
     const eventLog = this.eventLog && createHash('sha256').update(this.eventLog).digest('hex');
     const boot: BootClaims = {
@@ -152,7 +169,7 @@ export class MeasuredMachine {
       active: imaActive,
       template: imaActive ? 'ima-sig' : null,
       policy: null,
-      agent: null,
+      agent: this.claims.agent ?? null,
     });
     return { sets: { ...sets, boot: encodeClaimsSet(boot), ima, kernel: encodeClaimsSet(kernel) }, blobs };
   }
