@@ -87,10 +87,8 @@ export function readUnifiedKernel(image: PeImage): UnifiedKernel {
 function decodeCommandLine(section: Buffer): string {
   const end = section.indexOf(0);
   const text = section.toString('utf8', 0, end < 0 ? section.length : end);
-  return [...text]
-    .map((character) => (character < ' ' ? ' ' : character))
-    .join('')
-    .replace(/^ +| +$/g, '');
+  const plain = Array.from(text, (character) => (character < ' ' ? ' ' : character)).join('');
+  return plain.replace(/^ +| +$/g, '');
 }
 
 /** An empty section is none to the stub. */

@@ -1,7 +1,9 @@
+import { hash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type BootFacts,
+  type EventLog,
   type KernelClaims,
   parseBundle,
   parseClaimsSet,
@@ -19,10 +21,19 @@ export interface MachineView {
   readonly findings: readonly { code: string; message: string }[];
   readonly kernel: KernelClaims;
   readonly boot: BootFacts;
-  /** Values that the boot log gives, hex, by index. The quote has them where the snapshot's base is `boot` or better. */
+  /**
+   * Values that the boot log gives without boot options that failed, hex, by index. The quote vouches for the log where the
+   * snapshot's base is `boot` or better.
+   */
   readonly pcrs: Readonly<Record<string, string>>;
   readonly bootCount: number;
 }
+
+const ATTEMPTS: ReadonlySet<string> = new Set(
+  ['Calling EFI Application from Boot Option', 'Returning from EFI Application from Boot Option'].map((text) =>
+    hash('sha256', text),
+  ),
+);
 
 /** Pulls a snapshot from the guest's agent by its own port, verifies it offline, and reads it. */
 export async function viewMachine(world: VmWorld, name: string): Promise<MachineView> {
@@ -58,13 +69,21 @@ function readEvidence(bytes: Buffer): Pick<MachineView, 'kernel' | 'boot' | 'pcr
   const log = evidence.logs.find(({ kind }) => kind === LogKind.BOOT);
   if (kernel === undefined || log === undefined) throw new Error('the snapshot has no kernel claims or no event log');
   const eventLog = parseEventLog(log.content);
-  const replayed = replayEventLog(eventLog).get('sha256')?.pcrs ?? new Map<number, Buffer>();
+  const replayed = replayEventLog(dropAttempts(eventLog)).get('sha256')?.pcrs ?? new Map<number, Buffer>();
   return {
     kernel: parseClaimsSet(kernel, 'kernel'),
     boot: readBootFacts(eventLog),
     pcrs: Object.fromEntries([...replayed].map(([pcr, value]) => [String(pcr), value.toString('hex')])),
     bootCount: token.claims.bootcount ?? 0,
   };
+}
+
+/** The firmware tries the disks that it cannot boot from, and measures that it called them and came back. */
+function dropAttempts(log: EventLog): EventLog {
+  const isAttempt = ({ digests }: EventLog['events'][number]) =>
+    ATTEMPTS.has(digests.get('sha256')?.toString('hex') ?? '');
+  const first = log.events.find(isAttempt);
+  return { ...log, events: log.events.filter((event) => event === first || !isAttempt(event)) };
 }
 
 function readFields(value: unknown, names: readonly string[]): Record<string, unknown> {

@@ -1,7 +1,7 @@
 import { type BootFacts, type BootReference, parseUefiVariable } from '@holdfast/evidence';
 import { createFinding, type Finding } from '../appraisal/finding.ts';
 import { type BootDifference, compareBoot, digestOf, type MeasuredEvent } from './compare-boot.ts';
-import { describeMeasuredText, type ToldCommandLine } from './measured-text.ts';
+import { listMeasuredTexts, type ToldCommandLine } from './measured-text.ts';
 
 /** A signed boot reference that counts now for the kube node in question. */
 export interface ApplicableBoot {
@@ -39,23 +39,31 @@ export function appraiseBootReferences(
     if (differences.length === 0) return [];
     if (closest === undefined || differences.length < closest.differences.length) closest = { reference, differences };
   }
-  const { reference, differences } = closest ?? { reference: undefined, differences: [] };
-  const findings = differences.map((difference) => toFinding(difference, facts, reference?.commandLine ?? null, told));
-  // The command line is measured three times over, and an initrd twice.
+  return closest === undefined ? [] : describeDifferences(closest.reference, closest.differences, facts, told);
+}
+
+/** The command line is measured up to three times over, and an initrd twice: each thing is told once. */
+function describeDifferences(
+  { commandLine }: BootReference,
+  differences: readonly BootDifference[],
+  facts: BootFacts,
+  told: ToldCommandLine,
+): Finding[] {
+  const lines = differences.filter((difference) => isCommandLine(difference, facts));
+  const texts = listMeasuredTexts(
+    lines.map(({ actual }) => actual),
+    facts,
+    told,
+  );
+  const findings = [
+    ...texts.map((actual) => createFinding('BOOT_CMDLINE_UNEXPECTED', { expected: commandLine ?? 'none', actual })),
+    ...differences.filter((difference) => !lines.includes(difference)).map((each) => toFinding(each, facts)),
+  ];
   return [...new Map(findings.map((finding) => [JSON.stringify(finding), finding])).values()].slice(0, MAX_FINDINGS);
 }
 
-function toFinding(
-  difference: BootDifference,
-  facts: BootFacts,
-  commandLine: string | null,
-  told: ToldCommandLine,
-): Finding {
+function toFinding(difference: BootDifference, facts: BootFacts): Finding {
   const { pcr, expected, actual } = difference;
-  if (isCommandLine(difference, facts)) {
-    const text = actual === null ? 'none was measured' : describeMeasuredText(actual, facts, told);
-    return createFinding('BOOT_CMDLINE_UNEXPECTED', { expected: commandLine ?? 'none', actual: text });
-  }
   const section = actual === null ? undefined : facts.images.sections.find(({ index }) => index === actual.event.index);
   const name = expected?.name ?? section?.name ?? null;
   const detail = { expected: describeExpected(difference), actual: describeActual(actual, name) };
@@ -63,8 +71,7 @@ function toFinding(
   if (expected?.kind === 'initrd' || name === '.initrd') return createFinding('BOOT_INITRD_UNEXPECTED', detail);
   if (pcr === 4) return createFinding('BOOT_IMAGE_UNEXPECTED', detail);
   if (pcr === 11) return createFinding('BOOT_SECTION_UNEXPECTED', detail);
-  const where = { ...detail, actual: `PCR ${pcr}: ${detail.actual}` };
-  return createFinding('BOOT_EVENT_UNEXPECTED', where);
+  return createFinding('BOOT_EVENT_UNEXPECTED', { ...detail, actual: `PCR ${pcr}: ${detail.actual}` });
 }
 
 function isCommandLine({ pcr, expected, actual }: BootDifference, facts: BootFacts): boolean {

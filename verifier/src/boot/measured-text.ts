@@ -6,13 +6,27 @@ import { digestOf, type MeasuredEvent } from './compare-boot.ts';
 export type ToldCommandLine = string | null;
 
 /**
- * The command line behind an event: text that hashes to its digest, from the log or as the kernel tells it; the digest
- * where there is none.
+ * The command lines behind events, each once: texts that hash to their digests, from the log or as the kernel tells them.
+ * Where there is no text at all, the first digest stands for all: they are of one line in several encodings.
  */
-export function describeMeasuredText(actual: MeasuredEvent, facts: BootFacts, told: ToldCommandLine): string {
-  const line = facts.commandLine.texts.find(({ index }) => index === actual.event.index);
-  if (line !== undefined) return line.text;
-  const digest = digestOf(actual);
-  const forms = told === null ? [] : [Buffer.from(told, 'utf8'), Buffer.from(`${told}\0`, 'utf16le')];
-  return told !== null && forms.some((bytes) => hash('sha256', bytes) === digest) ? told : `sha256:${digest}`;
+export function listMeasuredTexts(
+  events: readonly (MeasuredEvent | null)[],
+  facts: BootFacts,
+  told: ToldCommandLine,
+): string[] {
+  const known = [...facts.commandLine.texts.map(({ text }) => text), ...(told === null ? [] : [told])];
+  const found = events.map((event) => {
+    if (event === null) return { text: 'none was measured', isText: false };
+    const digest = digestOf(event);
+    const line = facts.commandLine.texts.find(({ index }) => index === event.event.index);
+    const text = line?.text ?? known.find((each) => isHashed(each, digest));
+    return { text: text ?? `sha256:${digest}`, isText: text !== undefined };
+  });
+  const isAnyText = found.some(({ isText }) => isText);
+  return [...new Set((isAnyText ? found : found.slice(0, 1)).map(({ text }) => text))];
+}
+
+function isHashed(text: string, digest: string): boolean {
+  const forms = [Buffer.from(text, 'utf8'), Buffer.from(`${text}\0`, 'utf16le')];
+  return forms.some((bytes) => hash('sha256', bytes) === digest);
 }

@@ -144,7 +144,7 @@ function encodeTime(ms: number): Buffer {
   return year < 2050 ? encodeDer(0x17, Buffer.from(`${digits.slice(2)}Z`)) : encodeDer(0x18, Buffer.from(`${digits}Z`));
 }
 
-function encodeOid(oid: string): Buffer {
+export function encodeOid(oid: string): Buffer {
   const [first = 0, second = 0, ...rest] = oid.split('.').map(Number);
   const encodeArc = (arc: number): number[] =>
     arc < 128 ? [arc] : [...encodeArc(Math.floor(arc / 128)).map((byte) => byte | 0x80), arc & 0x7f];

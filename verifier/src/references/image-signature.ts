@@ -48,7 +48,9 @@ function isIn(certificate: X509Certificate, trusted: Buffer): boolean {
 
 function tryParse(der: Buffer): X509Certificate | undefined {
   try {
-    return new X509Certificate(der);
+    const certificate = new X509Certificate(der);
+    // A key that cannot be read shows only when it is asked for.
+    return certificate.publicKey.type === 'public' ? certificate : undefined;
   } catch {
     // db may hold what is no certificate; it then vouches for nothing.
     return undefined;
@@ -74,11 +76,10 @@ function readSignedData(signature: Buffer, digest: Buffer): X509Certificate[] {
   const indirect = readIndirectData(encapsulated, digest);
   const known = openDer(certificates, TAG_0).flatMap(({ encoded }) => tryParse(encoded) ?? []);
   const signers = openDer(rest.at(-1), DER.set);
+  if (indirect === undefined) return [];
   for (const signer of signers) {
-    const leaf = findSigner(signer, known);
-    if (indirect !== undefined && leaf !== undefined && isSigned(signer, indirect, leaf.publicKey)) {
-      return buildChain(leaf, known);
-    }
+    const leaf = listSigners(signer, known).find((each) => isSigned(signer, indirect, each.publicKey));
+    if (leaf !== undefined) return buildChain(leaf, known);
   }
   return [];
 }
@@ -95,10 +96,10 @@ function readIndirectData(value: DerValue | undefined, digest: Buffer): Buffer |
   return isThisImage ? spc?.content : undefined;
 }
 
-function findSigner(signer: DerValue, known: readonly X509Certificate[]): X509Certificate | undefined {
+function listSigners(signer: DerValue, known: readonly X509Certificate[]): X509Certificate[] {
   const [, issuerAndSerial] = openDer(signer);
   const [issuer, serial] = openDer(issuerAndSerial);
-  return known.find(({ raw }) => {
+  return known.filter(({ raw }) => {
     const [body] = openDer(readDer(raw));
     const fields = openDer(body);
     // The version, which stands first, may be left out.
