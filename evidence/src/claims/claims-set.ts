@@ -177,6 +177,8 @@ export interface ProcessClaims {
   /** SHA-256 over the sorted NAME=value lines, hex. */
   envDigest: string;
   argsFrom: 'image' | 'pod' | 'unknown';
+  /** Names whose value is the image's own word for word; absent where the image is not known. */
+  imageEnvNames?: string[];
 }
 
 export interface SecurityClaims {
@@ -205,13 +207,26 @@ export interface MountClaims {
 /** Names a blob by digest; null where nothing could be made, with the reason among the limits. */
 export type BlobRef = { sha256: string; bytes: number } | null;
 
+/** Pod of a container, by the runtime's word. */
+export interface PodClaims {
+  namespace: string;
+  name: string;
+  uid: string;
+  /** Of the pod, without those that Kubernetes itself adds; absent where no CRI tells. */
+  labels?: Record<string, string>;
+}
+
 export interface ContainerClaims {
   type: 'container';
   id: string;
   namespace: string;
   name: string;
-  pod: { namespace: string; name: string; uid: string } | null;
+  pod: PodClaims | null;
   sandbox: boolean;
+  /** How often the container was made anew in its pod before this one; absent where no CRI tells. */
+  attempt?: number;
+  /** Its processes were restored from a checkpoint; absent where nothing says so. */
+  restored?: boolean;
   runtime: string;
   /** RFC 3339; from the runtime. */
   started: string | null;

@@ -18,6 +18,7 @@ import type {
   ImageClaims,
   LayerDifferenceClaims,
   MountClaims,
+  PodClaims,
   ProcessClaims,
   RootfsClaims,
   SecurityClaims,
@@ -79,6 +80,7 @@ const process = object<ProcessClaims>({
   envNames: array(text(MAX_ARGUMENT), { max: 8192 }),
   envDigest: hex(32),
   argsFrom: oneOf('image', 'pod', 'unknown'),
+  imageEnvNames: optional(array(text(MAX_ARGUMENT), { max: 8192 })),
 });
 
 const security = object<SecurityClaims>({
@@ -103,14 +105,24 @@ const mount = object<MountClaims>({
 
 const blob = nullable(object<NonNullable<BlobRef>>({ sha256: hex(32), bytes: integer() }));
 
+/** Bounds of names and values of labels: Kubernetes, *Labels and Selectors*. */
+const pod = object<PodClaims>({
+  namespace: text(256),
+  name: text(256),
+  uid: text(128),
+  labels: optional(record(/^[A-Za-z0-9./_-]{1,317}$/, text(63), { max: 64 })),
+});
+
 /** Form and bounds of a container's claims-set. */
 export const containerClaims = object<ContainerClaims>({
   type: oneOf('container'),
   id: containerId,
   namespace: text(256),
   name: text(1024),
-  pod: nullable(object({ namespace: text(256), name: text(256), uid: text(128) })),
+  pod: nullable(pod),
   sandbox: boolean,
+  attempt: optional(integer({ max: 0xffff_ffff })),
+  restored: optional(boolean),
   runtime: text(256),
   started: nullable(text(64)),
   status: oneOf('running', 'paused', 'stopped', 'unsupported'),
