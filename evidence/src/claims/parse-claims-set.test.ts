@@ -18,8 +18,6 @@ const container: ContainerClaims = {
     labels: { 'app.kubernetes.io/name': 'web' },
   },
   sandbox: false,
-  attempt: 2,
-  restored: true,
   runtime: 'io.containerd.runc.v2',
   started: '2026-11-22T20:00:00Z',
   status: 'running',
@@ -202,5 +200,14 @@ test('a status, a proof or a digest out of its list or form is refused', () => {
   for (const value of bad) {
     const bytes = Buffer.from(JSON.stringify(value));
     assert.throws(() => parseClaimsSet(bytes, 'container'), evidenceError('ERR_EVIDENCE_CLAIMS'));
+  }
+});
+
+test('what only some runtimes tell of a container may be there or not', () => {
+  const restored = { ...container, attempt: 2, restored: true };
+  assert.deepEqual(parseClaimsSet(encodeClaimsSet(restored), 'container', 'c1'), restored);
+  for (const bad of [{ attempt: -1 }, { attempt: '2' }, { restored: 1 }]) {
+    const bytes = Buffer.from(JSON.stringify({ ...container, ...bad }));
+    assert.throws(() => parseClaimsSet(bytes, 'container', 'c1'), evidenceError('ERR_EVIDENCE_CLAIMS'));
   }
 });
