@@ -67,25 +67,38 @@ function stripQuotes(text: string): string {
   return text.replace(/["'\\]/g, '').trim();
 }
 
+/** What stands behind the last word is measured by some and told by none: a line end of the file that it came from. */
+const BLANK_END = /[\s\0]+$/;
+/** As image builders and boot loaders end a command line. */
+const ENDS = ['', '\0', '\n', '\n\0', ' ', ' \0', ' \n', ' \n\0', '\r\n'] as const;
+
 /**
  * Compares a command line, such as that of /proc/cmdline, with each that was measured; how many there are and how many
- * of them are this one. Nothing is proven where none was measured.
+ * of them are this one, but for blanks at the end. Nothing is proven where none was measured.
+ *
+ * GRUB puts `BOOT_IMAGE=` and the kernel's path in front of what it tells the kernel, and measures without the first. An
+ * entry of systemd-boot and its `initrd=` words stand in /proc/cmdline as they are measured. The .cmdline section of a UKI
+ * is measured with whatever its builder put behind the last word, and the stub cuts that off.
  */
 export function matchCommandLine(facts: CommandLineFacts, commandLine: string): { measured: number; matching: number } {
+  const told = commandLine.replace(BLANK_END, '');
   const candidates = [
-    ...facts.texts.map(
-      ({ text, source }) => text === commandLine || (source === 'grub' && `BOOT_IMAGE=${text}` === commandLine),
-    ),
-    ...facts.hashed.map((line) => isHashOf(line, commandLine)),
+    ...facts.texts.map(({ text, source }) => {
+      const measured = text.replace(BLANK_END, '');
+      return measured === told || (source === 'grub' && `BOOT_IMAGE=${measured}` === told);
+    }),
+    ...facts.hashed.map((line) => isHashOf(line, told)),
   ];
   return { measured: candidates.length, matching: candidates.filter(Boolean).length };
 }
 
 function isHashOf({ source, digests }: HashedCommandLine, commandLine: string): boolean {
   const digest = digests.get('sha256');
-  const plain = Buffer.from(commandLine, 'utf8');
-  const bytes = source === 'efiStub' ? Buffer.from(`${commandLine}\0`, 'utf16le') : plain;
-  return digest !== undefined && hash('sha256', bytes, 'buffer').equals(digest);
+  const encoding = source === 'efiStub' ? 'utf16le' : 'utf8';
+  const isSame = (end: string) => {
+    return digest?.equals(hash('sha256', Buffer.from(`${commandLine}${end}`, encoding), 'buffer')) === true;
+  };
+  return ENDS.some(isSame);
 }
 
 interface ReadText {
