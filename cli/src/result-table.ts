@@ -12,6 +12,9 @@ const STATUS_COLOURS: Record<StatusText, Colour> = {
 /** Findings of one code that a table shows; the rest is counted and stands in --json. */
 const SHOWN_OF_A_CODE = 4;
 
+/** `HF-KERNEL-001: …` */
+const RULE = /^HF-[A-Z]+-\d{3}: /;
+
 const CONTAINER_COLUMNS: Column<ContainerView>[] = [
   { title: 'CONTAINER', cell: (row) => (row.name === '' ? row.id : row.name).slice(0, 40) },
   {
@@ -79,7 +82,9 @@ function formatFinding(finding: FindingView, terminal: Terminal): string {
     .filter((text) => text !== undefined)
     .map((text) => shorten(printable(text)));
   const details = [...place, ...(change.length > 0 ? [`(${change.join(' -> ')})`] : [])];
-  const words = details.length > 0 ? details.join(' ') : printable(finding.message);
+  // A rule of a baseline says in its message which one it is and why; there are too many for a code each.
+  const isRule = RULE.test(finding.message);
+  const words = details.length > 0 && !isRule ? details.join(' ') : [printable(finding.message), ...details].join(' ');
   return `  ${terminal.paint(colour, printable(finding.code))}  ${words}`;
 }
 

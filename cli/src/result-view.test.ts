@@ -62,4 +62,19 @@ suite('results for people and programs', () => {
     assert.match(text, /… and 16 more of EXECUTABLE_ADDED \(--json shows all\)/);
     assert.match(text, /web\s+contraindicated\s+sha256:aaaaaaaaaaaa…\s+-\s+-/);
   });
+
+  test('show a rule of the kernel baseline with its id, its reason and what is', () => {
+    const finding = {
+      code: 'KERNEL_BASELINE_NOTE',
+      severity: FindingSeverity.INFO,
+      message: 'HF-KERNEL-002: not so that the kernel log is for root. The kernel log tells addresses and faults.',
+      expected: 'HF-KERNEL-002: kernel.dmesg_restrict at least 1',
+      actual: '0',
+    };
+    const text = formatResult(viewResult(create(ResultSchema, { kubeNode: 'n', findings: [finding] })), terminal);
+    assert.match(
+      text,
+      /HF-KERNEL-002: not so that .* faults\. \(HF-KERNEL-002: kernel\.dmesg_restrict at least 1 -> 0\)/,
+    );
+  });
 });
