@@ -21,8 +21,11 @@ async function statId(path: string | Buffer): Promise<DirectoryId> {
 
 /** Whether an error only says that a process or a file went away meanwhile. */
 export function isGone(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH');
+  return error instanceof Error && 'code' in error && GONE.has(String(error.code));
 }
+
+/** EINVAL is what the kernel says of the mount table of a process that is ending. */
+const GONE: ReadonlySet<string> = new Set(['ENOENT', 'ESRCH', 'EINVAL']);
 
 async function ignoreGone<T>(promise: Promise<T>): Promise<T | undefined> {
   try {

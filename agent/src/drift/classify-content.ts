@@ -1,6 +1,6 @@
 import type { DriftReason } from './drift-reason.ts';
 
-/** How many of a file's first bytes the classification looks at. */
+/** How many of a file's first bytes, and of its last ones, the classification looks at. */
 export const CONTENT_HEAD_BYTES = 8192;
 
 const MAGIC: readonly (readonly [bytes: string, DriftReason])[] = [
@@ -21,12 +21,18 @@ const MAGIC: readonly (readonly [bytes: string, DriftReason])[] = [
 ];
 
 /** Server-side tags: an interpreter that is pointed at the file runs what stands in them, wherever they are. */
-const EMBEDDED_CODE = /<\?php|<\?=|<%[@=!\s]|<jsp:|<cfscript|<script[^>]{0,64}runat\s*=/i;
+const EMBEDDED_CODE =
+  /<\?php|<\?=|<%[@=!\s]|<jsp:|<cfscript|<script[^>]{0,64}runat\s*=|<script[^>]{0,64}language\s*=\s*["']?php|<!--#\s*(?:exec|include)\b/i;
 /** A Python cache file starts with a version and a carriage return, line feed. */
 const PYTHON_CACHE = /^[\s\S]{2}\r\n/;
 /** Programs in text that start without `#!`, as far as their first line tells. */
 const CODE_LINE =
   /^\s*(?:import\s+[\w.]+(?:\s+as\s+\w+)?\s*(?:[;,#]|$)|from\s+[\w.]+\s+import\s|def\s+\w+\s*\(|class\s+\w+\s*[(:{]|use\s+strict\b|require\s*\(?['"]|const\s+\w+\s*=\s*require\b|eval\s*[("'$`]|exec\s+\S+\s)/m;
+
+/** Whether there is code for a server-side interpreter among bytes from anywhere in a file. */
+export function hasEmbeddedCode(bytes: Uint8Array): boolean {
+  return EMBEDDED_CODE.test(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1'));
+}
 
 /**
  * Reasons that the first bytes of a file give: what a kernel, a linker or an interpreter would run. Text that only a

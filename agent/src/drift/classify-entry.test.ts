@@ -13,6 +13,22 @@ function modified(path: string, content = 'plain words\n'): DriftFacts {
   return { ...added(path, content), kind: 'modified', before: { ...FILE, entryType: 'file' } };
 }
 
+function attributes(after: object, before: object = {}): DriftFacts {
+  const entryType = 'file';
+  return {
+    kind: 'attributes',
+    path: '/x',
+    entryType,
+    after: { ...FILE, ...after },
+    before: { ...FILE, entryType, ...before },
+  };
+}
+
+function link(kind: 'added' | 'modified', path: string, before?: 'directory' | 'symlink'): DriftFacts {
+  const was = before === undefined ? {} : { before: { ...FILE, entryType: before } };
+  return { kind, path, entryType: 'symlink', after: { ...FILE, mode: 0o777 }, ...was };
+}
+
 const RELEVANT: [string, DriftFacts, string][] = [
   ['a web shell in an upload folder', added('/var/lib/app/uploads/x.php'), 'interpretedCode'],
   [
@@ -122,6 +138,31 @@ const RELEVANT: [string, DriftFacts, string][] = [
     'capability',
   ],
   ['a capability on a new file', { ...added('/tmp/x'), after: { ...FILE, capability: '01' } }, 'capability'],
+  ['an ACL alone', attributes({ xattrs: 'aa' }), 'xattrs'],
+  ['an attribute that was taken away', attributes({}, { xattrs: 'aa' }), 'xattrs'],
+  [
+    'a web shell behind a picture',
+    { ...added('/var/lib/app/uploads/x.jpg', '\xff\xd8'), tail: text('.. <?PHP x') },
+    'script',
+  ],
+  ['a server-side include', added('/data/www/x.txt', '<!--#exec cmd="id" -->'), 'script'],
+  ['a page of server-side includes', added('/data/www/x.shtml'), 'interpretedCode'],
+  ['users', modified('/etc/passwd'), 'credentials'],
+  ['rights of sudo', added('/etc/sudoers.d/x'), 'credentials'],
+  ['a module of PAM', added('/etc/pam.d/x'), 'credentials'],
+  ['settings of sshd', modified('/etc/ssh/sshd_config'), 'credentials'],
+  ['a script of every login', added('/etc/profile.d/x.sh'), 'shellStartup'],
+  ['the environment of every login', added('/etc/environment'), 'shellStartup'],
+  ['the search path of libraries', added('/etc/ld.so.conf.d/x.conf'), 'preload'],
+  ['the search path of libraries of musl', added('/etc/ld-musl-x86_64.path'), 'preload'],
+  ['the CA store of Java', modified('/usr/lib/jvm/x/lib/security/cacerts'), 'certificateStore'],
+  ['the CA store of certifi', added('/data/venv/certifi/cacert.pem'), 'certificateStore'],
+  ['settings of a git work tree', added('/data/repo/.git/config'), 'script'],
+  ['a link among programs', link('added', '/usr/local/bin/ls'), 'programLink'],
+  ['a link in an environment of its own', link('added', '/data/venv/bin/python'), 'programLink'],
+  ['a link in the place of a library directory', link('modified', '/usr/lib', 'directory'), 'opaque'],
+  ['an alternative that leads elsewhere', link('modified', '/etc/alternatives/awk', 'symlink'), 'programLink'],
+  ['a link to a library in a data place', link('added', '/tmp/libx.so.1'), 'programLink'],
   ['a name that only looks like a data place', added('/tmpx/y'), 'newEntry'],
 ];
 
@@ -143,6 +184,9 @@ const IRRELEVANT: [string, DriftFacts][] = [
   ['an uploaded picture', added('/var/lib/app/uploads/a.jpg', '\xff\xd8\xff\xe0\0\x10JFIF')],
   ['an empty file', added('/tmp/lock', '')],
   ['JSON', added('/var/lib/app/state.json', '{"import": "os", "class": "a"}')],
+  ['a picture with an end', { ...added('/var/lib/app/uploads/a.jpg', '\xff\xd8'), tail: text('\xff\xd9') }],
+  ['a link to data', link('added', '/var/lib/app/current')],
+  ['settings of an application', added('/var/lib/app/app.conf', 'a = 1')],
   ['a socket', { kind: 'added', path: '/run/app.sock', entryType: 'socket', after: FILE }],
   ['a pipe', { kind: 'added', path: '/tmp/p', entryType: 'fifo', after: FILE }],
   ['a link', { kind: 'added', path: '/var/log/current', entryType: 'symlink', after: { ...FILE, mode: 0o777 } }],

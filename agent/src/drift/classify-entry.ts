@@ -1,10 +1,10 @@
 import type { DriftEntryType, DriftKind } from '@holdfast/evidence';
-import { classifyContent } from './classify-content.ts';
-import { classifyName, findDataPlace } from './classify-name.ts';
+import { classifyContent, hasEmbeddedCode } from './classify-content.ts';
+import { classifyName, findDataPlace, isProgramPlace } from './classify-name.ts';
 import type { DriftReason } from './drift-reason.ts';
 
 /** Version of the rules in this folder: any change of what counts as relevant gives it another number. */
-export const DRIFT_RULES = 'holdfast-drift-rules-v1';
+export const DRIFT_RULES = 'holdfast-drift-rules-v2';
 
 /** One difference between a container and its image, as the rules see it. */
 export interface DriftFacts {
@@ -19,6 +19,8 @@ export interface DriftFacts {
   readonly before?: (DriftFactAttributes & { readonly entryType: DriftEntryType }) | undefined;
   /** First bytes of a regular file that is new or has other content; undefined where they could not be read. */
   readonly head?: Uint8Array | undefined;
+  /** Last bytes, where the first ones are not all and somebody may have hidden code behind other content. */
+  readonly tail?: Uint8Array | undefined;
 }
 
 export interface DriftFactAttributes {
@@ -26,6 +28,8 @@ export interface DriftFactAttributes {
   readonly uid: number;
   readonly gid: number;
   readonly capability?: string | undefined;
+  /** Digest over the other extended attributes. */
+  readonly xattrs?: string | undefined;
 }
 
 /**
@@ -33,10 +37,11 @@ export interface DriftFactAttributes {
  *
  * 1. Whatever touches a path that the image contains is relevant: content, attributes, removal, opaque directories.
  * 2. A new entry outside the data places is relevant.
- * 3. A new entry in a data place is relevant when its name or place, its first bytes, an execute bit on a file, a set-id
- *    bit or a capability make it code or trust, or when it is a device. Files whose bytes could not be read are relevant.
+ * 3. A new entry in a data place is relevant when its name or place, its first or last bytes, an execute bit on a file, a
+ *    set-id bit or a capability make it code or trust, when it is a device, or a link where programs are looked up. Files
+ *    whose bytes could not be read are relevant.
  *
- * So sockets, pipes, links, directories and plain files in data places are not, until a rule of 3 names them.
+ * So sockets, pipes, other links, directories and plain files in data places are not, until a rule of 3 names them.
  */
 export function classifyEntry(facts: DriftFacts): DriftReason[] {
   const reasons = new Set<DriftReason>(classifyAttributes(facts));
@@ -46,6 +51,7 @@ export function classifyEntry(facts: DriftFacts): DriftReason[] {
     for (const reason of facts.head === undefined ? ['unreadable' as const] : classifyContent(facts.head)) {
       reasons.add(reason);
     }
+    if (facts.tail !== undefined && hasEmbeddedCode(facts.tail)) reasons.add('script');
   }
   return [...reasons].sort();
 }
@@ -56,7 +62,9 @@ function classifyChange(facts: DriftFacts): DriftReason[] {
   if (before !== undefined) reasons.push('imageContent');
   else if (findDataPlace(facts.path) === undefined) reasons.push('newEntry');
   if (kind === 'removed') reasons.push('removed');
-  if (kind === 'opaque') reasons.push('opaque');
+  if (kind === 'opaque' || (before?.entryType === 'directory' && kind === 'modified')) reasons.push('opaque');
+  const isLink = kind !== 'removed' && (entryType === 'symlink' || before?.entryType === 'symlink');
+  if (isLink && isProgramPlace(facts.path)) reasons.push('programLink');
   if (kind === 'modified' && before !== undefined && before.entryType !== entryType) reasons.push('typeChanged');
   if (entryType === 'char' || entryType === 'block') reasons.push('device');
   const isSpecial = entryType === 'fifo' || entryType === 'socket';
@@ -75,5 +83,6 @@ function classifyAttributes({ entryType, after, before }: DriftFacts): DriftReas
   if (before === undefined) return reasons;
   if (!isLink && after.mode !== before.mode) reasons.push('mode');
   if (after.uid !== before.uid || after.gid !== before.gid) reasons.push('owner');
+  if (after.xattrs !== before.xattrs) reasons.push('xattrs');
   return reasons;
 }

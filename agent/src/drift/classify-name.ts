@@ -33,11 +33,19 @@ const CODE_DIRECTORIES: readonly (readonly [RegExp, DriftReason])[] = [
     /\/(site-packages|dist-packages|node_modules|__pycache__|WEB-INF|META-INF|cgi-bin|gems|vendor)(\/|$)/,
     'interpretedCode',
   ],
-  [/\/\.git\/hooks\//, 'script'],
-  [/\/\.ssh(\/|$)/, 'credentials'],
+  [/\/\.git\/(hooks\/|config$)/, 'script'],
+  [/\/\.ssh(\/|$)|^\/etc\/ssh(\/|$)/, 'credentials'],
+  [
+    /^\/etc\/((passwd|shadow|group|gshadow|sudoers|doas\.conf|pam\.conf|hosts\.equiv|krb5\.keytab)$|(sudoers\.d|doas\.d|pam\.d|polkit-1|security)(\/|$))/,
+    'credentials',
+  ],
+  [/^\/etc\/(profile|bash\.bashrc|bashrc|environment|zshenv|zshrc|zprofile|csh\.\w+)$/, 'shellStartup'],
+  [/^\/etc\/(profile\.d|bash|zsh|fish|environment\.d)(\/|$)/, 'shellStartup'],
+  [/^\/etc\/(ld\.so\.conf(\.d)?|ld-musl-\w+\.path)(\/|$)/, 'preload'],
   [/\/\.(config|local)\/(systemd|autostart)(\/|$)/, 'serviceUnit'],
   [/^\/etc(\/|$)/, 'configuration'],
   [/^\/etc\/(ssl|pki|ca-certificates)(\/|$)|^\/usr\/(local\/)?share\/(ca-certificates|pki)(\/|$)/, 'certificateStore'],
+  [/^\/usr\/(local\/)?(lib(64)?|share)?\/?ssl\/(certs\/|cert\.pem$)/, 'certificateStore'],
   [/^\/etc\/cron|^\/etc\/(ana)?crontab$|^\/etc\/periodic(\/|$)/, 'scheduledTask'],
   [/^\/etc\/(systemd|init\.d|init|runit|s6|supervisor|xinetd\.d)(\/|$)|^\/(usr\/)?lib\/systemd(\/|$)/, 'serviceUnit'],
 ];
@@ -60,6 +68,32 @@ const SPECIAL_NAMES: ReadonlyMap<string, DriftReason> = new Map([
   ['.tcshrc', 'shellStartup'],
   ['.login', 'shellStartup'],
   ['.inputrc', 'shellStartup'],
+  ['cacerts', 'certificateStore'],
+  ['jssecacerts', 'certificateStore'],
+  ['cacert.pem', 'certificateStore'],
+  ['ca-bundle.crt', 'certificateStore'],
+  ['ca-bundle.pem', 'certificateStore'],
+  ['ca-bundle.trust.crt', 'certificateStore'],
+  ['ca-certificates.crt', 'certificateStore'],
+  ['.forward', 'shellStartup'],
+  ['.procmailrc', 'shellStartup'],
+  ['.xprofile', 'shellStartup'],
+  ['.xinitrc', 'shellStartup'],
+  ['.screenrc', 'shellStartup'],
+  ['.tmux.conf', 'shellStartup'],
+  ['.k5login', 'credentials'],
+  ['.google_authenticator', 'credentials'],
+  ['.my.cnf', 'configuration'],
+  ['pg_hba.conf', 'credentials'],
+  ['.hgrc', 'configuration'],
+  ['.condarc', 'configuration'],
+  ['.bazelrc', 'configuration'],
+  ['.gemrc', 'configuration'],
+  ['.perlrc', 'interpretedCode'],
+  ['.pryrc', 'interpretedCode'],
+  ['.ghci', 'interpretedCode'],
+  ['.ocamlinit', 'interpretedCode'],
+  ['.sqliterc', 'interpretedCode'],
   ['.vimrc', 'interpretedCode'],
   ['.exrc', 'interpretedCode'],
   ['.emacs', 'interpretedCode'],
@@ -104,10 +138,24 @@ const SPECIAL_NAMES: ReadonlyMap<string, DriftReason> = new Map([
 ]);
 
 const CODE_SUFFIXES =
-  /\.(php\d?|phtml|pht|phps|inc|phar|jsp|jspx|jspf|asp|aspx|ashx|asmx|cfm|cgi|fcgi|pl|pm|t|py|pyw|pyc|pyo|pyz|pyx|pth|rb|erb|lua|luac|js|mjs|cjs|jsx|ts|mts|cts|tsx|wasm|sh|bash|zsh|ksh|csh|tcsh|fish|tcl|awk|groovy|gvy|kts|scala|clj|class|jar|war|ear|par|sar|nar|jpi|hpi|rar|jmod|whl|egg|gem|exe|dll|com|bat|cmd|ps1|psm1|vbs|wsf|ko|bpf|ebpf|o|a|el|elc|scm|r|jl|ex|exs|beam|erl|hs|ipynb|pickle|pkl|xs|nse|applescript|desktop|apk|deb|rpm|dylib|swf)$/i;
+  /\.(php\d?|phtml|pht|phps|inc|phar|jsp|jspx|jspf|asp|aspx|ashx|asmx|cfm|cgi|fcgi|shtml|shtm|stm|cshtml|vbhtml|ascx|svc|jhtml|jspa|jsw|jsv|ejs|ftl|twig|jinja2?|j2|hbs|pug|liquid|haml|pl|pm|t|py|pyw|pyc|pyo|pyz|pyx|pth|rb|erb|lua|luac|js|mjs|cjs|jsx|ts|mts|cts|tsx|wasm|sh|bash|zsh|ksh|csh|tcsh|fish|tcl|awk|groovy|gvy|kts|scala|clj|class|jar|war|ear|par|sar|nar|jpi|hpi|rar|jmod|whl|egg|gem|exe|dll|com|bat|cmd|ps1|psm1|vbs|wsf|ko|bpf|ebpf|o|a|el|elc|scm|r|jl|ex|exs|beam|erl|hs|ipynb|pickle|pkl|xs|nse|applescript|desktop|apk|deb|rpm|dylib|swf)$/i;
 const SHARED_OBJECT = /\.so(\.[0-9][0-9a-zA-Z.]*)?$/;
 const PACKAGE_DIRECTORY = /(\.(dist-info|egg-info)|\/conda-meta)(\/|$)/;
 const MANIFEST_SUFFIXES = /\.(gemspec|deps\.json|nuspec|egg-link)$/i;
+
+/** Where links lead to programs and libraries by which name they are asked for. */
+const PROGRAM_PLACE =
+  /^\/(usr\/(local\/)?)?(s?bin|games|lib(32|64|x32|exec)?)(\/|$)|^\/usr$|\/s?bin\/[^/]+$|^\/etc\/alternatives\//;
+
+/** Whether programs, libraries or modules are looked up at a path (latin1, absolute). */
+export function isProgramPlace(path: string): boolean {
+  return PROGRAM_PLACE.test(path) || SHARED_OBJECT.test(path);
+}
+
+/** Logs take in what strangers send and grow at their end: there only the first bytes count. */
+export function hasReadTail(path: string): boolean {
+  return !path.startsWith('/var/log/');
+}
 
 /** Whether a path (latin1, absolute) is or lies below a declared data place. Returns that place. */
 export function findDataPlace(path: string): string | undefined {

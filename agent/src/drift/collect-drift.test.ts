@@ -42,8 +42,8 @@ class FakeUpper implements UpperSource {
     return createHash('sha256').update(this.#open(path)).digest('hex');
   }
 
-  readHead(path: BytePath, bytes: number): Buffer {
-    return this.#open(path).subarray(0, bytes);
+  readPart(path: BytePath, offset: number, length: number): Buffer {
+    return this.#open(path).subarray(offset, offset + length);
   }
 
   close(): void {}
@@ -209,6 +209,35 @@ test('an opaque directory that holds all of the image again is no drift, with ot
   const open = scan({ '/usr': DIRECTORY, '/usr/doc': { ...opaque, mode: 0o777 }, ...whole }).drift;
   assert.deepEqual(list(open.relevant), ['attributes /usr/doc']);
   assert.deepEqual(open.relevant[0]?.reasons, ['imageContent', 'mode']);
+});
+
+test('extended attributes that differ from the image are a change of attributes', () => {
+  const acl = { 'system.posix_acl_access': 'acl' };
+  const { drift } = scan({ '/etc/conf': { content: 'a=1', xattrs: { ...acl, 'trusted.overlay.origin': 'o' } } });
+  assert.deepEqual(list(drift.relevant), ['attributes /etc/conf']);
+  assert.deepEqual(drift.relevant[0]?.reasons, ['configuration', 'imageContent', 'xattrs']);
+  assert.match(drift.relevant[0]?.after?.xattrs ?? '', /^[0-9a-f]{64}$/);
+  assert.equal(drift.relevant[0]?.before?.xattrs, undefined);
+});
+
+test('a root whose mode or owner was changed is drift, one that the runtime made is none', () => {
+  const root = (changes: Partial<FakeUpperEntry>) => list(scan({ '/': { ...DIRECTORY, ...changes } }).drift.relevant);
+  assert.deepEqual(root({}), []);
+  assert.deepEqual(root({ mode: 0o777 }), ['attributes /']);
+  assert.deepEqual(root({ uid: 5 }), ['attributes /']);
+  assert.deepEqual(root({ xattrs: { 'user.x': 'y' } }), ['attributes /']);
+});
+
+test('the end of a long file is looked at too, but for logs', () => {
+  const long = `${'x'.repeat(20_000)}<?php system(1);`;
+  const { drift } = scan({ '/var/lib/a.jpg': long, '/var/log/a.jpg': long });
+  assert.deepEqual(list(drift.relevant), ['added /var/lib/a.jpg']);
+  assert.deepEqual(drift.relevant[0]?.reasons, ['script']);
+});
+
+test('a device is told by its numbers', () => {
+  const { drift } = scan({ '/opt/d': { type: 'block', rdev: [8, 1] } });
+  assert.equal(drift.relevant.at(-1)?.after?.rdev, '8:1');
 });
 
 test('a new directory that overlayfs marks opaque hides nothing', () => {

@@ -8,12 +8,15 @@ import {
   toBytePath,
 } from '@holdfast/evidence';
 import { RootfsError } from '@holdfast/rootfs';
+import type { OverlayRootView } from '../overlay/overlay-view.ts';
 import { type RootView, type ViewEntry, ViewLimitError } from '../root-view/root-view.ts';
 import { CONTENT_HEAD_BYTES } from './classify-content.ts';
 import { classifyEntry, type DriftFacts } from './classify-entry.ts';
+import { hasReadTail } from './classify-name.ts';
 import type { DriftReason } from './drift-reason.ts';
 import { isRuntimeStub, type MountPoints } from './runtime-stub.ts';
 import type { UpperEntry, UpperSource } from './upper-source.ts';
+import { digestXattrs } from './xattr-digest.ts';
 
 /** What one entry of the upper directory means. */
 export type EntryOutcome =
@@ -35,9 +38,12 @@ export type EntryOutcome =
 export interface CompareContext {
   readonly source: UpperSource;
   /** The image: lower layers alone. */
-  readonly image: RootView;
+  readonly image: ImageView;
   readonly mountPoints: MountPoints;
 }
+
+/** What a comparison needs of the image. */
+export type ImageView = RootView & Pick<OverlayRootView, 'readXattrs'>;
 
 const ROOT = toBytePath('/');
 const SAME: EntryOutcome = { kind: 'same' };
@@ -70,8 +76,8 @@ export function formatLimit(limit: string, path: BytePath): string {
 }
 
 /** A removed entry of the image, with what it was. */
-export function createRemoved(path: BytePath, before: ViewEntry, image: RootView): DriftEntry {
-  const facts: DriftFacts = { kind: 'removed', path, entryType: 'none', before: { ...before, entryType: before.type } };
+export function createRemoved(path: BytePath, before: ViewEntry, image: ImageView): DriftEntry {
+  const facts: DriftFacts = { kind: 'removed', path, entryType: 'none', before: describeBefore(path, before, image) };
   return createEntry(path, facts, undefined, describeImage(path, before, image));
 }
 
@@ -93,6 +99,7 @@ function compareReadable(entry: UpperEntry, context: CompareContext): EntryOutco
     return { kind: 'relevant', entry: removed, hidesImage: before.type === 'directory' };
   }
   if (before === undefined) return isRuntimeStub(entry, context.mountPoints) ? SAME : decide(entry, 'added', context);
+  if (path === ROOT && isMadeByRuntime(entry)) return SAME;
   const kind = findKind(entry, before, context);
   const plain = kind === undefined ? SAME : decide(entry, kind, context, before);
   if (stat.type !== 'directory' || before.type !== 'directory' || !isOpaque(entry)) return plain;
@@ -109,10 +116,20 @@ function findKind(entry: UpperEntry, before: ViewEntry, { source, image }: Compa
   if (stat.type === 'file') {
     if (stat.size !== before.size || source.hashFile(path) !== image.hashFile(path)) return 'modified';
   }
+  return hasSameAttributes(entry, before, image) ? undefined : 'attributes';
+}
+
+function hasSameAttributes(entry: UpperEntry, before: ViewEntry, image: ImageView): boolean {
+  const { stat, path } = entry;
   // The kernel gives every symbolic link the same mode; a tar may name another.
-  const hasSameMode = stat.type === 'symlink' || stat.mode === before.mode;
-  const hasSameOwner = stat.uid === before.uid && stat.gid === before.gid;
-  return hasSameMode && hasSameOwner && readCapability(entry) === before.capability ? undefined : 'attributes';
+  if (stat.type !== 'symlink' && stat.mode !== before.mode) return false;
+  if (stat.uid !== before.uid || stat.gid !== before.gid || readCapability(entry) !== before.capability) return false;
+  return digestXattrs(entry.xattrs) === digestXattrs(image.readXattrs(path));
+}
+
+/** The root of an upper directory is made anew, with this mode and the owner that the image's root has. */
+function isMadeByRuntime({ stat, xattrs }: UpperEntry): boolean {
+  return stat.mode === 0o755 && stat.uid === 0 && stat.gid === 0 && digestXattrs(xattrs) === undefined;
 }
 
 function decide(entry: UpperEntry, kind: DriftKind, context: CompareContext, before?: ViewEntry): EntryOutcome {
@@ -122,16 +139,30 @@ function decide(entry: UpperEntry, kind: DriftKind, context: CompareContext, bef
     kind,
     path,
     entryType: stat.type,
-    after: { ...stat, capability: readCapability(entry) },
-    before: before === undefined ? undefined : { ...before, entryType: before.type },
-    head: isNewContent ? context.source.readHead(path, CONTENT_HEAD_BYTES) : undefined,
+    after: { ...stat, capability: readCapability(entry), xattrs: digestXattrs(entry.xattrs) },
+    before: before === undefined ? undefined : describeBefore(path, before, context.image),
+    ...(isNewContent ? readEnds(entry, context.source) : {}),
   };
   if (classifyEntry(facts).length === 0) return { kind: 'other', bytes: stat.type === 'file' ? stat.size : 0 };
   const sha256 = stat.type === 'file' ? context.source.hashFile(path) : undefined;
-  const after = describe({ ...stat, target: entry.target, capability: readCapability(entry) }, sha256);
+  const after = describe({ ...stat, ...facts.after, target: entry.target }, sha256);
   const was = before === undefined ? undefined : describeImage(path, before, context.image);
   const hidesImage = before?.type === 'directory' && (kind === 'opaque' || stat.type !== 'directory');
   return { kind: 'relevant', entry: createEntry(path, facts, after, was), hidesImage };
+}
+
+/** First bytes, and the last ones where these are not all. */
+function readEnds({ path, stat }: UpperEntry, source: UpperSource): Pick<DriftFacts, 'head' | 'tail'> {
+  const head = source.readPart(path, 0, CONTENT_HEAD_BYTES);
+  if (stat.size <= CONTENT_HEAD_BYTES || !hasReadTail(path)) return { head };
+  return {
+    head,
+    tail: source.readPart(path, Math.max(stat.size - CONTENT_HEAD_BYTES, CONTENT_HEAD_BYTES), CONTENT_HEAD_BYTES),
+  };
+}
+
+function describeBefore(path: BytePath, before: ViewEntry, image: ImageView): NonNullable<DriftFacts['before']> {
+  return { ...before, entryType: before.type, xattrs: digestXattrs(image.readXattrs(path)) };
 }
 
 function createUnreadable(entry: UpperEntry, limit: string): EntryOutcome {
@@ -161,8 +192,9 @@ function createEntry(
   return entry;
 }
 
-function describeImage(path: BytePath, before: ViewEntry, image: RootView): DriftAttributes {
-  return describe(before, before.type === 'file' ? image.hashFile(path) : undefined);
+function describeImage(path: BytePath, before: ViewEntry, image: ImageView): DriftAttributes {
+  const xattrs = digestXattrs(image.readXattrs(path));
+  return describe({ ...before, xattrs }, before.type === 'file' ? image.hashFile(path) : undefined);
 }
 
 interface Described {
@@ -171,8 +203,11 @@ interface Described {
   readonly uid: number;
   readonly gid: number;
   readonly size: number;
+  readonly rdevMajor: number;
+  readonly rdevMinor: number;
   readonly target?: string | undefined;
   readonly capability?: string | undefined;
+  readonly xattrs?: string | undefined;
 }
 
 function describe(entry: Described, sha256: string | undefined): DriftAttributes {
@@ -183,6 +218,8 @@ function describe(entry: Described, sha256: string | undefined): DriftAttributes
   if (sha256 !== undefined) attributes.sha256 = sha256;
   if (entry.target !== undefined) attributes.target = formatTarget(entry.target);
   if (entry.capability !== undefined) attributes.capability = entry.capability;
+  if (entry.xattrs !== undefined) attributes.xattrs = entry.xattrs;
+  if (type === 'char' || type === 'block') attributes.rdev = `${entry.rdevMajor}:${entry.rdevMinor}`;
   return attributes;
 }
 

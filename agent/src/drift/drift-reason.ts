@@ -9,9 +9,10 @@
  * - `packageDatabase`, `packageManifest`: read by an inventory.
  * - `configuration`: below /etc. `certificateStore`: trusted CA certificates.
  * - `scheduledTask`, `shellStartup`, `credentials`, `preload`, `serviceUnit`: run or trusted without anybody's command.
- * - `setuid`, `setgid`, `capability`, `mode`, `owner`: attributes that are set or changed.
+ * - `programLink`: a link, now or in the image, where programs and libraries are looked up.
+ * - `setuid`, `setgid`, `capability`, `mode`, `owner`, `xattrs`: attributes that are set or changed.
  * - `device`, `specialFile`: not a file, directory or link.
- * - `removed`, `opaque`: content of the image that is hidden.
+ * - `removed`, `opaque`: content of the image that is hidden; `opaque` where a directory was replaced as a whole.
  * - `typeChanged`: a file became a directory, a link became a file, and so on.
  * - `unreadable`: could not be looked at, so that nothing good can be said of it.
  */
@@ -33,11 +34,13 @@ export type DriftReason =
   | 'credentials'
   | 'preload'
   | 'serviceUnit'
+  | 'programLink'
   | 'setuid'
   | 'setgid'
   | 'capability'
   | 'mode'
   | 'owner'
+  | 'xattrs'
   | 'device'
   | 'specialFile'
   | 'removed'

@@ -10,7 +10,7 @@ export interface UpperEntry {
   >;
   /** Of a symbolic link, latin1. */
   readonly target: string | undefined;
-  /** Attributes of overlayfs and security.capability. */
+  /** Extended attributes that overlayfs or a container gives a meaning. */
   readonly xattrs: Readonly<Record<string, Buffer>>;
   /** Why a part of the entry is missing. */
   readonly problem: WalkProblem | undefined;
@@ -18,12 +18,12 @@ export interface UpperEntry {
 
 /** Reads an upper directory. Calls throw `RootfsError`. */
 export interface UpperSource {
-  /** Tells every entry, each directory before its content, names in byte order. */
+  /** Tells the root, then every entry, each directory before its content, names in byte order. */
   walk(onEntry: (entry: UpperEntry) => void): void;
   /** SHA-256 of a regular file, hex. */
   hashFile(path: BytePath): string;
-  /** First bytes of a regular file. */
-  readHead(path: BytePath, bytes: number): Buffer;
+  /** Bytes of a regular file from `offset` on, fewer at its end. */
+  readPart(path: BytePath, offset: number, length: number): Buffer;
   close(): void;
 }
 
@@ -34,7 +34,8 @@ export interface UpperLimits {
   readonly maxFileBytes: number;
 }
 
-const XATTRS = ['trusted.overlay.*', 'security.capability'];
+const XATTRS = ['security.capability', 'trusted.*', 'user.*', 'system.posix_acl_access', 'system.posix_acl_default'];
+const ROOT = toBytePath('/');
 
 /** Opens an upper directory (absolute path, latin1). Throws `RootfsError` where it is gone or may not be opened. */
 export function openUpperSource(directory: string, limits: UpperLimits): UpperSource {
@@ -51,6 +52,7 @@ class DirectoryUpperSource implements UpperSource {
   }
 
   walk(onEntry: (entry: UpperEntry) => void): void {
+    onEntry(this.#readRoot());
     const { maxEntries, maxDepth } = this.#limits;
     this.#root.walk(Buffer.alloc(0), { maxEntries, maxDepth, xattrs: XATTRS }, (batch) => {
       for (const { path, stat, target, xattrs, problem } of batch) {
@@ -65,16 +67,32 @@ class DirectoryUpperSource implements UpperSource {
     });
   }
 
+  #readRoot(): UpperEntry {
+    const path = Buffer.alloc(0);
+    const stat = this.#root.lstat(path);
+    if (stat === undefined) throw new TypeError('an open root has attributes');
+    const xattrs: Record<string, Buffer> = {};
+    for (const name of this.#root.listXattrs(path).filter(isWalkedXattr)) {
+      const value = this.#root.getXattr(path, name);
+      if (value !== undefined) xattrs[name] = value;
+    }
+    return { path: ROOT, stat, target: undefined, xattrs, problem: undefined };
+  }
+
   hashFile(path: BytePath): string {
     const { sha256 } = this.#root.hashFile(bytePathToBuffer(path), { maxBytes: this.#limits.maxFileBytes });
     return sha256.toString('hex');
   }
 
-  readHead(path: BytePath, bytes: number): Buffer {
-    return this.#root.readFile(bytePathToBuffer(path), { maxBytes: bytes, length: bytes }).content;
+  readPart(path: BytePath, offset: number, length: number): Buffer {
+    return this.#root.readFile(bytePathToBuffer(path), { maxBytes: length, offset, length }).content;
   }
 
   close(): void {
     this.#root.close();
   }
+}
+
+function isWalkedXattr(name: string): boolean {
+  return XATTRS.some((pattern) => (pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern));
 }

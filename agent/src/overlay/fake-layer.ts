@@ -60,6 +60,10 @@ export class FakeLayer implements OverlayLayer {
     return value === undefined ? undefined : Buffer.from(value, 'latin1');
   }
 
+  listXattrs(path: BytePath): string[] {
+    return Object.keys(this.#entries.get(path)?.xattrs ?? {});
+  }
+
   readFile(path: BytePath): Buffer | undefined {
     return Buffer.from(this.#entries.get(path)?.content ?? '');
   }

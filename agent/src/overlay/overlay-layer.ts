@@ -20,6 +20,8 @@ export interface OverlayLayer {
   list(path: BytePath): string[];
   readLink(path: BytePath): string | undefined;
   xattr(path: BytePath, name: string): Buffer | undefined;
+  /** Names of all extended attributes. Empty where the entry vanished. */
+  listXattrs(path: BytePath): string[];
   readFile(path: BytePath, maxBytes: number): Buffer | undefined;
   readPart(path: BytePath, offset: number, length: number): Buffer | undefined;
   hashFile(path: BytePath): string | undefined;
@@ -65,6 +67,10 @@ class DirectoryLayer implements OverlayLayer {
 
   xattr(path: BytePath, name: string): Buffer | undefined {
     return this.#read(path, (bytes) => this.#root.getXattr(bytes, name));
+  }
+
+  listXattrs(path: BytePath): string[] {
+    return this.#read(path, (bytes) => this.#root.listXattrs(bytes)) ?? [];
   }
 
   readFile(path: BytePath, maxBytes: number): Buffer | undefined {

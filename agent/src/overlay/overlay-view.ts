@@ -34,6 +34,12 @@ export interface OverlayViewOptions {
   readonly maxHashBytes?: number;
 }
 
+/** A view that also tells of extended attributes. */
+export interface OverlayRootView extends ClosableView {
+  /** All of them at a path, those of overlayfs and security.capability among them; empty where nothing is there. */
+  readXattrs(path: BytePath): Readonly<Record<string, Buffer>>;
+}
+
 /** Directories kept merged in memory, by their entries in all. */
 const MAX_CACHED_ENTRIES = 200_000;
 const ROOT = toBytePath('/');
@@ -45,7 +51,7 @@ const ROOT = toBytePath('/');
  *
  * Throws `RootfsError` when a layer cannot be opened.
  */
-export function openOverlayView(options: OverlayViewOptions): ClosableView {
+export function openOverlayView(options: OverlayViewOptions): OverlayRootView {
   const limits = { maxEntries: options.maxEntries ?? 1_000_000, maxHashBytes: options.maxHashBytes ?? 16 * 1024 ** 3 };
   const directories = [...options.lowers.map((lower) => lower.directory), ...(options.upper ? [options.upper] : [])];
   const layers: OverlayLayer[] = [];
@@ -64,11 +70,11 @@ export function createOverlayView(
   layers: readonly OverlayLayer[],
   described: readonly ViewLayer[],
   deadlineMs?: number,
-): ClosableView {
+): OverlayRootView {
   return new OverlayView(layers, described, deadlineMs);
 }
 
-class OverlayView implements ClosableView {
+class OverlayView implements OverlayRootView {
   readonly layers: readonly ViewLayer[];
   readonly #layers: readonly OverlayLayer[];
   readonly #deadlineMs: number;
@@ -109,6 +115,18 @@ class OverlayView implements ClosableView {
 
   hashFile(path: BytePath): string | undefined {
     return this.#read(path, (layer) => layer.hashFile(path));
+  }
+
+  readXattrs(path: BytePath): Readonly<Record<string, Buffer>> {
+    this.#checkTime(path);
+    const found = path === ROOT ? this.#findRoot() : this.#find(path);
+    const layer = found === undefined ? undefined : this.#layers[found.layer];
+    const values: Record<string, Buffer> = {};
+    for (const name of layer?.listXattrs(path) ?? []) {
+      const value = layer?.xattr(path, name);
+      if (value !== undefined) values[name] = value;
+    }
+    return values;
   }
 
   resolve(path: BytePath): BytePath | undefined {

@@ -7,7 +7,7 @@ import { InventoryBuilder } from '../inventory/inventory-builder.ts';
 import { DEFAULT_INVENTORY_LIMITS } from '../inventory/inventory-limits.ts';
 import { readOsId } from '../inventory/os-release.ts';
 import { createPackageOwners, type PackageOwners } from '../inventory/package-owners.ts';
-import { openOverlayView } from '../overlay/overlay-view.ts';
+import { type OverlayRootView, openOverlayView } from '../overlay/overlay-view.ts';
 import type { ClosableView } from '../root-view/directory-view.ts';
 import { ViewLimitError } from '../root-view/root-view.ts';
 import type { ScannedDocument, ScannedDrift, ScanReply, ScanRequest } from './scan-protocol.ts';
@@ -18,7 +18,7 @@ const MAX_OPEN_IMAGES = 2;
 
 /** The layers of one image, open, with the answers that cost most. */
 interface OpenImage {
-  readonly view: ClosableView;
+  readonly view: OverlayRootView;
   owners: PackageOwners | undefined;
 }
 
@@ -108,7 +108,7 @@ const NO_UPPER: UpperSource = {
   hashFile: () => {
     throw new TypeError('there is no upper directory');
   },
-  readHead: () => {
+  readPart: () => {
     throw new TypeError('there is no upper directory');
   },
   close: () => undefined,

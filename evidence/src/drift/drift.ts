@@ -41,4 +41,8 @@ export interface DriftAttributes {
   sha256?: string;
   target?: string;
   capability?: string;
+  /** SHA-256 over the other extended attributes that a container sees: ACLs, `user.*`, `trusted.*`. Absent where none. */
+  xattrs?: string;
+  /** Of a device: major and minor number. */
+  rdev?: string;
 }

@@ -31,6 +31,8 @@ const attributes = object<DriftAttributes>({
   sha256: optional(hex(32)),
   target: optional(text(MAX_TEXT)),
   capability: optional(string({ max: 256, pattern: /^[0-9a-f]*$/ })),
+  xattrs: optional(hex(32)),
+  rdev: optional(string({ max: 21, pattern: /^[0-9]{1,10}:[0-9]{1,10}$/ })),
 });
 
 const entry = refine(

@@ -94,9 +94,42 @@ const CASES: [name: string, codes: FindingCode[], entry: DriftEntry][] = [
     {
       ...base,
       kind: 'attributes',
-      reasons: ['owner'],
+      reasons: ['mode'],
       before: { ...FILE, mode: '4755' },
-      after: { ...FILE, mode: '4755', uid: 1 },
+      after: { ...FILE, mode: '4777' },
+    },
+  ],
+  [
+    'setuid for another user',
+    ['SETUID_ADDED'],
+    {
+      ...base,
+      kind: 'attributes',
+      reasons: ['owner'],
+      before: { ...FILE, mode: '4755', uid: 1 },
+      after: { ...FILE, mode: '4755' },
+    },
+  ],
+  [
+    'a directory whose files take its group',
+    ['DIRECTORY_ADDED'],
+    { ...base, entryType: 'directory', reasons: ['newEntry'], after: { ...FILE, mode: '2755' } },
+  ],
+  [
+    'a link in the place of a directory',
+    ['DIRECTORY_REPLACED'],
+    { ...base, kind: 'modified', entryType: 'symlink', reasons: ['imageContent', 'opaque', 'programLink'] },
+  ],
+  ['a link among programs', ['EXECUTABLE_ADDED'], { ...base, entryType: 'symlink', reasons: ['programLink'] }],
+  [
+    'an alternative that leads elsewhere',
+    ['EXECUTABLE_MODIFIED'],
+    {
+      ...base,
+      path: '/etc/alternatives/x',
+      kind: 'modified',
+      entryType: 'symlink',
+      reasons: ['configuration', 'programLink'],
     },
   ],
   [

@@ -11,6 +11,7 @@ const CODE_REASONS: ReadonlySet<string> = new Set([
   'bytecode',
   'interpretedCode',
   'sharedObject',
+  'programLink',
 ]);
 /** Reasons that decide alone, whatever happened to the path, in this order. */
 const PLACE_CODES: readonly (readonly [reason: string, code: FindingCode])[] = [
@@ -48,11 +49,13 @@ export function appraisePackageDelta(delta: PackageDelta): Finding[] {
 }
 
 /** Codes for privileges that an entry gained, whatever else happened to it. */
-function privilegeCodes({ before, after }: DriftEntry): FindingCode[] {
-  if (after === undefined) return [];
+function privilegeCodes({ before, after, entryType }: DriftEntry): FindingCode[] {
+  // On a directory the bits give no privilege to anything that is run.
+  if (after === undefined || entryType !== 'file') return [];
   const gainedBits = (setIdBits(after) & ~setIdBits(before)) !== 0;
+  const hasOtherOwner = after.uid !== before?.uid || after.gid !== before?.gid;
   const gainedCapability = after.capability !== undefined && after.capability !== before?.capability;
-  return gainedBits || gainedCapability ? ['SETUID_ADDED'] : [];
+  return gainedBits || gainedCapability || (setIdBits(after) !== 0 && hasOtherOwner) ? ['SETUID_ADDED'] : [];
 }
 
 function setIdBits(attributes: DriftAttributes | undefined): number {
@@ -60,7 +63,7 @@ function setIdBits(attributes: DriftAttributes | undefined): number {
 }
 
 function contentCodes(entry: DriftEntry): FindingCode[] {
-  if (entry.kind === 'opaque') return ['DIRECTORY_REPLACED'];
+  if (entry.kind === 'opaque' || hidesDirectory(entry)) return ['DIRECTORY_REPLACED'];
   if (entry.kind === 'attributes') {
     return privilegeCodes(entry).length > 0 ? [] : [findPlaceCode(entry) ?? 'ATTRIBUTES_CHANGED'];
   }
@@ -74,6 +77,11 @@ function contentCodes(entry: DriftEntry): FindingCode[] {
     case 'removed':
       return [removedCode(entry)];
   }
+}
+
+/** Something that is no directory stands where the image has one. */
+function hidesDirectory({ kind, reasons }: DriftEntry): boolean {
+  return kind === 'modified' && reasons.includes('opaque');
 }
 
 function findPlaceCode({ reasons }: DriftEntry): FindingCode | undefined {
@@ -119,11 +127,14 @@ function toFinding(code: FindingCode, entry: DriftEntry): Finding {
 }
 
 function describeContent(attributes: DriftAttributes | undefined): string | undefined {
-  return attributes?.sha256 ?? attributes?.target;
+  return attributes?.sha256 ?? attributes?.target ?? (attributes?.rdev && `device ${attributes.rdev}`);
 }
 
 function describeAttributes(attributes: DriftAttributes | undefined): string | undefined {
   if (attributes === undefined) return undefined;
-  const { mode, uid, gid, capability } = attributes;
-  return `mode ${mode}, owner ${uid}:${gid}${capability === undefined ? '' : `, capability ${capability}`}`;
+  const { mode, uid, gid, capability, xattrs } = attributes;
+  const parts = [`mode ${mode}`, `owner ${uid}:${gid}`];
+  if (capability !== undefined) parts.push(`capability ${capability}`);
+  if (xattrs !== undefined) parts.push(`xattrs ${xattrs}`);
+  return parts.join(', ');
 }
