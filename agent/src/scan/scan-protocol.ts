@@ -19,8 +19,6 @@ export interface ScanRequest {
   /** Digest of the relevant drift for which the caller has the merged inventory already. */
   readonly inventoryOf: string | null;
   readonly budgetMs: number;
-  /** `small` where it runs in a thread, which must not come near its largest heap. */
-  readonly bounds: 'small' | 'full';
 }
 
 /** A document and whether it is whole. */
