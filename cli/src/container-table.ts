@@ -36,7 +36,7 @@ const COLUMNS: Column<ContainerRow>[] = [
 /** A table of the containers, then for each that is not as its image what was seen. */
 export function formatContainers(rows: readonly ContainerRow[], terminal: Terminal): string {
   if (rows.length === 0) return 'no container runs';
-  const details = rows.filter(({ judged }) => judged.reasons.length > 0 || judged.volumes.length > 0);
+  const details = rows.filter(({ judged }) => judged.reasons.length + judged.notes.length + judged.volumes.length > 0);
   return [formatTable(COLUMNS, rows, terminal), ...details.flatMap((row) => ['', ...formatDetail(row, terminal)])].join(
     '\n',
   );
@@ -57,6 +57,7 @@ function formatDetail({ container, judged }: ContainerRow, terminal: Terminal): 
     ...judged.reasons
       .filter((reason) => !reason.startsWith('drift:'))
       .map((reason) => terminal.paint(COLOURS[judged.verdict], `  ${printable(reason)}`)),
+    ...judged.notes.map((note) => terminal.paint('dim', `  ${printable(note)}`)),
     ...judged.volumes.map((path) => terminal.paint('dim', `  volume ${printable(path)}, which no image proves`)),
   ];
 }

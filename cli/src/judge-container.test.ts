@@ -54,6 +54,7 @@ suite('what a live look at a container ends in', () => {
     assert.deepEqual(judged, {
       verdict: 'unchanged',
       reasons: [],
+      notes: [],
       volumes: [],
       proof: { content: 1, tarSplit: 0, firstUse: 0, none: 0 },
     });
@@ -63,12 +64,11 @@ suite('what a live look at a container ends in', () => {
     claims.scan = { complete: false, limits: [limit] };
   };
 
-  test('drift, tampered layers, foreign roots and mounts that nobody asked for are changes', () => {
+  test('drift, tampered layers, foreign code and mounts that nobody asked for are changes', () => {
     for (const [change, reason] of [
       [(claims: ContainerClaims) => (claims.driftCounts = { relevant: 2, other: 0 }), 'drift:2'],
       [limited('layerContent:/bin/sh'), 'layerContent:/bin/sh'],
-      [limited('foreignRoot'), 'foreignRoot'],
-      [limited('foreignMountNamespace'), 'foreignMountNamespace'],
+      [(claims: ContainerClaims) => claims.running?.transient.push('/t'), 'ran:/t'],
       [limited('rootMismatch'), 'rootMismatch'],
       [(claims: ContainerClaims) => claims.mounts.push(createMount({ inSpec: false })), 'mount:/data'],
     ] as const) {

@@ -1,4 +1,5 @@
 import type { ContainerClaims, LayerProof } from '@holdfast/evidence';
+import { judgeRunning } from './judge-running.ts';
 
 /**
  * What a live look at a container ends in: `changed`, something of the image or its surroundings was changed; `unproven`,
@@ -10,6 +11,8 @@ export interface JudgedContainer {
   readonly verdict: ContainerVerdict;
   /** What the verdict rests on, and what else was seen; the names of limits as in claims-sets. */
   readonly reasons: readonly string[];
+  /** What was seen to run and may be as it is. */
+  readonly notes: readonly string[];
   /** What is hidden by volumes and therefore not part of the proof. */
   readonly volumes: readonly string[];
   /** Layers by how they were proven. */
@@ -17,7 +20,7 @@ export interface JudgedContainer {
 }
 
 /** Limits that name a finding and not a look cut short. */
-const CHANGES = [/^layerContent:/, /^foreignRoot$/, /^foreignMountNamespace$/, /^rootMismatch$/];
+const CHANGES = [/^layerContent:/, /^rootMismatch$/];
 const NO_PROOF = [/^layerBlobRefused$/, /^imageUnknown$/, /^imageAmbiguous$/];
 const KERNEL_FILE_SYSTEMS = new Set(['proc', 'sysfs', 'cgroup', 'cgroup2', 'mqueue', 'devpts']);
 
@@ -26,14 +29,22 @@ const KERNEL_FILE_SYSTEMS = new Set(['proc', 'sysfs', 'cgroup', 'cgroup2', 'mque
  * complete. Missing data is never "unchanged". Volumes are named and judged by nobody: they have no baseline.
  */
 export function judgeContainer(claims: ContainerClaims): JudgedContainer {
-  const changes = [...listDriftReasons(claims), ...pick(claims, CHANGES), ...listHiddenPaths(claims)];
+  const running = judgeRunning(claims);
+  const changes = [
+    ...listDriftReasons(claims),
+    ...pick(claims, CHANGES),
+    ...listHiddenPaths(claims),
+    ...running.changes,
+  ];
   const unproven = [...pick(claims, NO_PROOF), ...listUnproven(claims)];
   const named = [...CHANGES, ...NO_PROOF];
   const open = claims.scan.limits.filter((limit) => !named.some((pattern) => pattern.test(limit)));
   if (claims.driftCounts === null || claims.drift === null) open.push('drift');
+  open.push(...running.open);
   return {
     verdict: chooseVerdict(changes, unproven, open),
     reasons: [...new Set([...changes, ...unproven, ...open])],
+    notes: running.notes,
     volumes: listVolumes(claims),
     proof: countProofs(claims),
   };

@@ -87,7 +87,10 @@ function countWaiting(snapshot: ContainerSnapshot, needsProof: boolean): number 
   return [...snapshot.sets.entries()].filter(([, bytes]) => {
     const { limits } = parseClaimsSet(bytes, 'container').scan;
     const isFailed = limits.some((limit) => /^(?:scan|runtime|unsupported):|^rootfsUnknown$/.test(limit));
-    return (limits.includes('notScanned') && !isFailed) || (needsProof && limits.includes('proofPending'));
+    return (
+      ((limits.includes('notScanned') || limits.includes('notLookedAt')) && !isFailed) ||
+      (needsProof && limits.includes('proofPending'))
+    );
   }).length;
 }
 

@@ -190,7 +190,7 @@ describe('which image a container runs', { skip, timeout: 300_000 }, () => {
     await world.containerd.remove(container);
   });
 
-  it('a process in a mount namespace of its own is a limit, and so is one with another root', async () => {
+  it('a process in a mount namespace of its own is told, and so is one with another root', async () => {
     const image = await addImage(world.containerd, 'foreign', 'x');
     const flags = ['--cap-add', 'CAP_SYS_ADMIN'];
     const container = await world.containerd.run({ image: image.name, flags });
@@ -207,11 +207,17 @@ describe('which image a container runs', { skip, timeout: 300_000 }, () => {
       'sleep',
       '1000',
     ]);
-    const limits = await waitFor(
-      async () => (await world.look(container.id)).claims.scan.limits,
+    const foreign = await waitFor(
+      async () => (await world.look(container.id)).claims.running?.foreign ?? [],
       (found) => found.length === 2,
     );
-    assert.deepEqual(limits, ['foreignMountNamespace', 'foreignRoot']);
+    assert.deepEqual(
+      foreign.map(({ path, origin, sees }) => [path, origin, sees]),
+      [
+        ['/bin/busybox', 'layer', 'otherMounts'],
+        ['/bin/busybox', 'layer', 'otherRoot'],
+      ],
+    );
     await world.containerd.remove(container);
   });
 

@@ -42,6 +42,7 @@ export async function startContainerWorld(
   const collector = await createContainerCollector({
     address: containerd.address,
     pollMs: 100,
+    peekMs: 200,
     sweepMs: options.sweepMs ?? 150,
   });
   try {
@@ -77,7 +78,7 @@ export async function settleCollector(collector: ContainerCollector): Promise<Co
   }
   for (;;) {
     const snapshot = await collector.collect();
-    const isBusy = [...snapshot.sets.values()].some((bytes) => bytes.includes('"proofPending"'));
+    const isBusy = [...snapshot.sets.values()].some((bytes) => /"(?:proofPending|notLookedAt)"/.test(bytes.toString()));
     if (collector.pending().length === 0 && !isBusy) return snapshot;
     await pauseUntil(deadline, collector);
   }

@@ -105,6 +105,18 @@ test('changes made through an overlay mount are told with the path in its upper 
   for (const path of log.kinds.keys()) assert.ok(path.startsWith(upper), path);
 });
 
+test('what is executed is told, through an overlay mount also after it is gone', { skip }, async (t) => {
+  const { upper, merged } = mountOverlay(t);
+  const log = new Log();
+  using _watch = log.watch([upper]);
+  run(`printf '#!/bin/sh\\ntrue\\n' > ${merged}/kept && chmod 755 ${merged}/kept && cp ${merged}/kept ${merged}/gone`);
+  run(`cat ${merged}/kept > /dev/null; ${merged}/gone; rm ${merged}/gone`);
+  await log.until(`${upper}/gone`, 'execute', 'delete');
+  assert.ok(log.kinds.get(`${upper}/kept`)?.has('execute') === false);
+  run(`${upper}/kept`);
+  await log.until(`${upper}/kept`, 'execute');
+});
+
 test('after a directory is renamed what is below it has the new path', { skip }, async (t) => {
   const upper = realpathSync(makeTree(t));
   const log = new Log();

@@ -43,6 +43,8 @@ export interface ContainerFacts {
   readonly layers: readonly ProvenLayer[];
   /** Mount table of the first process, as last seen. */
   readonly mounts: readonly MountInfo[];
+  /** Mounts of other mount namespaces of the container that the first process does not have. */
+  readonly otherMounts: readonly MountInfo[];
   /** Mount points at which the image has something. */
   readonly covered: ReadonlySet<string>;
   /** What was seen to run in it; undefined where nothing was looked at. */
@@ -102,8 +104,9 @@ function buildClaims(facts: ContainerFacts, leaveOut: ReadonlySet<string>): Cont
     id: record.key,
     namespace: record.namespace,
     name: isPlain ? record.name : record.key,
-    pod: isPlain ? record.pod : null,
+    pod: isPlain ? createPodClaims(record) : null,
     sandbox: record.sandbox,
+    ...(record.cri?.attempt === undefined ? {} : { attempt: record.cri.attempt }),
     runtime: isPlain ? record.runtime : '',
     started: record.started,
     status: facts.unsupported.length > 0 ? 'unsupported' : (record.task?.status ?? 'stopped'),
@@ -123,10 +126,14 @@ function buildClaims(facts: ContainerFacts, leaveOut: ReadonlySet<string>): Cont
         ? null
         : createProcessClaims(record.spec, facts.image?.image?.config),
     security: record.spec === undefined ? null : createSecurityClaims(record.spec),
-    mounts: leaveOut.has('mounts') ? [] : createMountClaims(facts.mounts, record.spec, facts.covered),
+    mounts: leaveOut.has('mounts') ? [] : createMountClaims(facts, record.spec),
     running: leaveOut.has('running') ? null : (facts.running ?? null),
     scan: { complete: limits.length === 0 && scan !== undefined, limits },
   };
+}
+
+function createPodClaims({ pod, cri }: ContainerRecord): ContainerClaims['pod'] {
+  return pod === null || cri?.labels === undefined ? pod : { ...pod, labels: { ...cri.labels } };
 }
 
 function toRef(document: Document | undefined): BlobRef {
@@ -178,6 +185,7 @@ function listLimits(facts: ContainerFacts, leaveOut: ReadonlySet<string>): strin
   const { record, rootfs, image, scan, layers, unsupported } = facts;
   const limits = new Set([...facts.limits, ...unsupported.map((what) => `unsupported:${what}`.slice(0, 256))]);
   for (const part of leaveOut) limits.add(`claims:${part}`);
+  for (const contradiction of record.cri?.contradictions ?? []) limits.add(contradiction);
   if (record.spec === undefined) limits.add('spec');
   if (unsupported.length === 0) {
     if (rootfs === undefined) limits.add('rootfsUnknown');

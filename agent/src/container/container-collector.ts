@@ -60,6 +60,8 @@ export interface ContainerCollectorOptions {
   readonly pollMs?: number;
   /** How often every upper directory is walked by stat where events tell of changes, in milliseconds; default 30000. */
   readonly sweepMs?: number;
+  /** How often it is looked whether anything was started or mounted in containers, in milliseconds; default 5000. */
+  readonly peekMs?: number;
   /** Longest time of one scan of one container, in milliseconds; default 120000. */
   readonly scanTimeoutMs?: number;
   /** How often the times of every lower directory are looked at, in milliseconds; default 300000. */

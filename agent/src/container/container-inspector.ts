@@ -2,8 +2,7 @@ import { EvidenceError } from '@holdfast/evidence';
 import type { ContainerRecord } from './container-record.ts';
 import { ImageResolver, type ResolvedImage } from './image-resolver.ts';
 import type { MountInfo } from './mountinfo.ts';
-import { findForeignRoots, type ProcessView, type RootFinding } from './process-roots.ts';
-import { isGone } from './process-source.ts';
+import { isGone, type ProcessView } from './process-source.ts';
 import { findRootMount, type Rootfs } from './rootfs-resolver.ts';
 import type { RuntimeSource } from './runtime-source.ts';
 
@@ -15,17 +14,9 @@ export interface InspectedMounts {
 }
 
 export interface InspectorDeps {
-  readonly source: Pick<
-    RuntimeSource,
-    'readRootfs' | 'getImage' | 'listImages' | 'listBlobs' | 'readBlob' | 'listPids'
-  >;
+  readonly source: Pick<RuntimeSource, 'readRootfs' | 'getImage' | 'listImages' | 'listBlobs' | 'readBlob'>;
   readonly processes: ProcessView;
-  /** Waits before a finding is believed. */
-  pause(ms: number): Promise<void>;
 }
-
-/** A process that the runtime puts into a container starts in the host's mount namespace and moves within this time. */
-const SETTLE_MS = 250;
 
 /** Asks runtime and kernel about one container. Every method throws `AgentError` when the runtime does not answer. */
 export class ContainerInspector {
@@ -63,21 +54,5 @@ export class ContainerInspector {
       if (error instanceof EvidenceError) return { mounts: [], rootMount: undefined };
       throw error;
     }
-  }
-
-  /** Looks twice: what is only seen while a process moves into the container is no finding. */
-  async findForeignRoots(record: ContainerRecord, rootfs: Rootfs, rootMount: MountInfo): Promise<Set<RootFinding>> {
-    const first = await this.#lookAtRoots(record, rootfs, rootMount);
-    if (first.size === 0) return first;
-    await this.#deps.pause(SETTLE_MS);
-    const second = await this.#lookAtRoots(record, rootfs, rootMount);
-    return new Set([...first].filter((finding) => second.has(finding)));
-  }
-
-  async #lookAtRoots(record: ContainerRecord, rootfs: Rootfs, rootMount: MountInfo): Promise<Set<RootFinding>> {
-    if (record.task === undefined) return new Set();
-    const pids = await this.#deps.source.listPids(record);
-    const directories = [...rootfs.lowers, ...(rootfs.upper === undefined ? [] : [rootfs.upper])];
-    return await findForeignRoots(this.#deps.processes, { pid: record.task.pid, pids, rootMount, directories });
   }
 }

@@ -93,8 +93,6 @@ export class ContainerLook {
     if (inspected === undefined) return;
     container.mounts = inspected.mounts;
     container.rootMount = inspected.rootMount;
-    if (inspected.rootMount === undefined) return;
-    container.findings = await this.#deps.inspector.findForeignRoots(record, rootfs, inspected.rootMount);
   }
 
   #ensureProofs({ image, record }: TrackedContainer, rootfs: Rootfs): void {
@@ -114,7 +112,6 @@ function describeRecord({ revision, task, snapshotKey, key }: ContainerRecord): 
   return JSON.stringify([revision, task, snapshotKey, key]);
 }
 
-function describe({ record, rootfs, image, mounts, rootMount, findings, runtimeFailure }: TrackedContainer): string {
-  const parts = [describeRecord(record), rootfs, image, mounts, rootMount, [...findings].sort(), runtimeFailure];
-  return JSON.stringify(parts);
+function describe({ record, rootfs, image, mounts, rootMount, runtimeFailure }: TrackedContainer): string {
+  return JSON.stringify([describeRecord(record), rootfs, image, mounts, rootMount, runtimeFailure]);
 }

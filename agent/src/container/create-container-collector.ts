@@ -1,8 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { createContainerdClient } from '../containerd/containerd-client.ts';
 import { createContainerdSource } from '../containerd/containerd-source.ts';
 import { createStorageFiles } from '../containers-storage/storage-files-source.ts';
 import { createStorageSource, formatStorageNamespace } from '../containers-storage/storage-source.ts';
+import { createProcessLooker } from '../process/process-looker.ts';
 import { createScanner } from '../scan/create-scanner.ts';
 import { combineSources, type SourcePart } from './combine-sources.ts';
 import type { ContainerCollector, ContainerCollectorOptions } from './container-collector.ts';
@@ -25,12 +25,14 @@ export function createContainerCollector(options: ContainerCollectorOptions): Co
   return new RuntimeCollector({
     source,
     scanner: createScanner(),
-    inspector: new ContainerInspector({ source, processes, pause: (ms) => delay(ms) }),
+    inspector: new ContainerInspector({ source, processes }),
+    looker: createProcessLooker(hostRoot),
     createWatch: createDirectoryWatch,
     clock: { monotonicMs: () => performance.now() },
     hostRoot,
     coalesceMs: options.coalesceMs ?? 50,
     pollMs: options.pollMs ?? 1_000,
+    peekMs: options.peekMs ?? 5_000,
     sweepMs: options.sweepMs ?? 30_000,
     scanTimeoutMs: options.scanTimeoutMs ?? 120_000,
     lowerCheckMs: options.lowerCheckMs ?? 300_000,

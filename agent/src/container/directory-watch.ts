@@ -1,5 +1,12 @@
 import { type FanotifyBatch, type FanotifyWatch, RootfsError, watchFilesystem } from '@holdfast/rootfs';
 
+export interface WatchListener {
+  onChange(directory: string): void;
+  /** `path` is relative to the directory, as bytes. */
+  onExecute(directory: string, path: Buffer): void;
+  onLost(): void;
+}
+
 /** Tells of directories in which something changed: a reason to look, never evidence. */
 export interface DirectoryWatch {
   /** False where the kernel cannot tell: the caller looks on a timer instead. */
@@ -11,21 +18,26 @@ export interface DirectoryWatch {
 }
 
 /**
- * Watches directories by fanotify. `onChange` gets each directory with changes once a batch, `onLost` is called when
- * events were lost. Where fanotify does not work, or stops, `works` is false and nothing is told.
+ * Watches directories by fanotify. `onChange` gets each directory with changes once a batch, `onExecute` each path below
+ * one that was executed, `onLost` is called when events were lost. Where fanotify does not work, or stops, `works` is
+ * false and nothing is told.
  */
-export function createDirectoryWatch(onChange: (directory: string) => void, onLost: () => void): DirectoryWatch {
-  return new FanotifyDirectoryWatch(onChange, onLost);
+export function createDirectoryWatch(listener: WatchListener): DirectoryWatch {
+  return new FanotifyDirectoryWatch(listener);
 }
 
 class FanotifyDirectoryWatch implements DirectoryWatch {
   #watch: FanotifyWatch | undefined;
 
-  constructor(onChange: (directory: string) => void, onLost: () => void) {
+  constructor(listener: WatchListener) {
     const onEvents = (batch: FanotifyBatch) => {
       if (batch.error !== undefined) this.close();
-      if (batch.overflow) onLost();
-      for (const directory of new Set(batch.events.map((event) => event.directory))) onChange(directory);
+      if (batch.overflow) listener.onLost();
+      const changes = batch.events.filter(({ kinds }) => kinds.some((kind) => kind !== 'execute'));
+      for (const directory of new Set(changes.map((event) => event.directory))) listener.onChange(directory);
+      for (const { directory, path, kinds, isDirectory } of batch.events) {
+        if (kinds.includes('execute') && !isDirectory) listener.onExecute(directory, path);
+      }
     };
     this.#attempt(() => {
       this.#watch = watchFilesystem({ paths: [] }, onEvents);

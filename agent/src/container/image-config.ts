@@ -9,6 +9,8 @@ export interface ImageConfig {
   readonly diffIds: readonly string[];
   readonly entrypoint: readonly string[];
   readonly cmd: readonly string[];
+  /** `NAME=value` each. */
+  readonly env: readonly string[];
 }
 
 export interface ManifestLayer {
@@ -44,6 +46,7 @@ export function parseImageConfig(bytes: Uint8Array): ImageConfig {
     diffIds,
     entrypoint: readStrings(readMember(config, 'Entrypoint')),
     cmd: readStrings(readMember(config, 'Cmd')),
+    env: readStrings(readMember(config, 'Env')),
   };
 }
 

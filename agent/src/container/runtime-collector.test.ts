@@ -9,6 +9,7 @@ import { AgentError } from '../agent-error.ts';
 import type { ContainerdClient } from '../containerd/containerd-client.ts';
 import type { ContainerdEvent } from '../containerd/containerd-events.ts';
 import { createContainerdSource } from '../containerd/containerd-source.ts';
+import type { ProcessLooker } from '../process/process-looker.ts';
 import type { Scanner } from '../scan/create-scanner.ts';
 import type { ScanReply } from '../scan/scan-protocol.ts';
 import { ScanFailure } from '../scan/worker-lane.ts';
@@ -152,17 +153,15 @@ async function startWorld(ids: string[], scan: (key: string, isSlow: boolean) =>
       const id = [...runtime.running].find((each) => pidOf(each) === pid);
       return parseMountinfo(Buffer.from(`70 47 0:39 / / rw - overlay overlay rw,lowerdir=/l,upperdir=/u/${id}\n`));
     },
-    readMountNamespace: async () => 'mnt:[1]',
-    statRoot: async () => ({ dev: 39n, ino: 1n }),
-    statDirectory: async () => ({ dev: 1n, ino: 1n }),
   };
   let change: (directory: string) => void = () => undefined;
   const source = createContainerdSource({ client: runtime, namespaces: undefined, hostRoot: '/' });
   const collector = new RuntimeCollector({
     source,
     scanner,
-    inspector: new ContainerInspector({ source, processes, pause: async () => undefined }),
-    createWatch: (onChange) => {
+    inspector: new ContainerInspector({ source, processes }),
+    looker: createFakeLooker(),
+    createWatch: ({ onChange }) => {
       change = onChange;
       return { works: true, add: () => undefined, remove: () => undefined, close: () => undefined };
     },
@@ -170,6 +169,7 @@ async function startWorld(ids: string[], scan: (key: string, isSlow: boolean) =>
     hostRoot: '/',
     coalesceMs: 1,
     pollMs: 10_000,
+    peekMs: 10_000,
     sweepMs: 10_000,
     scanTimeoutMs: 10_000,
     lowerCheckMs: 10_000,
@@ -182,6 +182,16 @@ async function startWorld(ids: string[], scan: (key: string, isSlow: boolean) =>
   });
   await collector.start();
   return { runtime, collector, scanned, change: (directory: string) => change(directory), dirtyCount: () => dirty };
+}
+
+/** Nothing runs that is worth telling. */
+function createFakeLooker(): ProcessLooker {
+  const lists = { code: [], executed: [], anonymous: [], foreign: [], injected: [], transient: [] };
+  return {
+    look: async () => ({ ...lists, mounts: [], restless: [], limits: [], isUnsettled: false }),
+    peek: async (pids) => pids.map(() => ''),
+    close: async () => undefined,
+  };
 }
 
 async function until(isReached: () => boolean | Promise<boolean>): Promise<void> {

@@ -1,12 +1,14 @@
 import type { ContainerdEvent } from '../containerd/containerd-events.ts';
+import type { ProcessLooker } from '../process/process-looker.ts';
 import type { Scanner } from '../scan/create-scanner.ts';
 import type { ContainerCollector, ContainerSnapshot } from './container-collector.ts';
 import type { ContainerInspector } from './container-inspector.ts';
 import { ContainerLook } from './container-look.ts';
 import type { ContainerRecord } from './container-record.ts';
-import type { DirectoryWatch } from './directory-watch.ts';
+import type { DirectoryWatch, WatchListener } from './directory-watch.ts';
 import { LayerProofs } from './layer-proofs.ts';
 import { LossLedger } from './loss-ledger.ts';
+import { RunningLooks } from './running-looks.ts';
 import type { RuntimeSource } from './runtime-source.ts';
 import { ScanJobs } from './scan-jobs.ts';
 import { takeSnapshot } from './take-snapshot.ts';
@@ -16,11 +18,13 @@ export interface RuntimeCollectorDeps {
   readonly source: RuntimeSource;
   readonly scanner: Scanner;
   readonly inspector: ContainerInspector;
-  createWatch(onChange: (directory: string) => void, onLost: () => void): DirectoryWatch;
+  readonly looker: ProcessLooker;
+  createWatch(listener: WatchListener): DirectoryWatch;
   readonly clock: { monotonicMs(): number };
   readonly hostRoot: string;
   readonly coalesceMs: number;
   readonly pollMs: number;
+  readonly peekMs: number;
   readonly sweepMs: number;
   readonly scanTimeoutMs: number;
   readonly lowerCheckMs: number;
@@ -33,6 +37,8 @@ const RELIST_MS = 30_000;
 const SETTLED_MS = 1_000;
 /** A walk that takes long is repeated no sooner than after this many times its length. */
 const SWEEP_SHARE = 20;
+/** Files that processes map shared and writable are read again this often: no event and no time tells of stores. */
+const RESTLESS_MS = 5_000;
 /** Containers looked at side by side. */
 const PARALLEL_LOOKS = 8;
 
@@ -48,6 +54,7 @@ export class RuntimeCollector implements ContainerCollector {
   readonly #losses = new LossLedger();
   readonly #proofs: LayerProofs;
   readonly #jobs: ScanJobs;
+  readonly #running: RunningLooks;
   readonly #watch: DirectoryWatch;
   #look: ContainerLook | undefined;
   #unsubscribe: (() => void) | undefined;
@@ -64,14 +71,23 @@ export class RuntimeCollector implements ContainerCollector {
     const onChange = (directory: string, isMoved: boolean) => this.#onProof(directory, isMoved);
     this.#proofs = new LayerProofs({ scanner, clock, onChange });
     this.#jobs = new ScanJobs({ scanner, proofs: this.#proofs, clock, hostRoot, budgetMs: scanTimeoutMs });
-    this.#watch = deps.createWatch(
-      (directory) => this.#onDirectory(directory),
-      () => this.#markAll(),
-    );
+    this.#running = new RunningLooks({
+      looker: deps.looker,
+      source: deps.source,
+      clock,
+      toHostPath: (directory) => this.#jobs.toHostPath(directory),
+      onChange: (container, areMounts) => this.#onRunning(container, areMounts),
+      after: (ms, call) => this.#after(ms, call),
+    });
+    this.#watch = deps.createWatch({
+      onChange: (directory) => this.#onDirectory(directory),
+      onExecute: (directory, path) => this.#onExecute(directory, path),
+      onLost: () => this.#markAll(),
+    });
   }
 
   async start(): Promise<void> {
-    const { source, inspector, clock, lowerCheckMs, scrubMs, pollMs } = this.#deps;
+    const { source, inspector, clock, lowerCheckMs, scrubMs, pollMs, peekMs } = this.#deps;
     this.#runtimes = await source.probe();
     this.#look = new ContainerLook({
       inspector,
@@ -88,11 +104,12 @@ export class RuntimeCollector implements ContainerCollector {
     await this.#list();
     this.#every(RELIST_MS, () => this.#listSoon());
     this.#every(pollMs, () => this.#sweep());
+    this.#every(peekMs, () => void this.#running.peek(this.#containers.values()));
     this.#every(lowerCheckMs, () => this.#proofs.checkAll(scrubMs));
   }
 
   async collect(): Promise<ContainerSnapshot> {
-    const limits = [...this.#limits, ...this.#losses.listRecent(this.#deps.clock.monotonicMs())];
+    const limits = [...this.#limits, ...this.#deps.source.listLimits(), ...this.#losses.listRecent(this.#deps.clock.monotonicMs())];
     const layersOf = (container: TrackedContainer) => this.#listLayers(container);
     return takeSnapshot(this.#containers.values(), layersOf, limits, this.#losses.take());
   }
@@ -127,7 +144,7 @@ export class RuntimeCollector implements ContainerCollector {
     for (const timer of this.#timers) clearTimeout(timer);
     this.#unsubscribe?.();
     this.#watch.close();
-    await this.#deps.scanner.close();
+    await Promise.all([this.#deps.scanner.close(), this.#deps.looker.close()]);
     await this.#listing?.catch(() => undefined);
     this.#deps.source.close();
   }
@@ -161,6 +178,7 @@ export class RuntimeCollector implements ContainerCollector {
 
   async #lookInside(container: TrackedContainer): Promise<void> {
     const isChanged = await this.#look?.lookInside(container);
+    void this.#running.look(container);
     if (isChanged !== true || !this.#isTracked(container)) return;
     container.invalidate();
     this.#mark(container);
@@ -173,6 +191,22 @@ export class RuntimeCollector implements ContainerCollector {
       if (rootfs?.upper !== undefined && this.#jobs.toHostPath(rootfs.upper) === directory) this.#mark(container);
     }
     this.#proofs.check(directory);
+  }
+
+  #onExecute(directory: string, path: Buffer): void {
+    for (const container of this.#containers.values()) {
+      const { rootfs, running } = container;
+      if (rootfs?.upper === undefined || this.#jobs.toHostPath(rootfs.upper) !== directory) continue;
+      running.addExecuted(`/${path.toString('latin1')}`);
+      void this.#running.look(container);
+    }
+  }
+
+  #onRunning(container: TrackedContainer, areMounts: boolean): void {
+    if (!this.#isTracked(container)) return;
+    container.invalidate();
+    if (areMounts) this.#mark(container);
+    this.#notify();
   }
 
   #onProof(directory: string, isMoved: boolean): void {
@@ -192,7 +226,8 @@ export class RuntimeCollector implements ContainerCollector {
     const ageMs = this.#watch.works ? this.#deps.sweepMs : this.#deps.pollMs / 2;
     for (const container of this.#containers.values()) {
       const { timing } = container;
-      if (nowMs - timing.finishedMs >= Math.max(ageMs, timing.walkMs * SWEEP_SHARE)) this.#mark(container);
+      const dueMs = container.running.restless.length > 0 ? Math.min(ageMs, RESTLESS_MS) : ageMs;
+      if (nowMs - timing.finishedMs >= Math.max(dueMs, timing.walkMs * SWEEP_SHARE)) this.#mark(container);
     }
   }
 
@@ -278,6 +313,7 @@ export class RuntimeCollector implements ContainerCollector {
     this.#containers.set(uid, container);
     const outcome = await this.#look?.update(container, record, { isNew: known === undefined, imagesMoved });
     if (this.#closed || !this.#isTracked(container)) return;
+    if (outcome?.needsScan === true) void this.#running.look(container);
     if (outcome?.isChanged === true || known === undefined) {
       container.invalidate();
       this.#notify();

@@ -114,6 +114,7 @@ export class ScanJobs {
       lowers: rootfs.lowers.map((lower, at) => ({ directory: this.toHostPath(lower), diffId: diffIds[at] ?? null })),
       upper: rootfs.upper === undefined ? null : this.toHostPath(rootfs.upper),
       mountPoints: listMountPoints(container),
+      restless: container.running.restless,
       // One that is not whole is tried again.
       wantsBaseline: this.#baselines.get(lowerKey)?.limits.length !== 0,
       inventoryOf: inventoryOf?.lowerKey === lowerKey ? inventoryOf.relevantDigest : null,
@@ -168,8 +169,8 @@ function prefix(part: string, limits: readonly string[]): string[] {
   return limits.slice(0, MAX_LIMITS).map((limit) => `${part}:${limit}`.slice(0, 256));
 }
 
-function listMountPoints({ mounts, record }: TrackedContainer): string[] {
-  const shown = mounts.map((mount) => mount.mountPoint);
+function listMountPoints({ mounts, running, record }: TrackedContainer): string[] {
+  const shown = [...mounts, ...running.mounts].map((mount) => mount.mountPoint);
   const asked = (record.spec?.mountPoints ?? []).map((path) => Buffer.from(path).toString('latin1'));
   return [...new Set([...shown, ...asked])].filter((path) => path !== '/').sort();
 }

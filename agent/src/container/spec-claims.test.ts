@@ -30,6 +30,7 @@ const config = (entrypoint: string[], cmd: string[]): ImageConfig => ({
   diffIds: [],
   entrypoint,
   cmd,
+  env: [],
 });
 
 test('the process is told without a single value of its environment', () => {
@@ -91,7 +92,10 @@ test('mounts tell whether the specification names them and whether they cover th
       'latin1',
     ),
   );
-  const claims = createMountClaims(table, parse(SPEC), new Set(['/usr/bin']));
+  const claims = createMountClaims(
+    { mounts: table, otherMounts: table.slice(3, 5), covered: new Set(['/usr/bin']) },
+    parse(SPEC),
+  );
   const rows = claims.map(({ path, inSpec, coversImage, readonly }) => [path, inSpec, coversImage, readonly]);
   assert.deepEqual(rows, [
     ['/proc', true, false, false],
@@ -99,6 +103,8 @@ test('mounts tell whether the specification names them and whether they cover th
     ['/data', true, false, false],
     ['/usr/bin', false, true, true],
     ['/odd\\name%FF', false, false, true],
+    ['/data', false, false, false],
+    ['/usr/bin', false, true, true],
   ]);
   assert.equal(claims[2]?.source, '/dev/sda1[/srv/vol]');
 });

@@ -40,26 +40,36 @@ export function createSecurityClaims(spec: OciSpec): SecurityClaims {
   };
 }
 
+export interface SeenMounts {
+  /** Mount table of the first process. */
+  readonly mounts: readonly MountInfo[];
+  /** Mounts of other mount namespaces of the container. */
+  readonly otherMounts: readonly MountInfo[];
+  /** Mount points at which the image has something. */
+  readonly covered: ReadonlySet<string>;
+}
+
 /**
- * What is mounted over the root file system, in the kernel's order: a mount is in the specification when the runtime was
- * told to make it, at that place or as a covered path. `covered` are the mount points at which the image has something.
+ * What is mounted over the root file system, in the kernel's order, then what other mount namespaces add: a mount is in the
+ * specification when the runtime was told to make it, at that place or as a covered path, and the first process has it.
  */
 export function createMountClaims(
-  mounts: readonly MountInfo[],
+  { mounts, otherMounts, covered }: SeenMounts,
   spec: OciSpec | undefined,
-  covered: ReadonlySet<string>,
 ): MountClaims[] {
   const known = new Set([...(spec?.mountPoints ?? []), ...(spec?.coveredPaths ?? [])].map(normalise));
-  return mounts
-    .filter((mount) => mount.mountPoint !== '/')
-    .map((mount) => ({
-      path: formatForeignPath(mount.mountPoint),
-      fsType: formatForeignPath(mount.fsType),
-      source: formatSource(mount),
-      readonly: mount.readonly,
-      inSpec: known.has(mount.mountPoint),
-      coversImage: covered.has(mount.mountPoint),
-    }));
+  const create = (mount: MountInfo, inSpec: boolean): MountClaims => ({
+    path: formatForeignPath(mount.mountPoint),
+    fsType: formatForeignPath(mount.fsType),
+    source: formatSource(mount),
+    readonly: mount.readonly,
+    inSpec,
+    coversImage: covered.has(mount.mountPoint),
+  });
+  return [
+    ...mounts.filter((mount) => mount.mountPoint !== '/').map((mount) => create(mount, known.has(mount.mountPoint))),
+    ...otherMounts.map((mount) => create(mount, false)),
+  ];
 }
 
 /** As findmnt writes it: what is mounted, and which directory of it where that is not all. */

@@ -2,8 +2,8 @@ import { type ContainerFacts, type Document, encodeContainerClaims, type ScanRes
 import type { ContainerRecord } from './container-record.ts';
 import type { ResolvedImage } from './image-resolver.ts';
 import type { MountInfo } from './mountinfo.ts';
-import type { RootFinding } from './process-roots.ts';
 import type { Rootfs } from './rootfs-resolver.ts';
+import { RunningState } from './running-state.ts';
 
 /** What the collector keeps of one container between two looks. */
 export class TrackedContainer {
@@ -13,8 +13,8 @@ export class TrackedContainer {
   mounts: readonly MountInfo[] = [];
   rootMount: MountInfo | undefined;
   covered: ReadonlySet<string> = new Set();
-  findings: ReadonlySet<RootFinding> = new Set();
-  /** When its mounts and processes were last looked at. */
+  readonly running = new RunningState();
+  /** When its mounts were last looked at. */
   insideSeenMs = Number.NEGATIVE_INFINITY;
   scan: ScanResult | undefined;
   /** Why the last scan gave nothing; shown until one succeeds. */
@@ -74,12 +74,15 @@ export class TrackedContainer {
 
   #listFacts(layers: ContainerFacts['layers']): ContainerFacts {
     const { record, rootfs, mounts, covered, scan, unsupported } = this;
-    const limits: string[] = [...this.findings];
+    const limits: string[] = [...this.running.limits];
     if (this.failure !== undefined) limits.push(this.failure);
     if (this.runtimeFailure !== undefined) limits.push(this.runtimeFailure);
     if (this.isRootMismatched) limits.push('rootMismatch');
+    const running = this.running.claims;
+    if (running === undefined && this.isRunning && unsupported.length === 0) limits.push('notLookedAt');
     const image = this.isRootMismatched ? undefined : this.image;
-    return { record, rootfs, image, layers, mounts, covered, running: undefined, scan, limits, unsupported };
+    const allMounts = { mounts, otherMounts: this.running.mounts };
+    return { record, rootfs, image, layers, ...allMounts, covered, running, scan, limits, unsupported };
   }
 }
 

@@ -83,9 +83,10 @@ export class ContainerScans {
     }
   }
 
-  #recall({ key, lowerKey, upper, mountPoints }: ScanRequest): DriftMemory {
+  #recall({ key, lowerKey, upper, mountPoints, restless }: ScanRequest): DriftMemory {
     const generation = JSON.stringify([lowerKey, upper, mountPoints]);
     const known = this.#memories.get(key);
+    for (const path of restless) known?.memory.outcomes.delete(toBytePath(Buffer.from(path, 'latin1')));
     if (known?.generation === generation) return known.memory;
     const memory = createDriftMemory();
     this.#memories.set(key, { generation, memory });

@@ -18,7 +18,11 @@ export interface ScanRequest {
   readonly wantsBaseline: boolean;
   /** Digest of the relevant drift for which the caller has the merged inventory already. */
   readonly inventoryOf: string | null;
+  /** Paths on the upper directory whose bytes may move without their times: begin with a slash. */
+  readonly restless: readonly string[];
   readonly budgetMs: number;
+  /** `small` where it runs in a thread, which must not come near its largest heap. */
+  readonly bounds: 'small' | 'full';
 }
 
 /** A document and whether it is whole. */

@@ -2,8 +2,19 @@ import { checkHostPath, checkInteger, checkOptions } from './arguments.ts';
 import { loadNative, type NativeWatch } from './native.ts';
 import { guard, RootfsError } from './rootfs-error.ts';
 
-/** What happened to a name, as fanotify says it. Several may stand together: events on one path are merged. */
-export type FanotifyEventKind = 'create' | 'delete' | 'movedFrom' | 'movedTo' | 'modify' | 'closeWrite' | 'attributes';
+/**
+ * What happened to a name, as fanotify says it. Several may stand together: events on one path are merged. `execute`: it
+ * was opened to be executed, as a program, as the interpreter of one or as a script with a `#!` line.
+ */
+export type FanotifyEventKind =
+  | 'create'
+  | 'delete'
+  | 'movedFrom'
+  | 'movedTo'
+  | 'modify'
+  | 'closeWrite'
+  | 'attributes'
+  | 'execute';
 
 /** Something changed at a path below a watched directory. A reason to look, never evidence: look with `RootHandle`. */
 export interface FanotifyEvent {
@@ -40,13 +51,15 @@ const KIND_BITS: readonly (readonly [number, FanotifyEventKind])[] = [
   [0x2, 'modify'],
   [0x8, 'closeWrite'],
   [0x4, 'attributes'],
+  [0x1000, 'execute'],
 ];
 const ON_DIRECTORY = 0x40000000;
 
 /**
  * Watches whole directories through a fanotify mark on the file system under each (FAN_REPORT_DFID_NAME), on a thread of
  * its own. Meant for overlay upper directories: a write through the overlay mount is reported with the path in the
- * upper directory. Events by this process itself are left out. Stores through a shared mapping raise no event.
+ * upper directory. Events by this process itself are left out. Stores through a shared mapping raise no event; that a
+ * file is executed through the overlay mount is reported where the kernel's overlayfs opens it in the open (seen on 6.18).
  * Needs CAP_SYS_ADMIN and CAP_DAC_READ_SEARCH. Throws `TypeError`, ERR_ROOTFS_UNSUPPORTED, ERR_ROOTFS_NOT_FOUND,
  * ERR_ROOTFS_SYSTEM.
  */

@@ -3,6 +3,7 @@ import type { AppraisalPolicy, ContainerEvidence, InventoryFacts, Resolved } fro
 import { appraiseDrift, appraisePackageDelta } from './appraise-drift.ts';
 import { appraiseImage } from './appraise-image.ts';
 import { withClaims } from './appraise-kube-node.ts';
+import { appraiseRunning } from './appraise-running.ts';
 import { createFinding, type Finding } from './finding.ts';
 
 /** Mounted into every container by its runtime; none of them holds files of a disk. */
@@ -17,7 +18,7 @@ export interface ContainerFindings {
 
 /**
  * Appraises one container, pause containers like any other: that the claims are about it and complete; its image and
- * SBOM (see `appraiseImage`); packages and files that differ from the image; mounts over image paths. What is missing
+ * SBOM (see `appraiseImage`); packages and files that differ from the image; mounts over image paths; what runs. What is missing
  * leaves the container undecided, never clean.
  */
 export function appraiseContainer(
@@ -41,6 +42,7 @@ export function appraiseContainer(
     ...(evidence.packageDelta === null ? [] : appraisePackageDelta(evidence.packageDelta)),
     ...appraiseDriftDocument(evidence),
     ...claims.mounts.flatMap(appraiseMount),
+    ...appraiseRunning(claims, evidence.drift?.state === 'ok' ? evidence.drift.value : null),
   ];
   return { findings, sbom: image.sbom };
 }

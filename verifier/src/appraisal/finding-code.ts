@@ -147,6 +147,27 @@ export const FINDING_RULES = {
     "A mount that the runtime's specification does not name covers a path of the image.",
   ),
   VOLUME_UNPROVEN: info('A volume covers a path of the image; its content is not part of the proof.'),
+  // Containers: what runs.
+  RUNNING_MISSING: undecided('Nothing is known of what runs in the container.'),
+  CODE_FROM_UPPER: contraindicated('A program or library ran that was added or changed since the container was made.'),
+  CODE_FROM_VOLUME: warning('A program or library ran from a volume, whose content is not part of the proof.'),
+  CODE_FROM_MEMORY: contraindicated('A program or library ran from a file system in memory.'),
+  FILELESS_EXECUTION: contraindicated('A program ran that no file system holds (memfd).'),
+  CODE_DELETED: contraindicated('A program or library ran whose file was removed.'),
+  CODE_OF_UNKNOWN_ORIGIN: undecided('A program or library ran of which it is not known where it came from.'),
+  TRANSIENT_EXECUTABLE: contraindicated('A file was executed and gone before it could be read.'),
+  EXEC_PROCESS: info('A program was put into the container from outside, as by `kubectl exec` or a health probe.'),
+  EXEC_TERMINAL: warning('A program with a terminal was put into the container from outside: somebody was inside.'),
+  ANONYMOUS_CODE: info(
+    'A program has executable memory that no file backs: a JIT compiler, or code that was put into it.',
+  ),
+  FOREIGN_ROOT: warning("A process has another root directory than the container's own."),
+  FOREIGN_MOUNT_NAMESPACE: undecided(
+    'A process sees other mounts than the container: what it reads is not part of the proof.',
+  ),
+  PRELOAD_IN_ENVIRONMENT: warning(
+    'A variable that the image does not set has the dynamic linker load a library into a program.',
+  ),
   // Of all kinds.
   FINDINGS_LIMITED: info('More was found than is listed; the status counts all of it.'),
 } as const satisfies Record<string, FindingRule>;

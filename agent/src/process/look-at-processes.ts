@@ -1,0 +1,239 @@
+import { EvidenceError } from '@holdfast/evidence';
+import { type MountInfo, parseMountinfo } from '../container/mountinfo.ts';
+import type { CodeLocator, CodeReference, LocatedCode } from './code-locator.ts';
+import type { LookReply, LookRequest } from './look-protocol.ts';
+import { LookRows } from './look-rows.ts';
+import { makeDevice } from './make-device.ts';
+import { findPreloads } from './preload-variables.ts';
+import { isAnonymous, isKernelCode, type MapRegion, parseMaps } from './proc-maps.ts';
+import { type ProcessStat, parseProcessStat } from './proc-stat.ts';
+import type { HeldFile, LayerFiles, ProcessFiles } from './process-files.ts';
+import { listOutsiders } from './process-tree.ts';
+import type { RuntimeGuard } from './runtime-guard.ts';
+
+export interface LookDeps {
+  readonly request: LookRequest;
+  readonly files: ProcessFiles;
+  readonly layers: Pick<LayerFiles, 'inodeOf'>;
+  readonly locator: Pick<CodeLocator, 'locate' | 'locateExecuted' | 'findOnUpper'>;
+  readonly guard: Pick<RuntimeGuard, 'judge'>;
+  /** `performance.now()` value after which the look ends with the limit `time`. */
+  readonly deadlineMs: number;
+}
+
+const MAX_PROCESSES = 4_096;
+
+/**
+ * Looks at every process of a container's cgroup: what it runs and maps, where that lies, who brought it about, which root
+ * directory and mounts it sees. A process that goes meanwhile is left out; a limit that is hit is named. Throws nothing on
+ * what processes do.
+ */
+export function lookAtProcesses(deps: LookDeps): LookReply {
+  return new ProcessLook(deps).run();
+}
+
+class ProcessLook {
+  readonly #deps: LookDeps;
+  readonly #rows = new LookRows();
+  readonly #stats = new Map<number, ProcessStat>();
+  /** Mounts by mount namespace, then by id. */
+  readonly #mounts = new Map<string, Map<number, MountInfo>>();
+  /** What was located in this look already, and what was found to be written to, by `describeRegion`. */
+  readonly #located = new Map<string, LocatedCode>();
+  readonly #restless = new Set<string>();
+  readonly #ownNamespace: string | undefined;
+
+  constructor(deps: LookDeps) {
+    this.#deps = deps;
+    this.#ownNamespace = deps.files.readMountNamespace(deps.request.pid);
+  }
+
+  run(): LookReply {
+    const { request, locator, deadlineMs } = this.#deps;
+    for (const path of request.executed) {
+      const code = locator.locateExecuted(path);
+      if (code === undefined) this.#rows.addTransient(path);
+      else this.#rows.addCode(code, 'program');
+    }
+    const pids = [...new Set([request.pid, ...request.pids])];
+    if (pids.length > MAX_PROCESSES) this.#rows.addLimit('processes');
+    for (const pid of pids.slice(0, MAX_PROCESSES)) this.#readStat(pid);
+    const outsiders = this.#findOutsiders();
+    for (const pid of this.#stats.keys()) {
+      if (performance.now() > deadlineMs) {
+        this.#rows.addLimit('time');
+        break;
+      }
+      this.#lookAt(pid, outsiders.has(pid));
+    }
+    return this.#rows.finish();
+  }
+
+  #readStat(pid: number): void {
+    const stat = parseProcessStat(this.#deps.files.readStat(pid) ?? '');
+    if (stat !== undefined) this.#stats.set(pid, stat);
+  }
+
+  #findOutsiders(): Set<number> {
+    const { files, request } = this.#deps;
+    return listOutsiders({
+      first: request.pid,
+      stats: this.#stats,
+      adopts: (parent, child) => {
+        const namespace = files.readPidNamespace(child);
+        return (
+          namespace !== undefined && namespace === files.readPidNamespace(parent) && files.readInnerPid(parent) === 1
+        );
+      },
+    });
+  }
+
+  #lookAt(pid: number, isOutsider: boolean): void {
+    const { files, guard } = this.#deps;
+    const stat = this.#stats.get(pid);
+    const namespace = files.readMountNamespace(pid);
+    const path = files.readProgram(pid);
+    const maps = files.readMaps(pid);
+    if (stat === undefined || namespace === undefined || path === undefined || maps === undefined) return;
+    if (maps.isCut) this.#rows.addLimit('maps');
+    const regions = parseMaps(maps.bytes);
+    const own = regions.find((region) => region.path === path && region.isExecutable);
+    const program =
+      own === undefined
+        ? this.#hold(pid, namespace, 'program', own, (reference) => this.#deps.locator.locate(reference))
+        : this.#locate(pid, namespace, own, true);
+    if (program === undefined) return;
+    const command = files.readCommand(pid) ?? '';
+    const judged = guard.judge({ pid, startTime: stat.startTime, program, command });
+    if (judged === 'unsettled') this.#rows.isUnsettled = true;
+    if (judged !== 'inside') return;
+    this.#rows.addCode(program, 'program');
+    if (isOutsider) this.#rows.addExecuted(program, stat.hasTerminal);
+    this.#checkSurroundings(pid, namespace, program);
+    this.#checkMaps(pid, namespace, program, path, regions);
+    this.#checkEnvironment(pid, program);
+  }
+
+  #checkSurroundings(pid: number, namespace: string, program: LocatedCode): void {
+    if (this.#ownNamespace !== undefined && namespace !== this.#ownNamespace) {
+      this.#rows.addForeign(program, 'otherMounts');
+      this.#addOtherMounts(pid, namespace);
+    } else if (!this.#hasOwnRoot(pid)) {
+      this.#rows.addForeign(program, 'otherRoot');
+    }
+  }
+
+  #hasOwnRoot(pid: number): boolean {
+    const { files, layers, request } = this.#deps;
+    const root = files.statRoot(pid);
+    if (root === undefined) return true;
+    const [major = 0, minor = 0] = request.device.split(':').map(Number);
+    const directories = [request.upper, ...request.lowers].filter((directory) => directory !== null);
+    return root.dev === makeDevice(major, minor) && directories.some((each) => layers.inodeOf(each) === root.ino);
+  }
+
+  /** Those that its namespace has over the same root file system and the container's own does not. */
+  #addOtherMounts(pid: number, namespace: string): void {
+    const own = this.#mountsOf(this.#deps.request.pid, this.#ownNamespace ?? '');
+    const other = [...this.#mountsOf(pid, namespace).values()];
+    const root = other.findLast(({ mountPoint }) => mountPoint === '/');
+    if (root === undefined || `${root.devMajor}:${root.devMinor}` !== this.#deps.request.device) return;
+    const known = new Set([...own.values()].map(describeMount));
+    for (const mount of other) {
+      if (mount.mountPoint !== '/' && !known.has(describeMount(mount))) this.#rows.addMount(mount);
+    }
+  }
+
+  #checkMaps(pid: number, namespace: string, program: LocatedCode, path: string, regions: readonly MapRegion[]): void {
+    for (const region of regions) {
+      if (region.isSharedWritable) this.#checkRestless(pid, namespace, region);
+      if (!region.isExecutable || isKernelCode(region) || region.path === path) continue;
+      if (isAnonymous(region)) {
+        this.#rows.addAnonymous(program);
+        continue;
+      }
+      const code = this.#locate(pid, namespace, region);
+      if (code !== undefined) this.#rows.addCode(code, 'mapped');
+    }
+  }
+
+  /** Stores into such a mapping raise no event and move no time: the file is to be read again whenever it is looked at. */
+  #checkRestless(pid: number, namespace: string, region: MapRegion): void {
+    const key = describeRegion(namespace, region);
+    if (this.#restless.has(key)) return;
+    this.#restless.add(key);
+    const path = this.#hold(pid, namespace, region, region, (reference) => this.#deps.locator.findOnUpper(reference));
+    if (path !== undefined) this.#rows.addRestless(path);
+  }
+
+  #checkEnvironment(pid: number, program: LocatedCode): void {
+    const environment = this.#deps.files.readEnvironment(pid);
+    if (environment?.isCut === true) this.#rows.addLimit('environment');
+    for (const variable of findPreloads(environment?.bytes.toString('latin1') ?? '')) {
+      this.#rows.addInjected(program, variable);
+    }
+  }
+
+  /** Located once a look, however many processes share it. Undefined where the process or mapping went meanwhile. */
+  #locate(pid: number, namespace: string, region: MapRegion, isProgram = false): LocatedCode | undefined {
+    const key = describeRegion(namespace, region);
+    const known = this.#located.get(key);
+    if (known !== undefined) return known;
+    const what = isProgram ? 'program' : region;
+    const code = this.#hold(pid, namespace, what, region, (reference) => this.#deps.locator.locate(reference));
+    if (code !== undefined) this.#located.set(key, code);
+    return code;
+  }
+
+  #hold<T>(
+    pid: number,
+    namespace: string,
+    what: 'program' | MapRegion,
+    region: MapRegion | undefined,
+    use: (reference: CodeReference) => T,
+  ): T | undefined {
+    const file = this.#deps.files.hold(pid, what);
+    if (file === undefined) return undefined;
+    try {
+      const mounts = this.#findMounts(pid, namespace, file);
+      return use({ file, device: region?.device, mounts, isRestless: region?.isSharedWritable === true });
+    } finally {
+      file.close();
+    }
+  }
+
+  /** A process that changed its root sees a part of the table only, or nothing: others of its namespace may see more. */
+  #findMounts(pid: number, namespace: string, { mountId }: HeldFile): ReadonlyMap<number, MountInfo> {
+    const mounts = this.#mountsOf(pid, namespace);
+    if (!mounts.has(mountId)) this.#addMounts(mounts, pid);
+    return mounts;
+  }
+
+  #mountsOf(pid: number, namespace: string): Map<number, MountInfo> {
+    const known = this.#mounts.get(namespace);
+    if (known !== undefined) return known;
+    const mounts = new Map<number, MountInfo>();
+    this.#mounts.set(namespace, mounts);
+    this.#addMounts(mounts, pid);
+    return mounts;
+  }
+
+  #addMounts(mounts: Map<number, MountInfo>, pid: number): void {
+    try {
+      for (const mount of parseMountinfo(this.#deps.files.readMountinfo(pid) ?? Buffer.alloc(0))) {
+        if (!mounts.has(mount.id)) mounts.set(mount.id, mount);
+      }
+    } catch (error) {
+      if (!(error instanceof EvidenceError)) throw error;
+      this.#rows.addLimit('mountinfo');
+    }
+  }
+}
+
+function describeMount({ devMajor, devMinor, root, mountPoint }: MountInfo): string {
+  return JSON.stringify([devMajor, devMinor, root, mountPoint]);
+}
+
+function describeRegion(namespace: string, { device, inode, isSharedWritable, path }: MapRegion): string {
+  return `${namespace} ${device} ${inode} ${isSharedWritable} ${path}`;
+}

@@ -1,0 +1,20 @@
+/** What /proc/PID/stat says of a process. */
+export interface ProcessStat {
+  readonly parent: number;
+  readonly hasTerminal: boolean;
+  /** In clock ticks since boot: with its number it names a process for good. */
+  readonly startTime: string;
+}
+
+/**
+ * Parses /proc/PID/stat (proc_pid_stat(5)). The name of the program, which it chose, may hold spaces and brackets: what
+ * counts stands after the last one. Undefined where it is not of the kernel's form.
+ */
+export function parseProcessStat(text: string): ProcessStat | undefined {
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  const [, parent, , , terminal] = fields;
+  const startTime = fields[19];
+  if (parent === undefined || terminal === undefined || startTime === undefined) return undefined;
+  if (![parent, terminal, startTime].every((field) => /^-?\d+$/.test(field))) return undefined;
+  return { parent: Number(parent), hasTerminal: terminal !== '0', startTime };
+}

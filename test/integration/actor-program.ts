@@ -1,0 +1,94 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+/** Does inside a container what an attacker would, then waits. */
+const SOURCE = String.raw`
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char *shared;
+static void store(int signal) { (void)signal; shared[0]++; }
+
+static void copy(const char *from, int to) {
+  char block[65536];
+  int in = open(from, O_RDONLY);
+  for (ssize_t got; (got = read(in, block, sizeof block)) > 0;)
+    if (write(to, block, got) != got) _exit(3);
+  close(in);
+}
+
+static int rest(void) { for (;;) pause(); }
+
+int main(int count, char **words) {
+  const char *act = count > 1 ? words[1] : "rest", *one = count > 2 ? words[2] : "", *two = count > 3 ? words[3] : "";
+  char *again[] = {"actor", "rest", 0}, *end[] = {"actor", "end", 0}, *none[] = {0};
+  if (!strcmp(act, "end")) return 0;
+  if (!strcmp(act, "rest")) return rest();
+  if (!strcmp(act, "memfd")) {
+    int file = memfd_create(one, 0);
+    copy(two, file);
+    fexecve(file, again, none);
+  }
+  if (!strcmp(act, "map") && mmap(0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, open(one, O_RDONLY), 0) != MAP_FAILED)
+    return rest();
+  if (!strcmp(act, "anonymous") &&
+      mmap(0, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED)
+    return rest();
+  if (!strcmp(act, "share")) {
+    int file = open(one, O_RDWR);
+    shared = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    close(file);
+    signal(SIGUSR1, store);
+    if (shared != MAP_FAILED) return rest();
+  }
+  if (!strcmp(act, "chroot") && !chroot(one) && !chdir("/")) execv(two, again);
+  if (!strcmp(act, "cover") && !unshare(CLONE_NEWNS) && !mount(0, "/", 0, MS_REC | MS_PRIVATE, 0) &&
+      !mount("none", one, "tmpfs", 0, 0))
+    return rest();
+  if (!strcmp(act, "brief")) {
+    int file = open(two, O_CREAT | O_WRONLY | O_TRUNC, 0700);
+    copy(one, file);
+    close(file);
+    if (!fork()) execv(two, end);
+    wait(0);
+    return unlink(two);
+  }
+  return 2;
+}
+`;
+
+/** Compiles the program, linked statically. */
+export async function compileActor(): Promise<Buffer> {
+  const directory = await mkdtemp(join(tmpdir(), 'holdfast-actor-'));
+  try {
+    const [source, program] = [join(directory, 'actor.c'), join(directory, 'actor')];
+    await writeFile(source, SOURCE);
+    await run('gcc', ['-O1', '-static', '-s', '-o', program, source]);
+    return await readFile(program);
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** Says why the program cannot be compiled here; undefined where it can. */
+export async function whyNoCompiler(): Promise<string | undefined> {
+  const isThere = await run('gcc', ['--version']).then(
+    () => true,
+    () => false,
+  );
+  if (!isThere && process.env['CI'] !== undefined) throw new Error('gcc is needed in CI');
+  return isThere ? undefined : 'gcc is not installed';
+}
