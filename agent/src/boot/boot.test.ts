@@ -118,6 +118,16 @@ test('IMA entries are found by their lengths, whole ones only', () => {
   assert.equal(findImaEntry(Buffer.alloc(200, 0xff), 0), undefined);
 });
 
+test('entries of every template are parted the same way', () => {
+  for (const template of ['ima', 'ima-ng', 'ima-sig', 'ima-ngv2', 'ima-sigv2', 'ima-buf', 'ima-modsig', 'd-ng|n-ng']) {
+    const one = imaEntry(template, Buffer.alloc(77, 1));
+    assert.deepEqual(findImaEntry(Buffer.concat([one, list]), 0), { template, size: one.length });
+    const reader = new ImaReader(new FakeHostFiles({ [LIST]: Buffer.concat([one, one, list]) }));
+    assert.deepEqual(reader.read(1)?.content, Buffer.concat([one, list]));
+    assert.equal(reader.read(1)?.next, 5);
+  }
+});
+
 test('segments begin at the entry that was asked for and end with the last whole one', () => {
   const reader = new ImaReader(new FakeHostFiles({ [LIST]: list }));
   assert.deepEqual(reader.read(0), { offset: 0, content: list, next: 3 });
