@@ -1,5 +1,6 @@
 import { matchCommandLine } from '@holdfast/evidence';
 import type { FeedResult } from '../quickstart/result-feed.ts';
+import { checkAgentFiles } from './agent-files-suite.ts';
 import { type MadeReference, makeBootReference } from './boot-reference.ts';
 import type { Guest } from './guest.ts';
 import { type MachineView, viewMachine } from './machine-view.ts';
@@ -35,6 +36,12 @@ export const SUITES: readonly Suite[] = [
     title: 'a signed kernel under Secure Boot: the agent enrols through /dev/tpmrm0 and attests over the network',
     needs: [],
     run: bootSigned,
+  },
+  {
+    name: 'agent-files',
+    title: "the agent's own files, as IMA measured them, are those of a signed list, or the agent is convicted",
+    needs: ['secure-boot'],
+    run: checkAgentFiles,
   },
   {
     name: 'reboot',
