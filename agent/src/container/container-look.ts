@@ -103,7 +103,8 @@ export class ContainerLook {
       const layer = found.layers[at];
       if (diffId === undefined || layer === undefined) return;
       const blob = this.#deps.source.findBlob(record.namespace, layer, lower);
-      this.#deps.proofs.ensure({ directory: this.#deps.jobs.toHostPath(lower), diffId, blob });
+      const directory = this.#deps.jobs.toHostPath(lower);
+      this.#deps.proofs.ensure({ directory, diffId, blob, group: record.key });
     });
   }
 }

@@ -9,7 +9,12 @@ import { LayerProofs } from './layer-proofs.ts';
 
 type Asked = Omit<ProofRequest, 'kind'>;
 const BLOB = { digest: 'sha256:b', mediaType: 'm', from: { path: '/b' } };
-const LAYER = { directory: '/l', diffId: 'sha256:d', blob: BLOB };
+const LAYER = {
+  group: 'one',
+  directory: '/l',
+  diffId: 'sha256:d',
+  blob: BLOB,
+};
 
 function createWorld(answer: (request: Asked, call: number) => ProofReply | Error) {
   const asked: Asked[] = [];

@@ -8,6 +8,8 @@ export interface ProvableLayer {
   readonly directory: string;
   readonly diffId: string;
   readonly blob: ProofBlob | null;
+  /** The container that brought it: its layers wait behind those of others once they took long. */
+  readonly group: string;
 }
 
 /** What is known of a layer directory. */
@@ -90,9 +92,9 @@ export class LayerProofs {
   #prove(row: Row, scrub: boolean): void {
     if (row.isQueued) return;
     row.isQueued = true;
-    const { directory, diffId, blob } = row.layer;
+    const { directory, diffId, blob, group } = row.layer;
     void this.#deps.scanner
-      .prove({ directory, diffId, blob, known: row.digest, scrub })
+      .prove({ directory, diffId, blob, known: row.digest, scrub }, group)
       .then((reply) => this.#settle(row, reply, scrub))
       .catch((error: unknown) => this.#fail(row, readScanFailure(error) ?? 'error'))
       .finally(() => {

@@ -1,9 +1,11 @@
 import { join } from 'node:path';
 import { readScanFailure, type Scanner } from '../scan/create-scanner.ts';
+import { isBoundBySize } from '../scan/scan-bounds.ts';
 import type { ScannedDocument, ScanReply, ScanRequest } from '../scan/scan-protocol.ts';
 import { createDocument, type Document, type ScanResult } from './build-claims.ts';
 import type { LayerProofs } from './layer-proofs.ts';
 import type { Rootfs } from './rootfs-resolver.ts';
+import type { Place } from './scan-place.ts';
 import type { TrackedContainer } from './tracked-container.ts';
 
 interface Baseline {
@@ -20,8 +22,6 @@ export interface ScanJobsDeps {
 }
 
 const MAX_LIMITS = 200;
-/** What a scan may take among the others. */
-const FAST_BUDGET_MS = 4_000;
 
 /** Runs scans and keeps what containers of one image share. */
 export class ScanJobs {
@@ -63,25 +63,23 @@ export class ScanJobs {
   /** A scan that does not end within a short time is started anew apart from the others, and so are those that follow. */
   async #scan(container: TrackedContainer, rootfs: Rootfs): Promise<{ reply: ScanReply; lowerKey: string }> {
     const { scanner, clock, budgetMs } = this.#deps;
-    const isSlow = container.isSlow || budgetMs <= FAST_BUDGET_MS;
-    const options = { budgetMs: isSlow ? budgetMs : FAST_BUDGET_MS, isSlow };
-    let started = { lowerKey: '', atMs: 0 };
-    const createRequest = () => {
-      started = { lowerKey: this.#formatLowerKey(rootfs), atMs: clock.monotonicMs() };
-      this.#underWay.set(container, started.lowerKey);
-      return this.#createRequest(container, rootfs, started.lowerKey, options.budgetMs);
-    };
-    const reply = await scanner.scan(createRequest, options).catch((error: unknown) => {
-      if (isSlow || readScanFailure(error) !== 'time') throw error;
-      return undefined;
-    });
-    if (!isSlow && (reply === undefined || ranOutOfTime(reply))) {
-      container.isSlow = true;
-      return await this.#scan(container, rootfs);
+    for (;;) {
+      const place = container.place.choose(budgetMs);
+      let started = { lowerKey: '', atMs: 0 };
+      const createRequest = () => {
+        started = { lowerKey: this.#formatLowerKey(rootfs), atMs: clock.monotonicMs() };
+        this.#underWay.set(container, started.lowerKey);
+        return this.#createRequest(container, rootfs, started.lowerKey, place.budgetMs);
+      };
+      const outcome = await scanner
+        .scan(createRequest, { ...place, group: container.record.key })
+        .catch((error: unknown) => toFailure(error));
+      const needsMore = outcome instanceof Error ? isOutgrown(outcome) : isCut(outcome, place);
+      if (needsMore && container.place.enlarge(place, budgetMs)) continue;
+      container.place.finish(clock.monotonicMs() - started.atMs);
+      if (outcome instanceof Error) throw outcome;
+      return { reply: outcome, lowerKey: started.lowerKey };
     }
-    if (reply === undefined) throw new TypeError('a scan that is not slow was tried again');
-    container.isSlow = clock.monotonicMs() - started.atMs > FAST_BUDGET_MS / 2;
-    return { reply, lowerKey: started.lowerKey };
   }
 
   /** Forgets what no container in use needs. */
@@ -105,7 +103,7 @@ export class ScanJobs {
     rootfs: Rootfs,
     lowerKey: string,
     budgetMs: number,
-  ): Omit<ScanRequest, 'kind'> {
+  ): Omit<ScanRequest, 'kind' | 'bounds'> {
     const diffIds = container.image?.image?.config.diffIds ?? [];
     const { inventoryOf, record } = container;
     return {
@@ -148,9 +146,21 @@ export class ScanJobs {
   }
 }
 
-function ranOutOfTime({ drift, baseline, inventory }: ScanReply): boolean {
+function toFailure(error: unknown): Error {
+  return error instanceof Error ? error : new TypeError('a scan failed without an error', { cause: error });
+}
+
+/** The worker was ended: it took too long, or more than it may hold. */
+function isOutgrown(error: Error): boolean {
+  const reason = readScanFailure(error);
+  return reason === 'time' || reason === 'memory';
+}
+
+/** Bounds of size are the same in every place apart; time is not. */
+function isCut({ drift, baseline, inventory }: ScanReply, { isSlow }: Place): boolean {
   const merged = typeof inventory === 'string' ? [] : inventory.limits;
-  return [...drift.limits, ...(baseline?.limits ?? []), ...merged].some((limit) => /^time\b/.test(limit));
+  const limits = [...drift.limits, ...(baseline?.limits ?? []), ...merged];
+  return isSlow ? limits.some((limit) => /^time\b/.test(limit)) : isBoundBySize(limits);
 }
 
 function pickInventory(

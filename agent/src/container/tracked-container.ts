@@ -3,7 +3,7 @@ import type { ContainerRecord } from './container-record.ts';
 import type { ResolvedImage } from './image-resolver.ts';
 import type { MountInfo } from './mountinfo.ts';
 import type { Rootfs } from './rootfs-resolver.ts';
-import { RunningState } from './running-state.ts';
+import { ScanPlace } from './scan-place.ts';
 
 /** What the collector keeps of one container between two looks. */
 export class TrackedContainer {
@@ -23,8 +23,7 @@ export class TrackedContainer {
   runtimeFailure: string | undefined;
   /** Digest of the relevant drift that the inventory at hand belongs to, and the layers that both were read of. */
   inventoryOf: { readonly relevantDigest: string; readonly lowerKey: string } | undefined;
-  /** Its last scan took so long that the next is done apart from those of others. */
-  isSlow = false;
+  readonly place = new ScanPlace();
   /** The runtime said that its first process ended, and nothing was started since. */
   hasExited = false;
   readonly timing: ScanTiming;
@@ -100,6 +99,9 @@ export const KNOWN_RUNTIMES: ReadonlySet<string> = new Set([
 ]);
 const MAX_PAUSE_MS = 1_000;
 const MAX_RETRY_MS = 60_000;
+/** A walk of this length is not repeated before three times its length has gone by. */
+const LONG_WALK_MS = 2_000;
+const MAX_LONG_PAUSE_MS = 300_000;
 
 /** When a container was last scanned, since when there are changes that no scan covers, and when the next may start. */
 export class ScanTiming {
@@ -171,6 +173,7 @@ export class ScanTiming {
    */
   pauseMs(coalesceMs: number): number {
     if (this.#failures > 0) return Math.min(1_000 * 2 ** (this.#failures - 1), MAX_RETRY_MS);
+    if (this.#walkMs > LONG_WALK_MS) return Math.min(this.#walkMs * 3, MAX_LONG_PAUSE_MS);
     return Math.max(coalesceMs, Math.min(this.#walkMs * 4, MAX_PAUSE_MS));
   }
 }

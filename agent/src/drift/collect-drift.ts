@@ -70,7 +70,7 @@ export function collectDrift(request: DriftRequest): DriftOutcome {
 function toWalkLimit(error: unknown): string {
   if (error instanceof ViewLimitError) return error.limit;
   if (!(error instanceof RootfsError)) throw error;
-  if (error.code === 'ERR_ROOTFS_LIMIT') return 'entries';
+  if (error.code === 'ERR_ROOTFS_LIMIT') return error.syscall === 'clock_gettime' ? 'time' : 'entries';
   if (error.code === 'ERR_ROOTFS_CHANGED') return 'changedWhileRead';
   throw error;
 }

@@ -66,6 +66,7 @@ export function compareEntry(entry: UpperEntry, context: CompareContext): EntryO
     }
     if (!(error instanceof RootfsError)) throw error;
     if (error.code === 'ERR_ROOTFS_NOT_FOUND') return SAME;
+    if (error.syscall === 'clock_gettime') throw new ViewLimitError('time', entry.path);
     return createUnreadable(entry, error.code === 'ERR_ROOTFS_LIMIT' ? 'fileBytes' : 'changedWhileRead');
   }
 }

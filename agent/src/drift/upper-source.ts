@@ -1,5 +1,6 @@
 import { type BytePath, bytePathToBuffer, toBytePath } from '@holdfast/evidence';
 import { openRoot, type RootHandle, type RootStat, type WalkProblem } from '@holdfast/rootfs';
+import { ViewLimitError } from '../root-view/root-view.ts';
 
 /** One entry of an upper directory, as it lies on disk. */
 export interface UpperEntry {
@@ -32,6 +33,8 @@ export interface UpperLimits {
   readonly maxEntries: number;
   readonly maxDepth: number;
   readonly maxFileBytes: number;
+  /** Of all paths and link targets together. */
+  readonly maxPathBytes: number;
 }
 
 const XATTRS = ['security.capability', 'trusted.*', 'user.*', 'system.posix_acl_access', 'system.posix_acl_default'];
@@ -53,9 +56,12 @@ class DirectoryUpperSource implements UpperSource {
 
   walk(onEntry: (entry: UpperEntry) => void): void {
     onEntry(this.#readRoot());
-    const { maxEntries, maxDepth } = this.#limits;
+    const { maxEntries, maxDepth, maxPathBytes } = this.#limits;
+    let pathBytes = 0;
     this.#root.walk(Buffer.alloc(0), { maxEntries, maxDepth, xattrs: XATTRS }, (batch) => {
       for (const { path, stat, target, xattrs, problem } of batch) {
+        pathBytes += path.length + (target?.length ?? 0);
+        if (pathBytes > maxPathBytes) throw new ViewLimitError('pathBytes', '/');
         onEntry({
           path: toBytePath(Buffer.concat([Buffer.from('/'), path])),
           stat,

@@ -5,11 +5,19 @@ import { type RootView, ViewLimitError } from '../root-view/root-view.ts';
 export interface InventoryLimits {
   readonly maxEntries: number;
   readonly maxDepth: number;
+  /** Of directories that wait to be read. */
+  readonly maxPathBytes: number;
   /** One package database. */
   readonly maxDatabaseBytes: number;
   /** One manifest of a language package. */
   readonly maxManifestBytes: number;
   readonly maxPackages: number;
+  /** The packages found, as they stand in the document. */
+  readonly maxDocumentBytes: number;
+  /** Paths that packages say are theirs. */
+  readonly maxOwnedBytes: number;
+  /** What is unpacked of archives in archives, at one time. */
+  readonly maxHeldBytes: number;
   /** `performance.now()` value after which the scan stops. */
   readonly deadlineMs: number;
 }
@@ -22,7 +30,6 @@ const MAX_NOTES = 1000;
 const MAX_NOTE_CHARS = 250;
 const MAX_DATABASES = 5000;
 const MAX_PATH_CHARS = 32 * 1024;
-const MAX_DOCUMENT_BYTES = 64 * 1024 * 1024;
 /** What a package takes up beside its texts. */
 const PACKAGE_BYTES = 300;
 
@@ -95,7 +102,7 @@ export class InventoryBuilder {
     const text = formatBytePath(path);
     const key = `${found.purl}\0${text}`;
     if (this.#packages.has(key)) return;
-    const isTooMuch = this.#packages.size >= this.limits.maxPackages || this.#bytes > MAX_DOCUMENT_BYTES;
+    const isTooMuch = this.#packages.size >= this.limits.maxPackages || this.#bytes > this.limits.maxDocumentBytes;
     if (isTooMuch || text.length > MAX_PATH_CHARS) {
       this.note(isTooMuch ? 'packages' : 'pathLength', path);
       return;

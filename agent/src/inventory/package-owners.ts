@@ -1,6 +1,6 @@
 import type { BytePath } from '@holdfast/evidence';
 import type { RootView } from '../root-view/root-view.ts';
-import { InventoryBuilder } from './inventory-builder.ts';
+import { InventoryBuilder, type InventoryLimits } from './inventory-builder.ts';
 import { DEFAULT_INVENTORY_LIMITS } from './inventory-limits.ts';
 import type { FileDigest } from './os-package.ts';
 import { readOsId } from './os-release.ts';
@@ -27,8 +27,11 @@ export interface PackageOwners {
  * the view of the lower layers, never one with an upper directory. The view must stay open as long as answers are asked
  * for. Throws nothing on foreign data.
  */
-export function createPackageOwners(view: RootView, options: { readonly osId?: string } = {}): PackageOwners {
-  const builder = new InventoryBuilder(view, DEFAULT_INVENTORY_LIMITS);
+export function createPackageOwners(
+  view: RootView,
+  options: { readonly osId?: string; readonly limits?: Partial<InventoryLimits> } = {},
+): PackageOwners {
+  const builder = new InventoryBuilder(view, { ...DEFAULT_INVENTORY_LIMITS, ...options.limits });
   const databases = readOsDatabases(builder, options.osId ?? readOsId(builder));
   const owners = new PathOwners(builder, databases);
   return {

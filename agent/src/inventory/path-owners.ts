@@ -7,6 +7,8 @@ import type { OsDatabase, OwnerSink, PathOwner } from './os-package.ts';
 const ROOT = toBytePath('/');
 /** PATH_MAX: no package can hold a longer one. */
 const MAX_PATH_BYTES = 4096;
+/** What an owned path takes up beside its bytes. */
+const CLAIM_BYTES = 100;
 
 /** An owned path: its owner, and the path as the owner's database writes it where that differs. */
 interface Claim {
@@ -23,6 +25,7 @@ export class PathOwners implements OwnerSink {
   readonly #view: RootView;
   readonly #claims = new Map<string, PathOwner | Claim>();
   readonly #directories = new Map<string, BytePath | undefined>([['', ROOT]]);
+  #bytes = 0;
 
   constructor(builder: InventoryBuilder, databases: readonly OsDatabase[]) {
     this.#builder = builder;
@@ -42,6 +45,11 @@ export class PathOwners implements OwnerSink {
     const slash = path.lastIndexOf('/');
     const name = path.slice(slash + 1);
     if (path.length > MAX_PATH_BYTES || !isName(name)) return;
+    if (this.#bytes > this.#builder.limits.maxOwnedBytes) {
+      this.#builder.note('ownedPaths', ROOT);
+      return;
+    }
+    this.#bytes += path.length + CLAIM_BYTES;
     const directory = this.#realDirectory(path.slice(0, slash));
     if (directory === undefined) return;
     const real = joinBytePath(directory, name);

@@ -59,7 +59,7 @@ class TreeScan {
     const file = openFileBytes(this.#builder.view, path, size);
     const found = this.#builder.attempt(() => {
       this.#builder.checkTime(path);
-      return readJavaArchive(file, path, (what) => this.#builder.note(what, path));
+      return readJavaArchive(file, path, this.#builder.limits.maxHeldBytes, (what) => this.#builder.note(what, path));
     });
     this.#add(path, found ?? []);
   }

@@ -107,6 +107,7 @@ class DirectoryLayer implements OverlayLayer {
 function toViewLimit(error: RootfsError): ViewLimit | undefined {
   switch (error.code) {
     case 'ERR_ROOTFS_LIMIT':
+      if (error.syscall === 'clock_gettime') return 'time';
       return error.syscall === 'getdents64' ? 'entries' : 'fileBytes';
     case 'ERR_ROOTFS_CHANGED':
     case 'ERR_ROOTFS_TYPE':

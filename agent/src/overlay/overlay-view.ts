@@ -158,7 +158,7 @@ class OverlayView implements OverlayRootView {
   #directory(path: BytePath): MergedDirectory | undefined {
     if (this.#directories.has(path)) return this.#directories.get(path);
     const directory = path === ROOT ? mergeRoot(this.#layers, ROOT) : this.#merge(path);
-    this.#cachedEntries += 1;
+    this.#cachedEntries += weigh(path);
     if (this.#cachedEntries > MAX_CACHED_ENTRIES) this.#forget(path);
     this.#directories.set(path, directory);
     return directory;
@@ -175,7 +175,7 @@ class OverlayView implements OverlayRootView {
     const known = this.#entries.get(directory.path);
     if (known !== undefined) return known;
     const entries = listEntries(this.#layers, directory);
-    this.#cachedEntries += entries.size + 1;
+    this.#cachedEntries += entries.size + weigh(directory.path);
     this.#entries.set(directory.path, entries);
     if (this.#cachedEntries > MAX_CACHED_ENTRIES) this.#forget(directory.path);
     return entries;
@@ -189,7 +189,7 @@ class OverlayView implements OverlayRootView {
     this.#cachedEntries = 0;
     if (entries === undefined || entries.size > MAX_CACHED_ENTRIES) return;
     this.#entries.set(keep, entries);
-    this.#cachedEntries = entries.size + 1;
+    this.#cachedEntries = entries.size + weigh(keep);
   }
 
   #toEntry(path: BytePath, { stat, layer }: MergedEntry): ViewEntry {
@@ -219,6 +219,11 @@ class OverlayView implements OverlayRootView {
   #checkTime(path: BytePath): void {
     if (performance.now() > this.#deadlineMs) throw new ViewLimitError('time', path);
   }
+}
+
+/** What holding a directory by its path costs beside its entries: paths may be thousands of bytes long. */
+function weigh(path: BytePath): number {
+  return 1 + (path.length >> 7);
 }
 
 /** Latin1 text has one UTF-16 unit a byte, so its order is that of the bytes. */

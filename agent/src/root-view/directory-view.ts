@@ -2,6 +2,7 @@ import { type BytePath, bytePathToBuffer, joinBytePath, toBytePath } from '@hold
 import { openRoot, RootfsError, type RootHandle, type RootStat } from '@holdfast/rootfs';
 import { resolvePath } from './resolve-path.ts';
 import {
+  DEFAULT_MAX_PATH_BYTES,
   type EntryType,
   type RootView,
   type ViewEntry,
@@ -81,13 +82,19 @@ class DirectoryView implements ClosableView {
     return resolvePath((at) => this.lstat(at), path);
   }
 
-  walk({ maxEntries, maxDepth }: WalkLimits, onEntry: (path: BytePath, entry: WalkedEntry) => void): void {
+  walk(
+    { maxEntries, maxDepth, maxPathBytes = DEFAULT_MAX_PATH_BYTES }: WalkLimits,
+    onEntry: (path: BytePath, entry: WalkedEntry) => void,
+  ): void {
     const directories = new Map([['', ROOT]]);
+    let pathBytes = 0;
     this.#read(ROOT, () =>
       this.#root.walk(Buffer.alloc(0), { maxEntries, maxDepth }, (batch) => {
         for (const { path, stat, problem } of batch) {
           const { type, mode, size } = stat;
           const full = joinToParent(directories, path.toString('latin1'), type);
+          if (type === 'directory') pathBytes += path.length * 2;
+          if (pathBytes > maxPathBytes) throw new ViewLimitError('pathBytes', full);
           if (problem === 'changed') throw new ViewLimitError('changedWhileRead', full);
           onEntry(
             full,
@@ -150,6 +157,7 @@ function joinToParent(directories: Map<string, BytePath>, path: string, type: En
 function toViewLimit(error: RootfsError): ViewLimit | undefined {
   if (error.code === 'ERR_ROOTFS_CHANGED') return 'changedWhileRead';
   if (error.code !== 'ERR_ROOTFS_LIMIT') return undefined;
+  if (error.syscall === 'clock_gettime') return 'time';
   return error.syscall === 'getdents64' ? 'entries' : 'fileBytes';
 }
 

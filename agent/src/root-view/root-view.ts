@@ -33,7 +33,11 @@ export interface WalkedEntry {
 export interface WalkLimits {
   readonly maxEntries: number;
   readonly maxDepth: number;
+  /** Of the paths of directories that wait to be read, or are remembered, in all. Default 64 MiB. */
+  readonly maxPathBytes?: number;
 }
+
+export const DEFAULT_MAX_PATH_BYTES = 64 * 1024 * 1024;
 
 /** One layer of a view, lowest first. */
 export interface ViewLayer {
@@ -71,7 +75,7 @@ export interface RootView {
   readPart(path: BytePath, offset: number, length: number): Buffer | undefined;
 }
 
-export type ViewLimit = 'fileBytes' | 'totalBytes' | 'entries' | 'depth' | 'time' | 'changedWhileRead' | 'unsupported';
+export type ViewLimit = 'fileBytes' | 'pathBytes' | 'entries' | 'depth' | 'time' | 'changedWhileRead' | 'unsupported';
 
 /** A limit was hit: what was read so far is not the whole and must not be taken for it. */
 export class ViewLimitError extends Error {

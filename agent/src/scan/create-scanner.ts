@@ -1,57 +1,73 @@
 import { AgentError } from '../agent-error.ts';
+import { startProcess, startThread } from './lane-host.ts';
 import type { ProofReply, ProofRequest, ScanReply, ScanRequest } from './scan-protocol.ts';
 import { ScanFailure, WorkerLane } from './worker-lane.ts';
 
 /** Scans containers and proves layers, apart from the event loop and from one another. */
 export interface Scanner {
   /**
-   * Asks for the request when its turn comes. `slow` scans have a thread of their own. Rejects with `AgentError`
+   * Asks for the request when its turn comes. Slow scans have a process and larger bounds. Rejects with `AgentError`
    * ERR_AGENT_SCAN; `readScanFailure` tells why.
    */
-  scan(createRequest: () => Omit<ScanRequest, 'kind'>, options: ScanOptions): Promise<ScanReply>;
-  prove(request: Omit<ProofRequest, 'kind'>): Promise<ProofReply>;
+  scan(createRequest: () => Omit<ScanRequest, 'kind' | 'bounds'>, options: ScanOptions): Promise<ScanReply>;
+  prove(request: Omit<ProofRequest, 'kind'>, group: string): Promise<ProofReply>;
   /** Forgets what is remembered of a container that is gone. */
   forget(key: string): Promise<void>;
   close(): Promise<void>;
 }
 
 export interface ScanOptions {
+  /** On whose account the time goes. */
+  readonly group: string;
   /** Longest time of the scan, in milliseconds, from when its turn came. */
   readonly budgetMs: number;
   readonly isSlow: boolean;
 }
 
-export interface ScannerOptions {
-  /** Largest heap of a scanning thread, MiB. Default 384. */
-  readonly maxHeapMb?: number;
-  /** Longest time for one layer, in milliseconds. Default 30 minutes. */
-  readonly proofTimeoutMs?: number;
-}
-
-/** Threads that are not needed all the time end after so long. */
+/** Threads and processes that are not needed all the time end after so long. */
 const IDLE_MS = 10_000;
-/** What a scan may take beyond its own budget before its thread is ended. */
-const GRACE_MS = 1_000;
+/** What a scan may take beyond its own budget before its worker is ended. */
+const GRACE_MS = 500;
+/** A quick scan's own limits keep it well below; see `SCAN_BOUNDS`. */
+const THREAD_HEAP_MB = 256;
+const PROCESS_HEAP_MB = 384;
+/** A proof that takes longer is begun anew apart from those that do not. */
+const SHORT_PROOF_MS = 20_000;
+const LONG_PROOF_MS = 1_800_000;
 
 /**
- * Creates a scanner with three threads: one for scans, one for scans that are known to take long, one that proves layers,
- * so that neither a large image nor a container that makes itself slow delays the others. A request that crashes, exhausts or outstays its thread fails alone; those that wait get a new thread.
+ * Creates a scanner: a thread for quick scans, which small bounds keep from using much; a process each for scans that need
+ * more, for proofs of layers, and for proofs that take long. So no container delays the others but by a quick scan, and
+ * what crashes or exhausts a process fails alone; those that wait get a new one.
  */
-export function createScanner(options: ScannerOptions = {}): Scanner {
-  const maxHeapMb = options.maxHeapMb ?? 384;
+export function createScanner(): Scanner {
   const module = new URL(import.meta.url.endsWith('.ts') ? './scan-worker.ts' : './scan-worker.js', import.meta.url);
-  const scans = new WorkerLane({ module, maxHeapMb });
-  const slowScans = new WorkerLane({ module, maxHeapMb, idleMs: IDLE_MS });
-  const proofs = new WorkerLane({ module, maxHeapMb, idleMs: IDLE_MS });
-  const proofTimeoutMs = options.proofTimeoutMs ?? 1_800_000;
+  const createProcessLane = () =>
+    new WorkerLane({ module, maxHeapMb: PROCESS_HEAP_MB, idleMs: IDLE_MS, start: startProcess });
+  const scans = new WorkerLane({ module, maxHeapMb: THREAD_HEAP_MB, start: startThread });
+  const [slowScans, proofs, longProofs] = [createProcessLane(), createProcessLane(), createProcessLane()];
   return {
-    scan: async (createRequest, { budgetMs, isSlow }) => {
+    scan: async (createRequest, { group, budgetMs, isSlow }) => {
       const lane = isSlow ? slowScans : scans;
-      return toScanReply(await lane.run(() => ({ ...createRequest(), kind: 'scan' }), budgetMs + GRACE_MS));
+      const bounds = isSlow ? 'full' : 'small';
+      const timeoutMs = budgetMs + GRACE_MS;
+      return toScanReply(
+        await lane.run({ createRequest: () => ({ ...createRequest(), kind: 'scan', bounds }), group, timeoutMs }),
+      );
     },
-    prove: async (request) => toProofReply(await proofs.run(() => ({ ...request, kind: 'proof' }), proofTimeoutMs)),
-    forget: async (key) => void (await scans.run(() => ({ kind: 'forget', key }), GRACE_MS)),
-    close: async () => void (await Promise.all([scans, slowScans, proofs].map((lane) => lane.close()))),
+    prove: async (request, group) => {
+      const job = { createRequest: () => ({ ...request, kind: 'proof' as const }), group };
+      const isTooLong = (error: unknown) => readScanFailure(error) === 'time';
+      const reply = await proofs.run({ ...job, timeoutMs: SHORT_PROOF_MS }).catch((error: unknown) => {
+        if (!isTooLong(error)) throw error;
+        return longProofs.run({ ...job, timeoutMs: LONG_PROOF_MS });
+      });
+      return toProofReply(reply);
+    },
+    forget: async (key) => {
+      await scans.run({ createRequest: () => ({ kind: 'forget', key }), group: key, timeoutMs: GRACE_MS });
+    },
+    close: async () => void (await Promise.all([scans, slowScans, proofs, longProofs].map((lane) => lane.close()))),
   };
 }
 

@@ -3,16 +3,15 @@ import { collectDrift, createDriftMemory, type DriftMemory } from '../drift/coll
 import { collectMountPoints } from '../drift/runtime-stub.ts';
 import { openUpperSource, type UpperSource } from '../drift/upper-source.ts';
 import { collectInventory } from '../inventory/collect-inventory.ts';
-import { InventoryBuilder } from '../inventory/inventory-builder.ts';
-import { DEFAULT_INVENTORY_LIMITS } from '../inventory/inventory-limits.ts';
+import { InventoryBuilder, type InventoryLimits } from '../inventory/inventory-builder.ts';
 import { readOsId } from '../inventory/os-release.ts';
 import { createPackageOwners, type PackageOwners } from '../inventory/package-owners.ts';
 import { type OverlayRootView, openOverlayView } from '../overlay/overlay-view.ts';
 import type { ClosableView } from '../root-view/directory-view.ts';
 import { ViewLimitError } from '../root-view/root-view.ts';
+import { SCAN_BOUNDS, type ScanBounds } from './scan-bounds.ts';
 import type { ScannedDocument, ScannedDrift, ScanReply, ScanRequest } from './scan-protocol.ts';
 
-const UPPER_LIMITS = { maxEntries: 500_000, maxDepth: 2_048, maxFileBytes: 8 * 1024 ** 3 };
 /** Images whose layers stay open: their package owners are then at hand when something changes. */
 const MAX_OPEN_IMAGES = 2;
 
@@ -33,9 +32,10 @@ export class ContainerScans {
    */
   scan(request: ScanRequest): ScanReply {
     const deadlineMs = performance.now() + request.budgetMs;
+    const bounds = SCAN_BOUNDS[request.bounds];
     const image = this.#openImage(request);
     const drift = this.#scanDrift(request, image, deadlineMs);
-    const baseline = request.wantsBaseline ? takeInventory(image.view, deadlineMs) : undefined;
+    const baseline = request.wantsBaseline ? takeInventory(image.view, { ...bounds.inventory, deadlineMs }) : undefined;
     return {
       drift,
       baseline,
@@ -50,7 +50,8 @@ export class ContainerScans {
 
   #openImage(request: ScanRequest): OpenImage {
     const known = this.#images.get(request.lowerKey);
-    const image = known ?? { view: openOverlayView({ lowers: request.lowers }), owners: undefined };
+    const maxEntries = SCAN_BOUNDS[request.bounds].maxNames;
+    const image = known ?? { view: openOverlayView({ lowers: request.lowers, maxEntries }), owners: undefined };
     this.#images.delete(request.lowerKey);
     this.#images.set(request.lowerKey, image);
     for (const [key, oldest] of this.#images) {
@@ -63,14 +64,15 @@ export class ContainerScans {
 
   #scanDrift(request: ScanRequest, image: OpenImage, deadlineMs: number): ScannedDrift {
     const startMs = performance.now();
-    const source = request.upper === null ? NO_UPPER : openUpperSource(request.upper, UPPER_LIMITS);
+    const bounds = SCAN_BOUNDS[request.bounds];
+    const source = request.upper === null ? NO_UPPER : openUpperSource(request.upper, bounds.upper);
     try {
       const outcome = collectDrift({
         source,
         image: image.view,
         mountPoints: collectMountPoints(request.mountPoints),
         owners: () => {
-          image.owners ??= createPackageOwners(image.view);
+          image.owners ??= createPackageOwners(image.view, { limits: bounds.inventory });
           return image.owners;
         },
         deadlineMs,
@@ -80,15 +82,24 @@ export class ContainerScans {
       return { bytes: document, relevantDigest, counts, limits, tookMs: performance.now() - startMs };
     } finally {
       source.close();
+      this.#forgetMost(bounds);
     }
   }
 
-  #recall({ key, lowerKey, upper, mountPoints, restless }: ScanRequest): DriftMemory {
+  /** What one container's upper directory made this worker remember must not take the room of the others. */
+  #forgetMost({ maxRemembered }: ScanBounds): void {
+    let remembered = 0;
+    for (const [key, { memory }] of [...this.#memories].reverse()) {
+      remembered += memory.outcomes.size + memory.removed.size;
+      if (remembered > maxRemembered) this.#memories.delete(key);
+    }
+  }
+
+  #recall({ key, lowerKey, upper, mountPoints }: ScanRequest): DriftMemory {
     const generation = JSON.stringify([lowerKey, upper, mountPoints]);
     const known = this.#memories.get(key);
-    for (const path of restless) known?.memory.outcomes.delete(toBytePath(Buffer.from(path, 'latin1')));
-    if (known?.generation === generation) return known.memory;
-    const memory = createDriftMemory();
+    const memory = known?.generation === generation ? known.memory : createDriftMemory();
+    this.#memories.delete(key);
     this.#memories.set(key, { generation, memory });
     return memory;
   }
@@ -97,10 +108,12 @@ export class ContainerScans {
     if (drift.counts.relevant === 0 && drift.limits.length === 0) return 'baseline';
     if (drift.relevantDigest === request.inventoryOf) return 'known';
     const { lowers, upper } = request;
-    using view = openOverlayView({ lowers, upper: upper ?? undefined, deadlineMs });
+    const bounds = SCAN_BOUNDS[request.bounds];
+    using view = openOverlayView({ lowers, upper: upper ?? undefined, deadlineMs, maxEntries: bounds.maxNames });
     // Another os-release in the upper directory must not rename every package of the image.
-    const osId = readOsId(new InventoryBuilder(image.view, DEFAULT_INVENTORY_LIMITS));
-    return takeInventory(view, deadlineMs, osId);
+    const limits = { ...bounds.inventory, deadlineMs };
+    const osId = readOsId(new InventoryBuilder(image.view, limits));
+    return takeInventory(view, limits, osId);
   }
 }
 
@@ -115,16 +128,17 @@ const NO_UPPER: UpperSource = {
   close: () => undefined,
 };
 
-function takeInventory(view: ClosableView, deadlineMs: number, osId?: string): ScannedDocument {
-  const inventory = collectInventory(view, osId === undefined ? { deadlineMs } : { deadlineMs, osId });
+const REFUSED = { complete: false, limits: ['inventoryFormat'], databases: [], packages: [] };
+
+function takeInventory(view: ClosableView, limits: InventoryLimits, osId?: string): ScannedDocument {
+  const inventory = collectInventory(view, osId === undefined ? limits : { ...limits, osId });
   try {
     return { bytes: encodeInventory(inventory), limits: inventory.limits };
   } catch (error) {
     if (!(error instanceof EvidenceError)) throw error;
     // Names from a hostile database can pass every bound; a document without packages that says so is the honest rest.
-    const limits = ['inventoryFormat'];
-    const refused: Inventory = { ...inventory, complete: false, limits, databases: [], packages: [] };
-    return { bytes: encodeInventory(refused), limits };
+    const refused: Inventory = { ...inventory, ...REFUSED };
+    return { bytes: encodeInventory(refused), limits: REFUSED.limits };
   }
 }
 

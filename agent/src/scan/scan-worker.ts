@@ -1,28 +1,36 @@
 import { parentPort } from 'node:worker_threads';
+import { lowerThreadPriority, RootfsError, setReadDeadline } from '@holdfast/rootfs';
 import { proveContainerLayer } from './prove-container.ts';
 import { ContainerScans } from './scan-container.ts';
 import type { ProofReply, ScanReply, WorkerAnswer, WorkerRequest } from './scan-protocol.ts';
 
-/** Body of a worker thread: takes one request after the other. A failure is an answer, so that the thread goes on. */
-if (parentPort === null) throw new TypeError('this file runs in a worker thread');
-const port = parentPort;
+/**
+ * Body of a worker thread or process: takes one request after the other. A failure is an answer, so that the worker goes on.
+ * A process is for what takes long: it has the disk when nobody else wants it, and ends with the process that started it.
+ */
 const scans = new ContainerScans();
 
-port.on('message', ({ id, request }: { id: number; request: WorkerRequest }) => {
-  void answer(id, request).then((message) => port.postMessage(message));
-});
+function onRequest({ id, request }: { id: number; request: WorkerRequest }): void {
+  void answer(id, request).then((message) => {
+    if (parentPort === null) process.send?.(message);
+    else parentPort.postMessage(message);
+  });
+}
 
 async function answer(id: number, request: WorkerRequest): Promise<WorkerAnswer> {
   try {
     return { id, reply: await handle(request) };
   } catch (error) {
     return { id, failure: describeFailure(error) };
+  } finally {
+    setReadDeadline(undefined);
   }
 }
 
 async function handle(request: WorkerRequest): Promise<ScanReply | ProofReply | null> {
   switch (request.kind) {
     case 'scan':
+      setReadDeadline(request.budgetMs);
       return scans.scan(request);
     case 'proof':
       return await proveContainerLayer(request);
@@ -37,3 +45,18 @@ function describeFailure(error: unknown): { code: string; message: string } {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name;
   return { code, message: error.message };
 }
+
+function lowerPriority(): void {
+  try {
+    lowerThreadPriority(parentPort === null ? 'idle' : 'low');
+  } catch (error) {
+    // Where it is forbidden the scans run as everything else does.
+    if (!(error instanceof RootfsError)) throw error;
+  }
+}
+
+lowerPriority();
+if (parentPort === null) {
+  process.on('message', onRequest);
+  process.on('disconnect', () => process.exit(0));
+} else parentPort.on('message', onRequest);

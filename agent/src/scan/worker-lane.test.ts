@@ -2,23 +2,16 @@ import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
 import { AgentError } from '../agent-error.ts';
 import { readScanFailure } from './create-scanner.ts';
+import { startProcess, startThread } from './lane-host.ts';
 import { WorkerLane } from './worker-lane.ts';
 
-const BODY = `
-import { parentPort, threadId } from 'node:worker_threads';
-parentPort.on('message', ({ id, request }) => {
-  if (request.key === 'loop') for (;;);
-  if (request.key === 'exit') process.exit(1);
-  if (request.key === 'fill') { const all = []; for (;;) all.push(new Array(1e6).fill(1.5)); }
-  if (request.key === 'fail') return parentPort.postMessage({ id, failure: { code: 'ERR_X', message: 'no' } });
-  parentPort.postMessage({ id, reply: { key: request.key, threadId } });
-});`;
-
+const module = new URL('./lane-body.test-support.ts', import.meta.url);
+const KINDS = { thread: startThread, process: startProcess };
 const lanes: WorkerLane[] = [];
 
-function openLane(idleMs?: number): WorkerLane {
-  const module = new URL(`data:text/javascript,${encodeURIComponent(BODY)}`);
-  const lane = new WorkerLane(idleMs === undefined ? { module, maxHeapMb: 32 } : { module, maxHeapMb: 32, idleMs });
+function openLane(kind: keyof typeof KINDS, idleMs?: number): WorkerLane {
+  const options = { module, maxHeapMb: 32, start: KINDS[kind] };
+  const lane = new WorkerLane(idleMs === undefined ? options : { ...options, idleMs });
   lanes.push(lane);
   return lane;
 }
@@ -27,7 +20,11 @@ afterEach(async () => {
   for (const lane of lanes.splice(0)) await lane.close();
 });
 
-const forget = (key: string) => () => ({ kind: 'forget' as const, key });
+const forget = (key: string, timeoutMs = 20_000) => ({
+  createRequest: () => ({ kind: 'forget' as const, key }),
+  group: key,
+  timeoutMs,
+});
 const failure = async (promise: Promise<unknown>) => {
   const error = await promise.then(
     () => undefined,
@@ -37,55 +34,82 @@ const failure = async (promise: Promise<unknown>) => {
   assert.equal(error.code, 'ERR_AGENT_SCAN');
   return readScanFailure(error);
 };
-const keyOf = (reply: unknown) =>
-  typeof reply === 'object' && reply !== null && 'key' in reply ? reply.key : undefined;
+const read = (reply: unknown, name: 'key' | 'pid') => {
+  if (typeof reply !== 'object' || reply === null) return undefined;
+  return new Map<string, unknown>(Object.entries(reply)).get(name);
+};
 
-test('requests are answered in their order by one thread', async () => {
-  const lane = openLane();
-  const replies = await Promise.all(['a', 'b', 'c'].map((key) => lane.run(forget(key), 5_000)));
-  assert.deepEqual(replies.map(keyOf), ['a', 'b', 'c']);
-  assert.deepEqual(new Set(replies.map((reply) => JSON.stringify({ ...Object(reply), key: '' }))).size, 1);
+for (const kind of ['thread', 'process'] as const) {
+  test(`${kind}: requests of equals are answered in their order by one worker`, async () => {
+    const lane = openLane(kind);
+    const replies = await Promise.all(['a', 'b', 'c'].map((key) => lane.run(forget(key))));
+    assert.deepEqual(
+      replies.map((reply) => read(reply, 'key')),
+      ['a', 'b', 'c'],
+    );
+    assert.equal(new Set(replies.map((reply) => read(reply, 'pid'))).size, 1);
+  });
+
+  test(`${kind}: a request that outstays its time fails alone, and the next gets a new worker`, async () => {
+    const lane = openLane(kind);
+    const [loop, next] = [lane.run(forget('loop', 50)), lane.run(forget('next'))];
+    assert.equal(await failure(loop), 'time');
+    assert.equal(read(await next, 'key'), 'next');
+  });
+
+  test(`${kind}: a request that ends its worker fails alone`, async () => {
+    const lane = openLane(kind);
+    const [exit, next] = [lane.run(forget('exit')), lane.run(forget('next'))];
+    assert.equal(await failure(exit), 'memory');
+    assert.equal(read(await next, 'key'), 'next');
+  });
+
+  test(`${kind}: a request that fills the heap fails alone`, async () => {
+    const lane = openLane(kind);
+    const [fill, next] = [lane.run(forget('fill')), lane.run(forget('next'))];
+    assert.equal(await failure(fill), 'memory');
+    assert.equal(read(await next, 'key'), 'next');
+  });
+
+  test(`${kind}: a failure inside keeps its code`, async () => {
+    assert.equal(await failure(openLane(kind).run(forget('fail'))), 'ERR_X');
+  });
+
+  test(`${kind}: an idle worker is ended and started again when needed`, async () => {
+    const lane = openLane(kind, 10);
+    const first = read(await lane.run(forget('a')), 'pid');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    assert.notEqual(read(await lane.run(forget('b')), 'pid'), first);
+  });
+
+  test(`${kind}: closing fails what waits and what comes later`, async () => {
+    const lane = openLane(kind);
+    const running = lane.run(forget('loop'));
+    const waiting = lane.run(forget('a'));
+    const ended = lane.close();
+    assert.equal(await failure(running), 'closed');
+    assert.equal(await failure(waiting), 'closed');
+    await ended;
+    assert.equal(await failure(lane.run(forget('b'))), 'closed');
+  });
+}
+
+test('process: what ends a whole process by memory ends that one alone', async () => {
+  const lane = openLane('process');
+  assert.equal(await failure(lane.run(forget('burst'))), 'memory');
+  assert.equal(read(await lane.run(forget('next')), 'key'), 'next');
 });
 
-test('a request that outstays its time fails alone, and the next gets a new thread', async () => {
-  const lane = openLane();
-  const [loop, next] = [lane.run(forget('loop'), 50), lane.run(forget('next'), 5_000)];
-  assert.equal(await failure(loop), 'time');
-  assert.equal(keyOf(await next), 'next');
-});
-
-test('a request that ends its thread fails alone', async () => {
-  const lane = openLane();
-  const [exit, next] = [lane.run(forget('exit'), 5_000), lane.run(forget('next'), 5_000)];
-  assert.equal(await failure(exit), 'memory');
-  assert.equal(keyOf(await next), 'next');
-});
-
-test('a request that fills the heap fails alone', async () => {
-  const lane = openLane();
-  const [fill, next] = [lane.run(forget('fill'), 20_000), lane.run(forget('next'), 5_000)];
-  assert.equal(await failure(fill), 'memory');
-  assert.equal(keyOf(await next), 'next');
-});
-
-test('a failure inside keeps its code', async () => {
-  assert.equal(await failure(openLane().run(forget('fail'), 5_000)), 'ERR_X');
-});
-
-test('an idle thread is ended and started again when needed', async () => {
-  const lane = openLane(10);
-  assert.equal(keyOf(await lane.run(forget('a'), 5_000)), 'a');
-  await new Promise((resolve) => setTimeout(resolve, 50));
-  assert.equal(keyOf(await lane.run(forget('b'), 5_000)), 'b');
-});
-
-test('closing fails what waits and what comes later', async () => {
-  const lane = openLane();
-  const running = lane.run(forget('loop'), 5_000);
-  const waiting = lane.run(forget('a'), 5_000);
-  const ended = lane.close();
-  assert.equal(await failure(running), 'closed');
-  assert.equal(await failure(waiting), 'closed');
-  await ended;
-  assert.equal(await failure(lane.run(forget('b'), 5_000)), 'closed');
+test('whoever took long waits for whoever did not', async () => {
+  const lane = openLane('thread');
+  assert.equal(await failure(lane.run(forget('loop', 1_500))), 'time');
+  await lane.run(forget('quick'));
+  const order: string[] = [];
+  const running = lane.run(forget('busy'));
+  const both = ['loop', 'quick'].map(async (group) => {
+    await lane.run({ ...forget(`of ${group}`), group });
+    order.push(group);
+  });
+  await Promise.all([running, ...both]);
+  assert.deepEqual(order, ['quick', 'loop']);
 });

@@ -1,31 +1,39 @@
-import { Worker } from 'node:worker_threads';
 import { AgentError } from '../agent-error.ts';
+import { FairQueue } from './fair-queue.ts';
+import type { HostEvents, HostOptions, LaneHost } from './lane-host.ts';
 import type { WorkerAnswer, WorkerRequest } from './scan-protocol.ts';
 
-/** A thread that hostile bytes may exhaust or crash: what it was doing fails, and the next request gets a new one. */
-export interface WorkerLaneOptions {
-  /** Module that the thread runs. */
-  readonly module: URL;
-  /** Largest heap of the thread, MiB. */
-  readonly maxHeapMb: number;
-  /** End the thread when it had nothing to do for so long, in milliseconds; it starts again when needed. */
+/** A worker that hostile bytes may exhaust or crash: what it was doing fails, and the next request gets a new one. */
+export interface WorkerLaneOptions extends HostOptions {
+  /** `startThread` or `startProcess`. */
+  readonly start: (options: HostOptions, events: HostEvents) => LaneHost;
+  /** End the worker when it had nothing to do for so long, in milliseconds; it starts again when needed. */
   readonly idleMs?: number;
 }
 
-interface Job {
-  readonly id: number;
+/** What the lane is asked for. */
+export interface LaneJob {
+  /** Asked for when its turn comes, so that it says what is known by then. */
   readonly createRequest: () => WorkerRequest;
+  /** On whose account its time goes. */
+  readonly group: string;
+  /** Longest time from when its turn came. */
   readonly timeoutMs: number;
+}
+
+interface Job extends LaneJob {
+  readonly id: number;
   readonly resolve: (reply: unknown) => void;
   readonly reject: (error: Error) => void;
 }
 
-/** One worker thread that does one request at a time, in the order in which they came, each within its time. */
+/** One worker that does one request at a time, each within its time: next is the group that used least of late. */
 export class WorkerLane {
   readonly #options: WorkerLaneOptions;
-  readonly #queue: Job[] = [];
+  readonly #queue = new FairQueue<Job>(() => performance.now());
   #current: Job | undefined;
-  #worker: Worker | undefined;
+  #startedMs = 0;
+  #host: LaneHost | undefined;
   #timer: NodeJS.Timeout | undefined;
   #nextId = 1;
   #closed = false;
@@ -34,17 +42,14 @@ export class WorkerLane {
     this.#options = options;
   }
 
-  /**
-   * Asks for the request when its turn comes, so that it says what is known by then. Rejects with `AgentError`
-   * ERR_AGENT_SCAN: `cause` is a `ScanFailure` that names what happened.
-   */
-  run(createRequest: () => WorkerRequest, timeoutMs: number): Promise<unknown> {
+  /** Rejects with `AgentError` ERR_AGENT_SCAN: `cause` is a `ScanFailure` that names what happened. */
+  run(asked: LaneJob): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.#closed) {
         reject(createFailure('closed', 'the scanner is closed'));
         return;
       }
-      this.#queue.push({ id: this.#nextId, createRequest, timeoutMs, resolve, reject });
+      this.#queue.push(asked.group, { ...asked, id: this.#nextId, resolve, reject });
       this.#nextId += 1;
       this.#next();
     });
@@ -53,76 +58,78 @@ export class WorkerLane {
   async close(): Promise<void> {
     this.#closed = true;
     const failure = createFailure('closed', 'the scanner is closed');
-    for (const job of this.#queue.splice(0)) job.reject(failure);
-    await this.#replaceWorker(failure);
+    for (const job of this.#queue.clear()) job.reject(failure);
+    await this.#replaceHost(failure);
   }
 
   #next(): void {
     if (this.#current !== undefined) return;
-    const job = this.#queue.shift();
+    const job = this.#queue.take()?.job;
     if (job === undefined) {
       this.#rest();
       return;
     }
     clearTimeout(this.#timer);
     this.#current = job;
+    this.#startedMs = performance.now();
     this.#timer = setTimeout(() => {
-      void this.#replaceWorker(createFailure('time', 'a scan took too long and was ended'));
+      void this.#replaceHost(createFailure('time', 'a scan took too long and was ended'));
     }, job.timeoutMs);
-    this.#worker ??= this.#start();
-    this.#worker.ref();
-    this.#worker.postMessage({ id: job.id, request: job.createRequest() });
+    this.#host ??= this.#start();
+    this.#host.hold(true);
+    this.#host.post({ id: job.id, request: job.createRequest() });
   }
 
   #rest(): void {
     clearTimeout(this.#timer);
-    this.#worker?.unref();
-    if (this.#worker === undefined || this.#options.idleMs === undefined) return;
-    this.#timer = setTimeout(() => void this.#replaceWorker(undefined), this.#options.idleMs);
+    this.#host?.hold(false);
+    if (this.#host === undefined || this.#options.idleMs === undefined) return;
+    this.#timer = setTimeout(() => void this.#replaceHost(undefined), this.#options.idleMs);
     this.#timer.unref();
   }
 
-  #start(): Worker {
-    const resourceLimits = { maxOldGenerationSizeMb: this.#options.maxHeapMb, maxYoungGenerationSizeMb: 16 };
-    const worker = new Worker(this.#options.module, { resourceLimits, env: {}, execArgv: [] });
-    worker.on('message', (answer: WorkerAnswer) => this.#settle(worker, answer));
-    const fail = (cause: unknown) => {
-      if (worker !== this.#worker) return;
-      this.#worker = undefined;
-      this.#fail(createFailure('memory', 'a scan ended its thread', cause));
-    };
-    worker.on('error', fail);
-    worker.on('exit', () => fail(undefined));
-    return worker;
+  #start(): LaneHost {
+    const host: LaneHost = this.#options.start(this.#options, {
+      onAnswer: (answer) => this.#settle(host, answer),
+      onEnd: (cause) => {
+        if (host !== this.#host) return;
+        this.#host = undefined;
+        this.#fail(createFailure('memory', 'a scan ended its worker', cause));
+      },
+    });
+    return host;
   }
 
-  #settle(worker: Worker, answer: WorkerAnswer): void {
-    if (worker !== this.#worker || answer.id !== this.#current?.id) return;
-    const job = this.#current;
-    this.#current = undefined;
-    clearTimeout(this.#timer);
-    if ('failure' in answer) job.reject(createFailure(answer.failure.code, answer.failure.message));
-    else job.resolve(answer.reply);
+  #settle(host: LaneHost, answer: WorkerAnswer): void {
+    if (host !== this.#host || answer.id !== this.#current?.id) return;
+    const job = this.#take();
+    if ('failure' in answer) job?.reject(createFailure(answer.failure.code, answer.failure.message));
+    else job?.resolve(answer.reply);
     this.#next();
   }
 
   #fail(failure: Error): void {
-    const job = this.#current;
-    this.#current = undefined;
-    clearTimeout(this.#timer);
-    job?.reject(failure);
+    this.#take()?.reject(failure);
     this.#next();
   }
 
-  async #replaceWorker(failure: Error | undefined): Promise<void> {
-    const worker = this.#worker;
-    this.#worker = undefined;
+  #take(): Job | undefined {
+    const job = this.#current;
+    this.#current = undefined;
+    clearTimeout(this.#timer);
+    if (job !== undefined) this.#queue.charge(job.group, performance.now() - this.#startedMs);
+    return job;
+  }
+
+  async #replaceHost(failure: Error | undefined): Promise<void> {
+    const host = this.#host;
+    this.#host = undefined;
     if (failure !== undefined) this.#fail(failure);
-    await worker?.terminate();
+    await host?.end();
   }
 }
 
-/** Why a scan gave nothing: `time`, `memory`, `closed`, or the code of what the thread threw. */
+/** Why a scan gave nothing: `time`, `memory`, `closed`, or the code of what the worker threw. */
 export class ScanFailure extends Error {
   override readonly name = 'ScanFailure';
   readonly reason: string;

@@ -88,7 +88,7 @@ class DebOwner implements PathOwner {
 
   #readInfo(extension: 'list' | 'md5sums'): string | undefined {
     const path = this.#infoPath(extension);
-    return path && this.#builder.readFollowed(path, MAX_LIST_BYTES)?.toString('latin1');
+    return path && readText(this.#builder, path);
   }
 
   /** Packages that can be installed for several architectures carry theirs in the file's name. */
@@ -122,10 +122,15 @@ function* parseConffiles(field: string): Generator<[path: string, hex: string]> 
 /** Three lines each: path, where it was diverted to, and the package that did it (`:` for the administrator). */
 function readDiversions(builder: InventoryBuilder): Map<string, Diversion> {
   const diversions = new Map<string, Diversion>();
-  const lines = builder.readFollowed(DIVERSIONS, MAX_LIST_BYTES)?.toString('latin1').split('\n') ?? [];
+  const lines = readText(builder, DIVERSIONS)?.split('\n') ?? [];
   for (let at = 0; at + 2 < lines.length; at += 3) {
     const [from = '', to = '', by = ''] = lines.slice(at, at + 3);
     if (from.startsWith('/') && to.startsWith('/')) diversions.set(from, { to, by });
   }
   return diversions;
+}
+
+function readText(builder: InventoryBuilder, path: BytePath): string | undefined {
+  const maxBytes = Math.min(MAX_LIST_BYTES, builder.limits.maxDatabaseBytes);
+  return builder.readFollowed(path, maxBytes)?.toString('latin1');
 }

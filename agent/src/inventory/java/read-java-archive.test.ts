@@ -8,7 +8,7 @@ import { encodeZip, pomEntry, type ZipFixture } from './zip-archive.test-support
 
 function read(bytes: Buffer, name = 'some.jar'): { purls: string[]; limits: string[] } {
   const limits: string[] = [];
-  const found = readJavaArchive(createFileBytes(bytes), name, (what) => limits.push(what));
+  const found = readJavaArchive(createFileBytes(bytes), name, 192 << 20, (what) => limits.push(what));
   return { purls: found.map(({ purl }) => purl), limits };
 }
 

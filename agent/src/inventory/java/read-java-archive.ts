@@ -9,8 +9,6 @@ const ARCHIVE = /\.(?:jar|war|ear|par|sar|nar|jpi|hpi|rar)$/i;
 const POM_PROPERTIES = /^META-INF\/maven\/[^/]+\/[^/]+\/pom\.properties$/;
 const MANIFEST = /^META-INF\/MANIFEST\.MF$/i;
 const MAX_MANIFEST_BYTES = 1024 * 1024;
-/** What is held in memory at once: an archive in an archive, with those in it. */
-const MAX_HELD_BYTES = 192 * 1024 * 1024;
 /** All that is unpacked of one archive with those in it. */
 const MAX_TOTAL_BYTES = 1024 * 1024 * 1024;
 const MAX_DEPTH = 4;
@@ -24,23 +22,27 @@ export function isJavaArchive(name: string): boolean {
 /**
  * Reads the packages of a Java archive and of those in it, four deep: every `pom.properties`, or where an archive has
  * none, what its manifest and its name tell. `onLimit` is told of archives that are malformed (`malformed`) or hold more
- * than is unpacked (`archive`). Throws what `file` throws and nothing else.
+ * than is unpacked (`archive`): `maxHeldBytes` at one time. Throws what `file` throws and nothing else.
  */
 export function readJavaArchive(
   file: FileBytes,
   name: string,
+  maxHeldBytes: number,
   onLimit: (what: 'malformed' | 'archive') => void,
 ): FoundPackage[] {
-  return new JavaArchives(onLimit).read(file, name, 0);
+  return new JavaArchives(maxHeldBytes, onLimit).read(file, name, 0);
 }
 
 class JavaArchives {
+  /** An archive in an archive, with those in it. */
+  readonly #maxHeldBytes: number;
   readonly #onLimit: (what: 'malformed' | 'archive') => void;
   #bytesLeft = MAX_TOTAL_BYTES;
   #heldBytes = 0;
   #archivesLeft = MAX_ARCHIVES;
 
-  constructor(onLimit: (what: 'malformed' | 'archive') => void) {
+  constructor(maxHeldBytes: number, onLimit: (what: 'malformed' | 'archive') => void) {
+    this.#maxHeldBytes = maxHeldBytes;
     this.#onLimit = onLimit;
   }
 
@@ -70,7 +72,7 @@ class JavaArchives {
       this.#onLimit('archive');
       return [];
     }
-    const bytes = this.#unpack(file, entry, MAX_HELD_BYTES - this.#heldBytes);
+    const bytes = this.#unpack(file, entry, this.#maxHeldBytes - this.#heldBytes);
     if (bytes === undefined) return [];
     this.#heldBytes += bytes.length;
     try {
