@@ -143,7 +143,7 @@ function findSettingFaults(protocol: string, sources: readonly SourceFile[]): st
     listLiterals(list).map((name) => (owner === 'the' ? name : `${owner}.${name}`)),
   );
   const verifierCode = codeOf('verifier/src/config/verifier-config.ts').split('fields.end()')[0] ?? '';
-  const reads = verifierCode.matchAll(/fields\.(?:text|address|integer|oneOf|object|list)\('(\w+)'/g);
+  const reads = verifierCode.matchAll(/fields\.(?:text|texts|address|integer|oneOf|object|list)\('(\w+)'/g);
   const verifier = [...new Set([...reads].map(([, name = '']) => name))];
   const ofVerifier = listCodes(readTable(protocol, 'serve.verifier')).filter((name) => !name.startsWith('tls.'));
   return [
