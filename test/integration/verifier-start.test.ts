@@ -163,7 +163,8 @@ test('a store of the first version is brought to the present one, with its kube 
   const config = configure();
   await (await startVerifier(config)).close();
   const database = new DatabaseSync(join(config.stateDir, 'verifier.sqlite'));
-  database.exec(`DROP TABLE operator_actions; DROP TABLE boot_sessions;
+  database.exec(`DROP TABLE operator_actions; DROP TABLE boot_sessions; DROP TABLE measured_sessions;
+    DROP TABLE measured_files; DROP TABLE measured_agent_files;
     ALTER TABLE kube_nodes DROP COLUMN ek_certificates;
     ALTER TABLE enrolled_keys DROP COLUMN predecessors; ALTER TABLE heads DROP COLUMN clock_ms; PRAGMA user_version = 1;
     INSERT INTO kube_nodes (ueid, label, ek_name, ek_public, enrolled_at) VALUES ('u', 'n', 'e', x'00', 1)`);

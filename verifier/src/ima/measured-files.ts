@@ -27,7 +27,7 @@ export interface MeasuredFilesOptions {
 }
 
 /** Files with distinct path or content that are kept for a kube node and boot. A machine with many pods measures 10,000. */
-const MAX_KEYS = 131_072;
+const MAX_KEYS = 65_536;
 const MAX_AGENT_FILES = 8_192;
 const KEY_BYTES = 16;
 
