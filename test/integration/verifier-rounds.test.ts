@@ -65,6 +65,8 @@ test('an enrolled attester is appraised, and the next round needs nothing but it
     'CONTAINERS_NOT_COMPARED',
     'EK_NOT_ENDORSED',
     'IMA_INACTIVE',
+    'KERNEL_BASELINE_NOTE',
+    'KERNEL_BASELINE_UNKNOWN',
     'KERNEL_LOCKDOWN_NONE',
   ]);
   for (const container of result.containers) {
