@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { canConnect } from './can-connect.ts';
@@ -17,12 +17,20 @@ export interface PrivateContainerd {
 
 const START_MS = 30_000;
 
-/** Starts a containerd with its own root, state and socket below `directory`, detached, without CRI. */
-export async function startPrivateContainerd(directory: string): Promise<PrivateContainerd> {
+export interface PrivateContainerdOptions {
+  /** Serve the Kubernetes container runtime interface too; sandboxes are made of this image. No pod networks. */
+  readonly sandboxImage?: string;
+}
+
+/** Starts a containerd with its own root, state and socket below `directory`, detached, without CRI unless asked for. */
+export async function startPrivateContainerd(
+  directory: string,
+  options: PrivateContainerdOptions = {},
+): Promise<PrivateContainerd> {
   await mkdir(directory, { recursive: true, mode: 0o711 });
   const address = join(directory, 'containerd.sock');
   const config = join(directory, 'config.toml');
-  await writeFile(config, formatConfig(directory, address));
+  await writeFile(config, formatConfig(directory, address, options.sandboxImage));
   const child = spawn('containerd', ['--config', config], { stdio: 'ignore', detached: true });
   child.on('error', () => undefined);
   const named = await nameProcess('containerd', child.pid);
@@ -36,9 +44,9 @@ export async function startPrivateContainerd(directory: string): Promise<Private
   return { address, directory, process: named };
 }
 
-function formatConfig(directory: string, address: string): string {
+function formatConfig(directory: string, address: string, sandboxImage: string | undefined): string {
   const disabled = [
-    'grpc.v1.cri',
+    ...(sandboxImage === undefined ? ['grpc.v1.cri'] : []),
     'snapshotter.v1.aufs',
     'snapshotter.v1.btrfs',
     'snapshotter.v1.zfs',
@@ -50,6 +58,20 @@ state = "${join(directory, 'state')}"
 disabled_plugins = [${disabled.map((name) => `"io.containerd.${name}"`).join(', ')}]
 [grpc]
 address = "${address}"
+${sandboxImage === undefined ? '' : formatCri(directory, sandboxImage)}`;
+}
+
+function formatCri(directory: string, sandboxImage: string): string {
+  return `[plugins."io.containerd.grpc.v1.cri"]
+sandbox_image = "${sandboxImage}"
+stream_server_address = "127.0.0.1"
+stream_server_port = "0"
+disable_apparmor = true
+restrict_oom_score_adj = true
+disable_hugetlb_controller = true
+[plugins."io.containerd.grpc.v1.cri".cni]
+bin_dir = "${join(directory, 'cni-bin')}"
+conf_dir = "${join(directory, 'cni-conf')}"
 `;
 }
 
@@ -62,7 +84,8 @@ export async function stopPrivateContainerd(containerd: PrivateContainerd): Prom
   await killShims(containerd.address);
   await unmountBelow(containerd.directory);
   for (const namespace of namespaces) await removeNamespaceTraces(namespace);
-  await rm(containerd.directory, { recursive: true, force: true, maxRetries: 5 });
+  // Containers may leave paths behind that are longer than any system call takes: rm(1) walks, node does not.
+  await runTool('rm', ['-rf', containerd.directory]);
 }
 
 async function removeAllTasks(address: string, namespaces: readonly string[]): Promise<void> {
