@@ -23,6 +23,7 @@ export function combineSources(parts: readonly SourcePart[]): RuntimeSource {
     listRecords: async () => assignKeys((await Promise.all(sources.map((source) => source.listRecords()))).flat()),
     readRootfs: async (record) => await of(record.namespace).readRootfs(record),
     listPids: async (record) => await of(record.namespace).listPids(record),
+    listLimits: () => sources.flatMap((source) => source.listLimits()),
     findBlob: (namespace, layer, directory) => of(namespace).findBlob(namespace, layer, directory),
     getImage: async (namespace, name) => await of(namespace).getImage(namespace, name),
     listImages: async (namespace) => await of(namespace).listImages(namespace),

@@ -27,6 +27,20 @@ export interface ContainerRecord {
   /** Moves when the runtime's record does. */
   readonly revision: string;
   readonly task: ContainerTask | undefined;
+  /** Made through the CRI, by the runtime's own note. */
+  readonly isCri?: boolean;
+  /** Undefined where no CRI was asked. */
+  readonly cri?: CriFacts;
+}
+
+/** What the CRI as a second source says of a container. */
+export interface CriFacts {
+  /** How often it was made anew in its pod before; undefined where the CRI does not know it. */
+  readonly attempt: number | undefined;
+  /** Labels of its pod. */
+  readonly labels: Readonly<Record<string, string>> | undefined;
+  /** In what it does not agree with the runtime's own record: names of limits. */
+  readonly contradictions: readonly string[];
 }
 
 /** The container's first process. */
@@ -67,6 +81,7 @@ export function readContainerRecord(namespace: string, row: Row, taskRow: TaskRo
     spec,
     revision: `${formatTime(row.createdAt)} ${formatTime(row.updatedAt)}`,
     task: taskRow === undefined ? undefined : readTask(taskRow),
+    isCri: labels['io.cri-containerd.kind'] !== undefined,
   };
 }
 

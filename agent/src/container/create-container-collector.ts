@@ -2,6 +2,8 @@ import { createContainerdClient } from '../containerd/containerd-client.ts';
 import { createContainerdSource } from '../containerd/containerd-source.ts';
 import { createStorageFiles } from '../containers-storage/storage-files-source.ts';
 import { createStorageSource, formatStorageNamespace } from '../containers-storage/storage-source.ts';
+import { createCriClient } from '../cri/cri-client.ts';
+import { CriView } from '../cri/cri-view.ts';
 import { createProcessLooker } from '../process/process-looker.ts';
 import { createScanner } from '../scan/create-scanner.ts';
 import { combineSources, type SourcePart } from './combine-sources.ts';
@@ -12,6 +14,7 @@ import { createProcessSource } from './process-source.ts';
 import { RuntimeCollector } from './runtime-collector.ts';
 import type { RuntimeSource } from './runtime-source.ts';
 
+const CLOCK = { monotonicMs: () => performance.now() };
 const DAY_MS = 86_400_000;
 
 /**
@@ -54,7 +57,9 @@ function createSource(options: ContainerCollectorOptions, hostRoot: string): Run
   }
   if (address !== undefined) {
     const client = createContainerdClient({ address, selects });
-    parts.push({ source: createContainerdSource({ client, namespaces, hostRoot }), owns: () => true });
+    const createCri = () =>
+      new CriView({ client: createCriClient(address), clock: CLOCK, selects: selects ?? (() => true) });
+    parts.push({ source: createContainerdSource({ client, namespaces, hostRoot, createCri }), owns: () => true });
   }
   if (parts.length === 0) throw new TypeError('a collector needs a runtime');
   return combineSources(parts);

@@ -18,6 +18,8 @@ export interface RuntimeSource extends ImageStore {
   readRootfs(record: ContainerRecord): Promise<Rootfs | undefined>;
   /** Every process of the container's cgroup. */
   listPids(record: ContainerRecord): Promise<number[]>;
+  /** What the last list is not certain of, for the index: names of limits. */
+  listLimits(): readonly string[];
   /** What a layer directory is to be compared with. */
   findBlob(namespace: string, layer: ManifestLayer, directory: string): ProofBlob;
   /** Calls `onEvent` for each event until the returned function is called, and `onGap` whenever some may be missing. */

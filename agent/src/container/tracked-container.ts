@@ -3,6 +3,7 @@ import type { ContainerRecord } from './container-record.ts';
 import type { ResolvedImage } from './image-resolver.ts';
 import type { MountInfo } from './mountinfo.ts';
 import type { Rootfs } from './rootfs-resolver.ts';
+import { RunningState } from './running-state.ts';
 import { ScanPlace } from './scan-place.ts';
 
 /** What the collector keeps of one container between two looks. */

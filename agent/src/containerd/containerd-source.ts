@@ -3,6 +3,7 @@ import type { ManifestLayer } from '../container/image-config.ts';
 import { listContainers } from '../container/list-containers.ts';
 import { resolveRootfs } from '../container/rootfs-resolver.ts';
 import type { RuntimeSource } from '../container/runtime-source.ts';
+import { CRI_NAMESPACE, type CriView } from '../cri/cri-view.ts';
 import type { ProofBlob } from '../scan/scan-protocol.ts';
 import type { ContainerdClient } from './containerd-client.ts';
 
@@ -11,11 +12,23 @@ export interface ContainerdSourceOptions {
   /** Namespaces to look at; all of them where undefined. */
   readonly namespaces: readonly string[] | undefined;
   readonly hostRoot: string;
+  /** Opens the second source where containerd serves one. */
+  createCri?(): CriView;
+}
+
+/** Undefined where nobody asks for the second source, or containerd does not serve it. */
+async function openCri({ namespaces, createCri }: ContainerdSourceOptions): Promise<CriView | undefined> {
+  const view = namespaces?.includes(CRI_NAMESPACE) === false ? undefined : createCri?.();
+  if (view === undefined || (await view.isServed())) return view;
+  view.close();
+  return undefined;
 }
 
 /** The containers of one containerd, by its own API. */
-export function createContainerdSource({ client, namespaces, hostRoot }: ContainerdSourceOptions): RuntimeSource {
+export function createContainerdSource(options: ContainerdSourceOptions): RuntimeSource {
+  const { client, namespaces, hostRoot } = options;
   let contentRoot: string | undefined;
+  let cri: CriView | undefined;
   const findBlob = (namespace: string, { digest, mediaType }: ManifestLayer): ProofBlob => {
     if (contentRoot === undefined) return { digest, mediaType, from: { address: client.address, namespace } };
     const path = join(hostRoot, contentRoot, 'blobs/sha256', digest.slice('sha256:'.length));
@@ -25,9 +38,14 @@ export function createContainerdSource({ client, namespaces, hostRoot }: Contain
     probe: async () => {
       const { version } = await client.probe();
       contentRoot = (await client.readRoots()).content;
+      cri ??= await openCri(options);
       return [{ name: 'containerd', version }];
     },
-    listRecords: async () => await listContainers(client, namespaces),
+    listRecords: async () => {
+      const records = await listContainers(client, namespaces);
+      return cri === undefined ? records : await cri.enrich(records);
+    },
+    listLimits: () => cri?.limits ?? [],
     readRootfs: async ({ namespace, snapshotter, snapshotKey }) =>
       await resolveRootfs(client, namespace, snapshotter, snapshotKey),
     listPids: async ({ namespace, id }) => await client.listPids(namespace, id),
@@ -40,6 +58,9 @@ export function createContainerdSource({ client, namespaces, hostRoot }: Contain
       client.subscribe((event) => {
         if (namespaces?.includes(event.namespace) !== false) onEvent(event);
       }, onGap),
-    close: () => client.close(),
+    close: () => {
+      cri?.close();
+      client.close();
+    },
   };
 }

@@ -44,6 +44,7 @@ export function createStorageSource({ files, paths, selects }: StorageSourceOpti
     listRecords: async () => await reader.listRecords(),
     readRootfs: async (record) => await reader.readRootfs(record),
     listPids: async (record) => await reader.listPids(record),
+    listLimits: () => [],
     findBlob: (_namespace, { digest, mediaType }, directory) => {
       const id = basename(dirname(directory));
       const tarSplit = files.toHostPath(`${paths.root}/overlay-layers/${id}.tar-split.gz`);
