@@ -1,4 +1,5 @@
 export { createDevCa, type DevCa, type IssuedFiles, type IssueOptions, type TlsRole } from './dev-ca/create-dev-ca.ts';
+export { removeNamespaceTraces } from './world/namespace-traces.ts';
 export {
   type LayerSource,
   type OciImage,

@@ -6,7 +6,12 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { killProcess } from './named-process.ts';
 import { type OciImage, type OciImageOptions, writeOciImage } from './oci-image.ts';
-import { type PrivateContainerd, startPrivateContainerd, stopPrivateContainerd } from './private-containerd.ts';
+import {
+  type PrivateContainerd,
+  type PrivateContainerdOptions,
+  startPrivateContainerd,
+  stopPrivateContainerd,
+} from './private-containerd.ts';
 
 const run = promisify(execFile);
 
@@ -27,7 +32,7 @@ export interface RunningContainer {
   readonly pid: number;
 }
 
-/** A containerd of our own: own root, state and socket below a temporary directory, no CRI, overlayfs. Needs root. */
+/** A containerd of our own: own root, state and socket below a temporary directory, overlayfs. Needs root. */
 export interface TestContainerd {
   readonly address: string;
   readonly directory: string;
@@ -69,10 +74,10 @@ async function findObstacle(): Promise<string | undefined> {
 }
 
 /** Starts a private containerd and waits until its socket answers. */
-export async function startContainerd(): Promise<TestContainerd> {
+export async function startContainerd(options: PrivateContainerdOptions = {}): Promise<TestContainerd> {
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-ctd-'));
   try {
-    return new StartedContainerd(await startPrivateContainerd(directory));
+    return new StartedContainerd(await startPrivateContainerd(directory, options));
   } catch (error) {
     await rm(directory, { recursive: true, force: true });
     throw error;
