@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
@@ -28,6 +28,7 @@ export interface ExpectedFinding {
 /** A running container and what the verifier publishes of it. */
 export class ScenarioContainer {
   readonly #world: ScenarioWorld;
+  #terminal: ChildProcess | undefined;
   readonly container: RunningContainer;
 
   constructor(world: ScenarioWorld, container: RunningContainer) {
@@ -78,6 +79,39 @@ export class ScenarioContainer {
     assert.equal(this.read()?.status, AttestationStatus.AFFIRMING);
   }
 
+  /** Waits until this finding is published, beside whatever else. */
+  async expectAmong(finding: ExpectedFinding): Promise<void> {
+    const wanted = JSON.stringify(sortFindings([finding]));
+    const findings = () => this.read()?.findings ?? [];
+    const isSeen = () =>
+      findings().some(
+        ({ code, path, purl, expected, actual }) =>
+          JSON.stringify(sortFindings([dropEmpty({ code, path, purl, expected, actual })])) === wanted,
+      );
+    await this.#world.waitFor(isSeen, wanted);
+  }
+
+  async expectStatus(status: keyof typeof AttestationStatus): Promise<void> {
+    await this.#world.waitFor(() => this.read()?.status === AttestationStatus[status], status);
+  }
+
+  /** Runs a program inside with a terminal of its own, and does not wait for it. */
+  async openTerminal(...args: readonly string[]): Promise<void> {
+    const { containerd } = this.#world;
+    const { id, namespace } = this.container;
+    const exec = ['tasks', 'exec', '--tty', '--exec-id', `x-${randomUUID().slice(0, 8)}`, id, ...args];
+    const command = ['ctr', '--address', containerd.address, '--namespace', namespace, ...exec].join(' ');
+    // ctr wants a terminal to hand on: script makes one.
+    this.#terminal = spawn('script', ['-qec', command, '/dev/null'], { stdio: 'ignore' });
+  }
+
+  /** Ends the first process and starts another one in the same container. */
+  async restart(): Promise<void> {
+    const { containerd } = this.#world;
+    await containerd.ctr(['tasks', 'rm', '--force', this.container.id]);
+    await containerd.ctr(['tasks', 'start', '--detach', this.container.id]);
+  }
+
   /** The findings that are published now, in one order; undefined where the container has no result. */
   listFindings(): ExpectedFinding[] | undefined {
     const findings = this.read()?.findings.filter(({ code }) => code !== PASSING);
@@ -89,6 +123,7 @@ export class ScenarioContainer {
 
   async remove(): Promise<void> {
     await this.#world.containerd.remove(this.container);
+    this.#terminal?.kill();
   }
 
   /** Seen once, it may be a result on the way to another one: it has to stand after two further rounds. */

@@ -38,7 +38,7 @@ const SETTLED_MS = 1_000;
 /** A walk that takes long is repeated no sooner than after this many times its length. */
 const SWEEP_SHARE = 20;
 /** Files that processes map shared and writable are read again this often: no event and no time tells of stores. */
-const RESTLESS_MS = 5_000;
+const RESTLESS_MS = 2_000;
 /** Containers looked at side by side. */
 const PARALLEL_LOOKS = 8;
 
