@@ -70,6 +70,12 @@ interface SentLog {
   readonly content: Buffer;
 }
 
+const LOG_NAMES = new Map<LogKind, string>([
+  [LogKind.BOOT, 'boot'],
+  [LogKind.IMA, 'ima'],
+  [LogKind.USERSPACE, 'userspace'],
+]);
+
 export interface MachineClaims {
   readonly secureBoot?: boolean | null;
   readonly commandLine?: string;
@@ -85,6 +91,8 @@ export class MeasuredMachine {
   readonly attester: SoftwareAttester;
   eventLog: Buffer | undefined;
   imaList: Buffer = Buffer.alloc(0);
+  /** What the operating system says that it measured after the boot. */
+  userspaceLog: Buffer | undefined;
   claims: MachineClaims = {};
   /** Values that the token states, by PCR. */
   stated: Record<string, string> = {};
@@ -179,12 +187,19 @@ export class MeasuredMachine {
     return [
       ...(boot === undefined ? [] : [{ kind: LogKind.BOOT, offset: 0n, content: boot }]),
       ...(this.imaList.length === 0 ? [] : [{ kind: LogKind.IMA, offset: 0n, content: this.imaList }]),
+      ...this.#listUserspace(),
     ];
   }
 
+  #listUserspace(): SentLog[] {
+    const content = this.userspaceLog;
+    return content === undefined ? [] : [{ kind: LogKind.USERSPACE, offset: 0n, content }];
+  }
+
   #supply(kind: LogKind, offset: number): SentLog[] {
-    this.asked.push(`${kind === LogKind.BOOT ? 'boot' : 'ima'} ${offset}`);
+    this.asked.push(`${LOG_NAMES.get(kind) ?? kind} ${offset}`);
     if (this.isSilent) return [];
+    if (kind === LogKind.USERSPACE) return this.#listUserspace();
     if (kind === LogKind.BOOT) return this.eventLog === undefined ? [] : [{ kind, offset: 0n, content: this.eventLog }];
     const ends = listImaEnds(this.imaList);
     const start = ends[offset];

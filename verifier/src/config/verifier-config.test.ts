@@ -66,6 +66,13 @@ test('every setting that is given is taken', () => {
   assert.deepEqual(parseVerifierConfig(full), { ...full, kernelBaseline: [] });
 });
 
+test('machines without a runtime are named as scopes are', () => {
+  for (const machines of ['build-1', [''], ['a b'], ['*x'], [7]]) {
+    assertRefused({ ...MINIMUM, machinesWithoutRuntime: machines }, /machinesWithoutRuntime/);
+  }
+  assertRefused({ ...MINIMUM, bootReference: 'maybe' }, /bootReference/);
+});
+
 test('rules for the kernel take other severities by their ids', () => {
   const kernelRules = { 'HF-KERNEL-001': 'contraindicated', 'HF-KERNEL-102': 'off', 'HF-KERNEL-103': null };
   const { kernelBaseline } = parseVerifierConfig({ ...MINIMUM, kernelRules });

@@ -79,7 +79,11 @@ export function parseVerifierConfig(document: unknown): VerifierConfig {
       () => fields.oneOf('bootReference', ['optional', 'required']),
       'optional',
     ),
-    machinesWithoutRuntime: fields.optional('machinesWithoutRuntime', () => parseMachines(fields), []),
+    machinesWithoutRuntime: fields.optional(
+      'machinesWithoutRuntime',
+      () => checkMachines(fields.texts('machinesWithoutRuntime', 1024)),
+      [],
+    ),
     kernelBaseline: parseKernelBaseline(
       fields.optional('kernelBaseline', () => fields.oneOf('kernelBaseline', ['on', 'off']), 'on'),
       fields.optional('kernelRules', () => fields.object('kernelRules'), undefined),
@@ -113,8 +117,7 @@ function parseKernelBaseline(whether: 'on' | 'off', fields: FieldReader | undefi
   return whether === 'on' ? createKernelBaseline(overrides) : [];
 }
 
-function parseMachines(fields: FieldReader): string[] {
-  const machines = fields.texts('machinesWithoutRuntime', 1024);
+function checkMachines(machines: string[]): string[] {
   const wrong = machines.find((machine) => !isScopePattern(machine));
   if (wrong !== undefined) fail('"machinesWithoutRuntime" takes names of kube nodes, prefix/* or *');
   return machines;
