@@ -41,7 +41,7 @@ export function formatEventLog(inspected: InspectedLog, terminal: Terminal): str
     ...actions.map((action) => `action        ${printable(action)}`),
     ...lines,
     ...hashed,
-    ...facts.quirks.map(({ code, pcr }) => `quirk         ${code}${pcr === null ? '' : ` (PCR ${pcr})`}`),
+    ...listQuirks(inspected).map(({ code, pcr }) => `quirk         ${code}${pcr === null ? '' : ` (PCR ${pcr})`}`),
     ...facts.findings.map(({ code, pcr, index, message }) =>
       terminal.paint('red', `finding       ${code} PCR ${pcr ?? '-'} event ${index ?? '-'}: ${printable(message)}`),
     ),
@@ -101,4 +101,10 @@ function paintOutcome({ outcome }: PcrRow, text: string, terminal: Terminal): st
   return outcome === 'mismatch' || outcome === 'unexplained'
     ? terminal.paint('red', text)
     : terminal.paint('dim', text);
+}
+
+/** The quirks of the log, and that of the tool whose replay it was compared with. */
+export function listQuirks({ facts, toolPcrs }: Pick<InspectedLog, 'facts' | 'toolPcrs'>) {
+  const ofTool = toolPcrs.map((pcr) => ({ code: 'TPM2_EVENTLOG_REPLAY' as const, pcr, index: null }));
+  return [...facts.quirks, ...ofTool];
 }

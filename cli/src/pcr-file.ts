@@ -20,9 +20,16 @@ const VALUE_LINE = /^\s*([0-9]{1,2})\s*:\s*(["']?)(?:0x)?([0-9a-f]+)\2\s*$/i;
 const BLANK_LINE = /^\s*(?:---|\.\.\.|#.*)?\s*$/;
 const TITLE_LINE = /^pcrs:\s*$/m;
 
+/** Values, and whether the file has the form in which tpm2_eventlog prints its own replay of a log. */
+export interface NamedPcrs {
+  readonly values: PcrFile;
+  readonly isToolReplay: boolean;
+}
+
 /** Reads a file of PCR values that a person named. Throws a sentence where it is none. */
-export async function readPcrFile(path: string): Promise<PcrFile> {
-  return parsePcrFile(await readInputFile(path, MAX_BYTES), path);
+export async function readPcrFile(path: string): Promise<NamedPcrs> {
+  const bytes = await readInputFile(path, MAX_BYTES);
+  return { values: parsePcrFile(bytes, path), isToolReplay: TITLE_LINE.test(bytes.toString('latin1')) };
 }
 
 /**

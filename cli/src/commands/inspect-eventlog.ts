@@ -11,9 +11,9 @@ import {
 } from '@holdfast/evidence';
 import { EXIT, undecided } from '../cli-error.ts';
 import type { Command } from '../command.ts';
-import { describeEvent, formatEventLog } from '../event-log-view.ts';
+import { describeEvent, formatEventLog, listQuirks } from '../event-log-view.ts';
 import { readInputFile } from '../input-file.ts';
-import { type PcrFile, readPcrFile } from '../pcr-file.ts';
+import { type NamedPcrs, type PcrFile, readPcrFile } from '../pcr-file.ts';
 
 const MAX_BYTES = 16 << 20;
 
@@ -26,6 +26,8 @@ export interface InspectedLog {
   readonly banks: ReadonlyMap<string, ReplayedBank>;
   /** Undefined where there was nothing to compare with. */
   readonly comparison: LogComparison | undefined;
+  /** PCRs that match by the arithmetic of tpm2_eventlog alone. */
+  readonly toolPcrs: readonly number[];
 }
 
 export const inspectEventlog: Command = {
@@ -41,8 +43,10 @@ export const inspectEventlog: Command = {
     const log = parseLog(path, await readInputFile(path, MAX_BYTES));
     const pcrsPath = flags.text('pcrs');
     const banks = replayEventLog(log);
-    const comparison = pcrsPath === undefined ? undefined : compareWithFile(banks, await readPcrFile(pcrsPath));
-    const inspected = { log, facts: readBootFacts(log), banks, comparison };
+    const named = pcrsPath === undefined ? undefined : await readPcrFile(pcrsPath);
+    const compared = named && compareWithLog(log, banks, named);
+    const { comparison, toolPcrs = [] } = compared ?? {};
+    const inspected = { log, facts: readBootFacts(log), banks, comparison, toolPcrs };
     terminal.printJson(viewEventLog(inspected));
     terminal.print(formatEventLog(inspected, terminal));
     return isDifferent(comparison) ? EXIT.found : EXIT.good;
@@ -56,6 +60,33 @@ function parseLog(path: string, bytes: Buffer): EventLog {
     if (error instanceof EvidenceError) throw undecided(`${path} is no event log: ${error.message}`, error);
     throw error;
   }
+}
+
+/**
+ * Compares with values of a TPM; or with what tpm2_eventlog prints, where a value is good as well that this tool's own
+ * arithmetic gives: it is no TPM's (docs/decisions/0007-event-log-vectors.md).
+ */
+function compareWithLog(
+  log: EventLog,
+  banks: ReadonlyMap<string, ReplayedBank>,
+  { values, isToolReplay }: NamedPcrs,
+): { comparison: LogComparison; toolPcrs: readonly number[] } {
+  const strict = compareWithFile(banks, values);
+  if (!isToolReplay || !isDifferent(strict)) return { comparison: strict, toolPcrs: [] };
+  const lenient = compareWithFile(replayEventLog(log, 'tpm2-eventlog'), values);
+  const toolPcrs = new Set<number>();
+  const choose = (bank: string, pcr: string, outcome: PcrOutcome): PcrOutcome => {
+    if (outcome !== 'mismatch' || lenient[bank]?.[pcr] !== 'match') return outcome;
+    toolPcrs.add(Number(pcr));
+    return 'match';
+  };
+  const comparison = Object.fromEntries(
+    Object.entries(strict).map(([bank, outcomes]) => [
+      bank,
+      Object.fromEntries(Object.entries(outcomes).map(([pcr, outcome]) => [pcr, choose(bank, pcr, outcome)])),
+    ]),
+  );
+  return { comparison, toolPcrs: [...toolPcrs].toSorted((a, b) => a - b) };
 }
 
 /** A bank that the log does not have explains nothing. */
@@ -79,7 +110,8 @@ function isDifferent(comparison: LogComparison | undefined): boolean {
   return outcomes.some((outcome) => outcome === 'mismatch' || outcome === 'unexplained');
 }
 
-function viewEventLog({ log, facts, banks, comparison }: InspectedLog): object {
+function viewEventLog(inspected: InspectedLog): object {
+  const { log, facts, banks, comparison } = inspected;
   const { secureBoot, commandLine, images } = facts;
   return {
     format: log.format,
@@ -107,7 +139,7 @@ function viewEventLog({ log, facts, banks, comparison }: InspectedLog): object {
         list.map((content) => ({ ...content, digests: viewDigests(content.digests) })),
       ]),
     ),
-    quirks: facts.quirks,
+    quirks: listQuirks(inspected),
     findings: facts.findings,
   };
 }

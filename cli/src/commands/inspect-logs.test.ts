@@ -7,6 +7,7 @@ import { runCommandLine } from '../run-command-line.ts';
 
 const vectors = join(import.meta.dirname, '../../../test/vectors');
 const shared = join(import.meta.dirname, '../../../../shared/vectors');
+const TOOL = 'TPM2_EVENTLOG_REPLAY';
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-inspect-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
 const BOOTS = ['plain-uki', 'secureboot-snakeoil'];
@@ -64,13 +65,29 @@ suite('inspect eventlog', () => {
   }
 
   test('every bank replays to what stands beside the log', async () => {
-    for (const log of ['cos-85-amd-sev', 'debian-10']) {
+    for (const log of ['cos-85-amd-sev', 'debian-10', 'glinux-alex', 'eventlogwithsp800155']) {
       const path = join(vectors, 'event-logs', log);
       const { status, json } = await runJson('inspect', 'eventlog', `${path}.bin`, '--pcrs', `${path}.pcrs.yaml`);
       assert.equal(status, 0, log);
       const outcomes = Object.values<Record<string, string>>(json.comparison).flatMap((bank) => Object.entries(bank));
       assert.ok(outcomes.some(([pcr, outcome]) => pcr === '0' && outcome === 'match'));
     }
+  });
+
+  test('what only tpm2_eventlog computes is a match with its output, never with values of a TPM', async () => {
+    const path = join(vectors, 'event-logs/glinux-alex');
+    const printed = await runJson('inspect', 'eventlog', `${path}.bin`, '--pcrs', `${path}.pcrs.yaml`);
+    assert.equal(printed.json.comparison.sha256[0], 'match');
+    assert.ok(printed.json.quirks.some(({ code, pcr }: { code: string; pcr: number }) => code === TOOL && pcr === 0));
+    assert.match(printed.json.pcrs.sha1[0], /^29d23660/);
+    const text = readFileSync(`${path}.pcrs.yaml`, 'utf8');
+    const read = write('read.txt', text.replace('pcrs:\n', ''));
+    const { status, json } = await runJson('inspect', 'eventlog', `${path}.bin`, '--pcrs', read);
+    assert.equal(status, 1);
+    assert.equal(json.comparison.sha256[0], 'mismatch');
+    assert.ok(!json.quirks.some(({ code }: { code: string }) => code === TOOL));
+    const other = write('other.yaml', text.replace(/ 7 {2}: 0x..../, ' 7  : 0x0000'));
+    assert.equal((await run('inspect', 'eventlog', `${path}.bin`, '--pcrs', other)).status, 1);
   });
 
   test('gives the kernel command line that the boot loader measured', async () => {
@@ -288,19 +305,65 @@ function* listEntryEnds(list: Buffer): Generator<number> {
   }
 }
 
-test('every log beside the checkout is replayed or refused', {
-  skip: existsSync(shared) ? false : 'no ../shared/vectors here',
-}, async () => {
+const skipWithoutShared = existsSync(shared) ? false : 'no ../shared/vectors here';
+
+test('every log beside the checkout is replayed or refused', { skip: skipWithoutShared }, async (t) => {
   for (const file of readdirSync(join(shared, 'ima'))) {
     const { status } = await run('inspect', 'ima', join(shared, 'ima', file));
     assert.ok(status === 0 || file.endsWith('unknown'), file);
   }
-  for (const file of readdirSync(join(shared, 'event-logs')).filter((each) => each.endsWith('.bin'))) {
-    const yaml = readFileSync(join(shared, 'event-logs', file.replace('.bin', '.pcrs.yaml')), 'utf8');
-    assert.equal(
-      (await run('inspect', 'eventlog', join(shared, 'event-logs', file))).status,
-      yaml === '' ? 3 : 0,
-      file,
-    );
+  let values = 0;
+  const logs = readdirSync(join(shared, 'event-logs')).filter((each) => each.endsWith('.bin'));
+  for (const file of logs) {
+    const log = join(shared, 'event-logs', file);
+    const yaml = log.replace('.bin', '.pcrs.yaml');
+    const text = readFileSync(yaml, 'utf8');
+    const { status, json } = await runJson('inspect', 'eventlog', log, ...(text === '' ? [] : ['--pcrs', yaml]));
+    assert.equal(status, text === '' ? 3 : 0, file);
+    if (text === '') continue;
+    const outcomes = Object.values<Record<string, string>>(json.comparison).flatMap((bank) => Object.values(bank));
+    assert.equal(outcomes.length, [...text.matchAll(/: 0x/g)].length, file);
+    assert.deepEqual(new Set(Object.keys(json.comparison)), new Set<string>(json.algorithms), file);
+    values += outcomes.filter((outcome) => outcome === 'match').length;
   }
+  assert.ok(logs.length >= 10 && values > 100);
+  t.diagnostic(`${logs.length} event logs, ${values} values that match`);
+});
+
+test('every boot beside the checkout: log, IMA list and quote agree', { skip: skipWithoutShared }, async (t) => {
+  const boots = readdirSync(join(shared, 'measured-boot'));
+  for (const name of boots) {
+    const file = (each: string) => join(shared, 'measured-boot', name, each);
+    const log = await runJson('inspect', 'eventlog', file('binary_bios_measurements'), '--pcrs', file('pcrs.txt'));
+    assert.equal(log.status, 0, name);
+    for (let pcr = 0; pcr < 16; pcr += 1) {
+      assert.equal(log.json.comparison.sha256[pcr], pcr === 10 ? 'notApplicable' : 'match', `${name}, PCR ${pcr}`);
+    }
+    const pcr10 = / 10 ?: 0x([0-9A-F]+)/.exec(readFileSync(file('pcrs.txt'), 'utf8').split('sha256:')[1] ?? '')?.[1];
+    const ima = async (list: string) => await runJson('inspect', 'ima', file(list), '--pcr10', pcr10 ?? '');
+    const after = await ima('ima_after');
+    assert.ok(after.json.matchedPrefix > 0, name);
+    const quote = ['--attest', file('quote.msg'), '--signature', file('quote.sig'), '--ak', file('ak.pub')];
+    const nonce = readFileSync(file('nonce.hex'), 'utf8').trim();
+    const zeros = Object.fromEntries(Array.from({ length: 15 }, (_, pcr) => [pcr, '00'.repeat(32)]));
+    const holds = async (value: string) => {
+      const values: Record<string, string> = { ...zeros, ...log.json.pcrs.sha256, 10: value };
+      const lines = Object.entries(values).map(([pcr, hex]) => `  ${pcr}: 0x${hex}`);
+      const pcrs = write('boot.yaml', `sha256:\n${lines.join('\n')}\n`);
+      return (await run('inspect', 'quote', ...quote, '--nonce', nonce, '--pcrs', pcrs)).status;
+    };
+    const matched: string[] = [];
+    const list = readFileSync(file('ima_quote'));
+    for (const end of listEntryEnds(list)) {
+      const { json } = await runJson('inspect', 'ima', write('prefix.ima', list.subarray(0, end)));
+      if ((await holds(json.pcr10.sha256)) === 0) matched.push(json.pcr10.sha256);
+    }
+    assert.equal(matched.length, 1, `${name}: one prefix of the list read after the quote`);
+    const before = await ima('ima_before');
+    const isGrown = readFileSync(file('ima_before')).length < list.length;
+    assert.equal(await holds(before.json.pcr10.sha256), isGrown ? 1 : 0, name);
+    assert.equal(before.json.matchedPrefix === null, isGrown, name);
+  }
+  assert.ok(boots.length >= 3);
+  t.diagnostic(`${boots.length} boots, each with log, list and quote`);
 });

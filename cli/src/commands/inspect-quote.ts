@@ -54,7 +54,7 @@ export const inspectQuote: Command = {
     const [attestPath, signaturePath, akPath] = ['attest', 'signature', 'ak'].map((name) => required(flags, name));
     const nonce = readNonce(flags.text('nonce'));
     const pcrsPath = flags.text('pcrs');
-    const pcrs = pcrsPath === undefined ? undefined : await readPcrFile(pcrsPath);
+    const pcrs = pcrsPath === undefined ? undefined : (await readPcrFile(pcrsPath)).values;
     const ak = parseAk(await readInputFile(akPath ?? '', MAX_BYTES), akPath ?? '');
     const signatureBytes = await readInputFile(signaturePath ?? '', MAX_BYTES);
     const message = await readInputFile(attestPath ?? '', MAX_BYTES);

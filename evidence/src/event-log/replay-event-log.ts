@@ -12,6 +12,12 @@ export interface ReplayedBank {
   readonly incomplete: ReadonlySet<number>;
 }
 
+/**
+ * Whose arithmetic: that of a TPM and the profile, or that of tpm2_eventlog 5.4, which extends EV_NO_ACTION events but
+ * for the first, and knows no startup locality. The latter is for comparison with that tool's output, never with a TPM.
+ */
+type ReplayRules = 'tpm' | 'tpm2-eventlog';
+
 const LOCALITY_SIGNATURE = Buffer.from('StartupLocality\0', 'ascii');
 const HCRTM_LOCALITY = 4;
 
@@ -22,10 +28,14 @@ const HCRTM_LOCALITY = 4;
  *
  * The values say nothing until a quote has them.
  */
-export function replayEventLog(log: EventLog): ReadonlyMap<string, ReplayedBank> {
-  const locality = findStartupLocality(log.events) ?? 0;
+export function replayEventLog(log: EventLog, rules: ReplayRules = 'tpm'): ReadonlyMap<string, ReplayedBank> {
+  const isTpm = rules === 'tpm';
+  const locality = isTpm ? (findStartupLocality(log.events) ?? 0) : 0;
+  const extended = log.events.filter(
+    ({ typeId, index }) => typeId !== EVENT_TYPE.EV_NO_ACTION || (!isTpm && index > 0),
+  );
   const banks = log.algorithms.flatMap(({ nodeName, ...algorithm }) =>
-    nodeName === null ? [] : [replayBank(log.events, { ...algorithm, nodeName }, locality)],
+    nodeName === null ? [] : [replayBank(extended, { ...algorithm, nodeName }, locality)],
   );
   return new Map(banks.map((bank) => [bank.algorithm.name, bank]));
 }
@@ -53,8 +63,8 @@ function replayBank(
 ): ReplayedBank {
   const pcrs = new Map<number, Buffer>();
   const incomplete = new Set<number>();
-  for (const { pcr, typeId, digests } of events) {
-    if (pcr === null || typeId === EVENT_TYPE.EV_NO_ACTION) continue;
+  for (const { pcr, digests } of events) {
+    if (pcr === null) continue;
     const digest = digests.get(algorithm.name);
     if (digest === undefined) {
       incomplete.add(pcr);
