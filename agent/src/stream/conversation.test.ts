@@ -202,6 +202,40 @@ test('logs travel beside the token: the event log once, the IMA list from where 
   );
 });
 
+test("the operating system's log travels whole, again only when it has grown, and when it is asked for", async () => {
+  const { conversation, world, say, challenge, acknowledge, lastEvidence } = createConversation();
+  world.userspaceLog = Buffer.from('sysinit');
+  await conversation.start();
+  await say({ case: 'challenge', value: challenge(0) });
+  const logs = () => lastEvidence().logs.map(({ kind, content }) => [kind, Buffer.from(content).toString()]);
+  const first = fakeRound(0, { nonces: NONCES });
+  conversation.offer(first);
+  await settle();
+  assert.deepEqual(logs(), [[LogKind.USERSPACE, 'sysinit']]);
+  await acknowledge(first, 1);
+  const second = fakeRound(1, { nonces: NONCES });
+  conversation.offer(second);
+  await settle();
+  assert.deepEqual(logs(), []);
+  world.userspaceLog = Buffer.from('sysinit ready');
+  const needed = [
+    { kind: LogKind.USERSPACE, offset: 0n },
+    { kind: LogKind.USERSPACE, offset: 1n },
+  ];
+  await say({ case: 'need', value: { evidenceId: Buffer.from(second.record.evidenceId, 'hex'), logs: needed } });
+  const supply = world.sent.at(-1);
+  assert.equal(supply?.case, 'supply');
+  assert.deepEqual(
+    supply.value.logs.map(({ content }) => Buffer.from(content).toString()),
+    ['sysinit ready'],
+  );
+  await acknowledge(second, 2);
+  const third = fakeRound(2, { nonces: NONCES });
+  conversation.offer(third);
+  await settle();
+  assert.deepEqual(logs(), [[LogKind.USERSPACE, 'sysinit ready']]);
+});
+
 test('a nonce is of use until shortly before it ends, and the next receipt replaces it', async () => {
   const { conversation, world, say, challenge, acknowledge } = createConversation();
   await conversation.start();
