@@ -250,8 +250,11 @@ suite("the agent's own files in the IMA list", () => {
       measure(...entries);
       const result = await attest();
       assert.equal(result.base, 'boot+ima');
-      // The oldest template has SHA-1 digests, which say nothing here.
-      const expected = template === 'ima' ? ['AGENT_UNMEASURED', 'AGENT_NOT_REFERENCED'] : ['AGENT_NOT_REFERENCED'];
+      // The oldest template has SHA-1 digests and another those of buffers, which say nothing here.
+      const expected =
+        template === 'ima' || template === 'ima-buf'
+          ? ['AGENT_UNMEASURED', 'AGENT_NOT_REFERENCED']
+          : ['AGENT_NOT_REFERENCED'];
       assert.deepEqual([...new Set(listCodes(result))], expected);
     });
   }

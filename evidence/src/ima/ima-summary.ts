@@ -12,6 +12,7 @@ export interface ImaSummary {
   readonly mismatches: number;
 }
 
+const IMA_PCR = 10;
 const DIGEST_ALGORITHMS = new Map<number, readonly string[]>([
   [20, ['sha1']],
   [32, ['sha256', 'sm3']],
@@ -32,14 +33,15 @@ export function summariseIma(entries: readonly ImaEntry[]): ImaSummary {
 }
 
 /**
- * Compares the first entry, `boot_aggregate`, with PCR values of the same boot: the hash over PCRs 0 to 7, or 0 to 9 in
+ * Compares the first entry of PCR 10, `boot_aggregate`, with PCR values of the same boot: the hash over PCRs 0 to 7, or 0 to 9 in
  * kernels from 5.8. False where it is another; null where the list has none, its bank is not given, or a PCR is missing.
  */
 export function matchBootAggregate(
   entries: readonly ImaEntry[],
   banks: Partial<Record<HashAlgorithm, ReadonlyMap<number, Uint8Array>>>,
 ): boolean | null {
-  const first = entries[0];
+  // An entry of another PCR extends nothing that is quoted, so anybody can put it in front.
+  const first = entries.find(({ pcr }) => pcr === IMA_PCR);
   const measured = first === undefined || isImaViolation(first) ? null : readImaMeasurement(first);
   if (measured === null || measured.path.toString('latin1') !== 'boot_aggregate') return null;
   const { algorithm, digest } = measured;

@@ -95,6 +95,8 @@ for (const bank of BANKS) {
         assert.equal(matchBootAggregate([first, ...entries], { [bank]: pcrs }), true);
         const other = new Map(pcrs).set(0, Buffer.alloc(digest.length));
         assert.equal(matchBootAggregate([first], { [bank]: other }), false);
+        const forged = { ...first, pcr: 11 };
+        assert.equal(matchBootAggregate([forged, entries[2] ?? assert.fail()], { [bank]: pcrs }), null);
         assert.equal(matchBootAggregate([entries[2] ?? assert.fail(), first], { [bank]: pcrs }), null);
       }
     });

@@ -1,4 +1,4 @@
-import type { AgentFile, AgentFilesClaims } from '@holdfast/evidence';
+import { type AgentFile, type AgentFilesClaims, formatBytePath, toBytePath } from '@holdfast/evidence';
 import type { AgentBuild } from '../references/agent-files.ts';
 import { type MeasuredFiles, toMeasuredPath } from './measured-files.ts';
 
@@ -76,5 +76,6 @@ function listForeign(
     .filter((file) => !own.has(file))
     .map((file) => ({ sha256: file.slice(0, 64), path: file.slice(65) }))
     .filter(({ path, sha256 }) => path.startsWith(root) && !isListed(builds, root, path, sha256))
-    .toSorted((a, b) => (a.path < b.path ? -1 : Number(a.path > b.path)));
+    .toSorted((a, b) => (a.path < b.path ? -1 : Number(a.path > b.path)))
+    .map(({ path, sha256 }) => ({ path: formatBytePath(toBytePath(Buffer.from(path, 'latin1'))), sha256 }));
 }

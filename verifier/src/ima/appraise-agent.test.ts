@@ -119,6 +119,11 @@ suite("the appraisal of an agent's own files", () => {
     );
   });
 
+  test('writes paths of the list so that no byte of them reaches a screen', () => {
+    const [finding] = appraiseCase({ measured: [...all, `${hex('8')} ${ROOT}/\x1b[31m\xff`] });
+    assert.equal(finding?.path, `${ROOT}/%1B[31m%FF`);
+  });
+
   test('says so where the agent does not tell what it runs, and where the list was cut', () => {
     const imaFiles = { agent: null, measuredCode: new Set<string>(), isLimited: true };
     const findings = appraiseAgent(createEvidence({}, { ima: ima(null), imaLog: holds, imaFiles }));

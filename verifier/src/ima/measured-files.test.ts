@@ -35,6 +35,8 @@ suite('files that IMA measured', () => {
       createImaEntry('/opt/hold_faster/bin/node', B),
     ]);
     assert.deepEqual([...agentFiles], [`${A} /opt/hold_fast/bin/node`]);
+    const odd = ['/opt/hold_fast/../x', '/opt/hold_fast//x', '/opt/hold_fast/a\0b', '/opt/hold_fast/'];
+    assert.equal(collect(odd.map((path) => createImaEntry(path, A))).agentFiles.size, 0);
     const collector = new MeasuredFilesCollector({ agentRoot: null, known: 0 });
     collector.add([createImaEntry('/opt/hold_fast/bin/node', A)]);
     assert.equal(collector.files.agentFiles.size, 0);
@@ -49,6 +51,11 @@ suite('files that IMA measured', () => {
       createImaEntry('/usr/bin/x', A, { template: 'ima-ngv2', fields: [digest('verity:sha256:\0'), name] }),
       createImaEntry('/usr/bin/x', A, { fields: [Buffer.from('nonsense'), name] }),
       createImaEntry('/usr/bin/x', A, { template: 'evm-custom', fields: [name] }),
+      createImaEntry('/usr/bin/x', A, { template: 'ima-buf' }),
+      createImaEntry('/usr/bin/x', A, { template: 'd-ng|n-ng|buf' }),
+      createImaEntry('/usr/bin/x', A, { fields: [digest('sha256:\0x'), name] }),
+      createImaEntry('/usr/bin/x', A, { pcr: 11 }),
+      createImaEntry(`/${'x'.repeat(4_096)}`, A),
     ];
     assert.equal(collect(entries).keys.size, 0);
   });

@@ -30,14 +30,19 @@ export interface MeasuredFilesOptions {
 const MAX_KEYS = 65_536;
 const MAX_AGENT_FILES = 8_192;
 const KEY_BYTES = 16;
+/** PATH_MAX of Linux. */
+const MAX_PATH_BYTES = 4_096;
+const IMA_PCR = 10;
+const SHA256_BYTES = 32;
+const BUFFER = /^ima-buf$|(?:^|\|)buf(?:\||$)/;
 
 /** Nothing measured. */
 export const NO_MEASURED_FILES: MeasuredFiles = { keys: new Set(), agentFiles: new Set(), isLimited: false };
 
 /**
  * Gathers what verified entries say of files: a short key for each path with its SHA-256, and the files below the agent's
- * own directory. Violations, other digests than SHA-256 and fs-verity digests say nothing of a file's content and are
- * left out.
+ * own directory. Left out is what says nothing of a file's content (violations, buffers, other digests than SHA-256,
+ * fs-verity digests), and entries of other PCRs: no quote covers them.
  */
 export class MeasuredFilesCollector {
   readonly #keys = new Set<string>();
@@ -58,8 +63,8 @@ export class MeasuredFilesCollector {
 
   add(entries: readonly ImaEntry[]): void {
     for (const entry of entries) {
-      const measured = isImaViolation(entry) ? null : readMeasurement(entry);
-      if (measured?.algorithm === 'sha256' && measured.digestType === 'ima') this.#addFile(measured);
+      const measured = isOfFile(entry) ? readMeasurement(entry) : null;
+      if (measured !== null && isSha256(measured)) this.#addFile(measured);
     }
   }
 
@@ -68,7 +73,7 @@ export class MeasuredFilesCollector {
     const sha256 = digest.toString('hex');
     this.#keep(this.#keys, computeKey(path, sha256), this.#room);
     const isAgent = this.#agentPrefix !== undefined && path.startsWith(this.#agentPrefix);
-    if (isAgent) this.#keep(this.#agentFiles, `${sha256} ${path}`, MAX_AGENT_FILES);
+    if (isAgent && isNormal(path)) this.#keep(this.#agentFiles, `${sha256} ${path}`, MAX_AGENT_FILES);
   }
 
   #keep(set: Set<string>, value: string, most: number): void {
@@ -99,6 +104,21 @@ export function toMeasuredPath(path: string): string | undefined {
 function computeKey(path: string, sha256: string): string {
   const digest = hash('sha256', Buffer.from(`${sha256} ${path}`, 'latin1'), 'buffer');
   return digest.toString('base64url', 0, KEY_BYTES);
+}
+
+function isOfFile(entry: ImaEntry): boolean {
+  return entry.pcr === IMA_PCR && !isImaViolation(entry) && !BUFFER.test(entry.template);
+}
+
+function isSha256({ algorithm, digest, digestType, path }: ImaFileMeasurement): boolean {
+  const isDigest = algorithm === 'sha256' && digestType === 'ima' && digest.length === SHA256_BYTES;
+  return isDigest && path.length <= MAX_PATH_BYTES;
+}
+
+/** Root on the node can extend the PCR with whatever it likes; the kernel writes no other paths. */
+function isNormal(path: string): boolean {
+  const parts = path.split('/').slice(1);
+  return !path.includes('\0') && parts.every((part) => !['', '.', '..'].includes(part));
 }
 
 /** The kernel writes fields that fit their template; an entry whose fields do not says nothing. */
