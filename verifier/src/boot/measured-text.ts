@@ -1,5 +1,4 @@
-import { hash } from 'node:crypto';
-import type { BootFacts } from '@holdfast/evidence';
+import { type BootFacts, matchCommandLine } from '@holdfast/evidence';
 import { digestOf, type MeasuredEvent } from './compare-boot.ts';
 
 /** What the kernel tells as its command line; null where it tells none. A stranger's word until it is measured. */
@@ -17,16 +16,12 @@ export function listMeasuredTexts(
   const known = [...facts.commandLine.texts.map(({ text }) => text), ...(told === null ? [] : [told])];
   const found = events.map((event) => {
     if (event === null) return { text: 'none was measured', isText: false };
-    const digest = digestOf(event);
-    const line = facts.commandLine.texts.find(({ index }) => index === event.event.index);
-    const text = line?.text ?? known.find((each) => isHashed(each, digest));
-    return { text: text ?? `sha256:${digest}`, isText: text !== undefined };
+    const { index } = event.event;
+    const line = facts.commandLine.texts.find((each) => each.index === index);
+    const hashed = { texts: [], hashed: facts.commandLine.hashed.filter((each) => each.index === index), findings: [] };
+    const text = line?.text ?? known.find((each) => matchCommandLine(hashed, each).matching > 0);
+    return { text: text ?? `sha256:${digestOf(event)}`, isText: text !== undefined };
   });
   const isAnyText = found.some(({ isText }) => isText);
   return [...new Set((isAnyText ? found : found.slice(0, 1)).map(({ text }) => text))];
-}
-
-function isHashed(text: string, digest: string): boolean {
-  const forms = [Buffer.from(text, 'utf8'), Buffer.from(`${text}\0`, 'utf16le')];
-  return forms.some((bytes) => hash('sha256', bytes) === digest);
 }
