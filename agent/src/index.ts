@@ -17,18 +17,19 @@ export type { DiagnosisOptions } from './doctor/diagnose-host.ts';
 export type { CheckStatus, HostCheck } from './doctor/host-check.ts';
 export { collectInventory, type InventoryOptions } from './inventory/collect-inventory.ts';
 export { createPackageOwners, type FileOwner, type PackageOwners } from './inventory/package-owners.ts';
-export { type ImageViewOptions, type OciImageView, openImageView } from './layer/image/image-view.ts';
+export type { ImageViewOptions, OciImageView } from './layer/image/image-view.ts';
 export { type DirectoryDigest, digestDirectory } from './layer/proof/directory-digest.ts';
 export { fingerprintDirectory } from './layer/proof/fingerprint-directory.ts';
 export type { LayerDifference, LayerDifferenceField } from './layer/proof/layer-difference.ts';
+export type { LayerProofRequest, LayerProofResult, TarSplitProofRequest } from './layer/proof/prove-layer.ts';
 export {
-  type LayerProofRequest,
-  type LayerProofResult,
+  createContainerCollector,
+  diagnoseHost,
+  openImageView,
   proveLayer,
   proveLayerByTarSplit,
-  type TarSplitProofRequest,
-} from './layer/proof/prove-layer.ts';
-export { createContainerCollector, diagnoseHost, startAgent } from './lazy-entry-points.ts';
+  startAgent,
+} from './lazy-entry-points.ts';
 export type { AgentDeps, RunningAgent } from './main.ts';
 export { type ClosableView, openDirectoryView } from './root-view/directory-view.ts';
 export { type RootView, ViewLimitError } from './root-view/root-view.ts';

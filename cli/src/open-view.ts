@@ -1,9 +1,12 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { type ClosableView, type OciImageView, openDirectoryView, openImageView } from '@holdfast/agent';
-import { EvidenceError } from '@holdfast/evidence';
+import { EvidenceError } from '@holdfast/evidence/inventory';
 import { undecided } from './cli-error.ts';
 import { explainFileError } from './input-file.ts';
+
+/** A command has the machine to itself, unlike the agent: one thread beside its own, for more only wait for each other. */
+const MAX_HELPERS = 1;
 
 /** Opens what a person named as `DIR` or `OCI-LAYOUT[:TAG]`: an image where it is a layout, else a root directory. */
 export async function openNamedView(name: string): Promise<ClosableView> {
@@ -27,7 +30,7 @@ async function openNamedDirectory(name: string): Promise<ClosableView> {
     throw undecided(explainFileError(name, error), error);
   });
   if (!found.isDirectory()) throw undecided(`${name} is no directory; name a root directory or an OCI image layout`);
-  return openDirectoryView(resolve(name));
+  return openDirectoryView(resolve(name), { helpers: MAX_HELPERS });
 }
 
 /** Splits at the last colon only where what stands before it is a directory: tags and paths may both hold colons. */

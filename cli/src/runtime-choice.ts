@@ -1,5 +1,5 @@
 import { usageError } from './cli-error.ts';
-import { type ClientConfig, loadConfigFor } from './client-config.ts';
+import type { ClientConfig } from './client-config.ts';
 import type { Invocation, OptionSpec } from './command.ts';
 
 /** Where the runtimes of this machine are found: containerd's socket, a store of podman or CRI-O, or both. */
@@ -22,6 +22,7 @@ export const RUNTIME_OPTION: OptionSpec = {
 export async function chooseRuntime({ flags }: Invocation): Promise<RuntimeChoice> {
   const text = flags.text('runtime');
   if (text !== undefined) return parseRuntimeFlag(text);
+  const { loadConfigFor } = await import('./client-config.ts');
   return readRuntimeSetting(await loadConfigFor(flags)) ?? { address: DEFAULT_ADDRESS };
 }
 

@@ -6,18 +6,18 @@ export type BytePath = string & { readonly bytePath: unique symbol };
 
 /** ASCII that is its own text. */
 const PLAIN = /^[\x20-\x24\x26-\x7e]*$/;
+const NORMAL = /^(?:\/|(?:\/(?!\.{1,2}(?:\/|$))[^/\0\u0100-\uffff]+)+)$/;
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Takes bytes as a path. Throws `TypeError` when they are not absolute and normal. */
 export function toBytePath(path: Uint8Array | string): BytePath {
-  const text = Buffer.from(path).toString('latin1');
-  if (!text.startsWith('/') || text.includes('\0'))
-    throw new TypeError('a byte path starts with a slash and has no NUL');
-  const parts = text.split('/').slice(1);
-  const isRoot = text === '/';
-  if (!isRoot && parts.some((part) => part === '' || part === '.' || part === '..')) {
-    throw new TypeError('a byte path has no empty, . or .. part');
-  }
+  return latin1ToBytePath(Buffer.from(path).toString('latin1'));
+}
+
+/** The same for bytes that are written as one character each. */
+export function latin1ToBytePath(text: string): BytePath {
+  if (!NORMAL.test(text))
+    throw new TypeError('a byte path is absolute, of bytes, without NUL and empty, . or .. parts');
   return text as BytePath;
 }
 

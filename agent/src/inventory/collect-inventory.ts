@@ -1,5 +1,6 @@
-import type { Inventory } from '@holdfast/evidence';
+import type { Inventory } from '@holdfast/evidence/inventory';
 import type { RootView } from '../root-view/root-view.ts';
+import { startTreeWalk } from '../root-view/walk-view.ts';
 import { InventoryBuilder, type InventoryLimits } from './inventory-builder.ts';
 import { DEFAULT_INVENTORY_LIMITS } from './inventory-limits.ts';
 import { readOsId } from './os-release.ts';
@@ -22,8 +23,17 @@ export interface InventoryOptions extends Partial<InventoryLimits> {
 export function collectInventory(view: RootView, options: InventoryOptions = {}): Inventory {
   const { osId, ...limits } = options;
   const builder = new InventoryBuilder(view, { ...DEFAULT_INVENTORY_LIMITS, ...limits });
+  const walk = startTreeWalk(view, builder.limits);
+  try {
+    const owners = readOwners(builder, osId);
+    return builder.build(scanTree(builder, owners, walk));
+  } finally {
+    walk.close();
+  }
+}
+
+function readOwners(builder: InventoryBuilder, osId: string | undefined): PathOwners {
   const databases = readOsDatabases(builder, osId ?? readOsId(builder));
   for (const { found, database } of databases.flatMap((each) => each.packages)) builder.addPackage(found, database);
-  const owners = new PathOwners(builder, databases);
-  return builder.build(scanTree(builder, owners));
+  return new PathOwners(builder, databases);
 }

@@ -1,4 +1,4 @@
-import type { BytePath } from '@holdfast/evidence';
+import type { BytePath } from '@holdfast/evidence/inventory';
 import type { RootView } from '../root-view/root-view.ts';
 
 /** Random access to the bytes of one file; fewer bytes than asked for at its end. */
@@ -12,7 +12,22 @@ export function createFileBytes(bytes: Buffer): FileBytes {
   return { size: bytes.length, read: (offset, length) => bytes.subarray(offset, offset + length) };
 }
 
+/** Read before and behind what is asked for: tables of programs and archives lie next to what they speak of. */
+const WINDOW_BYTES = 4096;
+
 /** A file of a view, read where it is asked for. What is no regular file any more reads as empty. */
 export function openFileBytes(view: RootView, path: BytePath, size: number): FileBytes {
-  return { size, read: (offset, length) => view.readPart(path, offset, length) ?? Buffer.alloc(0) };
+  let window: { from: number; bytes: Buffer } = { from: 0, bytes: Buffer.alloc(0) };
+  return {
+    size,
+    read: (offset, length) => {
+      const isHeld = offset >= window.from && offset + length <= window.from + window.bytes.length;
+      if (!isHeld) {
+        const from = Math.max(0, offset - WINDOW_BYTES);
+        const wanted = offset - from + length + WINDOW_BYTES;
+        window = { from, bytes: view.readPart(path, from, wanted) ?? Buffer.alloc(0) };
+      }
+      return window.bytes.subarray(offset - window.from, offset - window.from + length);
+    },
+  };
 }

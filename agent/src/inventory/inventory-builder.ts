@@ -1,5 +1,11 @@
 import { createHash } from 'node:crypto';
-import { type BytePath, formatBytePath, type Inventory, type InventoryPackage, toBytePath } from '@holdfast/evidence';
+import {
+  type BytePath,
+  formatBytePath,
+  type Inventory,
+  type InventoryPackage,
+  latin1ToBytePath,
+} from '@holdfast/evidence/inventory';
 import { type RootView, ViewLimitError } from '../root-view/root-view.ts';
 
 export interface InventoryLimits {
@@ -27,6 +33,8 @@ export type FoundPackage = Omit<InventoryPackage, 'path' | 'layer' | 'ownedBy'>;
 
 /** Bounds of the inventory format, with room to spare: a hostile tree must not make a document that is refused whole. */
 const MAX_NOTES = 1000;
+/** Files that are read at once. */
+const READ_STRIDE = 128;
 const MAX_NOTE_CHARS = 250;
 const MAX_DATABASES = 5000;
 const MAX_PATH_CHARS = 32 * 1024;
@@ -51,7 +59,7 @@ export class InventoryBuilder {
   /** Records that something was left out and where (latin1 path): the inventory is not complete any more. */
   note(what: string, path: string): void {
     if (this.#notes.size >= MAX_NOTES) return;
-    const where = formatBytePath(toBytePath(Buffer.from(path, 'latin1')));
+    const where = formatBytePath(latin1ToBytePath(path));
     this.#notes.add(`${what} ${where}`.slice(0, MAX_NOTE_CHARS).toWellFormed());
   }
 
@@ -95,6 +103,19 @@ export class InventoryBuilder {
       const real = this.view.resolve(path);
       return real === undefined ? undefined : this.view.readFile(real, maxBytes);
     });
+  }
+
+  /** Reads many files as `readFollowed` does, those that need no link followed at once. In the order of the paths. */
+  *readManyFollowed(paths: readonly BytePath[], maxBytes: number): Generator<Buffer | undefined> {
+    const start = (from: number) => this.view.startReads?.(paths.slice(from, from + READ_STRIDE), maxBytes, false);
+    let reads = start(0);
+    for (let from = 0; from < paths.length; from += READ_STRIDE) {
+      const read = reads?.take() ?? [];
+      reads = start(from + READ_STRIDE);
+      for (const [at, path] of paths.slice(from, from + READ_STRIDE).entries()) {
+        yield read[at] ?? this.readFollowed(path, maxBytes);
+      }
+    }
   }
 
   /** Adds a package found in the file at `path`; the same purl of the same file counts once. */

@@ -1,4 +1,4 @@
-import type { BytePath } from '@holdfast/evidence';
+import type { BytePath } from '@holdfast/evidence/inventory';
 import type { FoundPackage } from './inventory-builder.ts';
 
 export interface FileDigest {
@@ -14,6 +14,8 @@ export interface OsPackage {
 
 /** Takes which paths a package owns; absolute, as the database writes them (latin1). */
 export interface OwnerSink {
+  /** Counts text that paths are cut out of and that stays in memory with them; false where that is too much. */
+  hold(bytes: number): boolean;
   own(path: string, owner: PathOwner): void;
 }
 

@@ -1,4 +1,4 @@
-import { toBytePath } from '@holdfast/evidence';
+import { toBytePath } from '@holdfast/evidence/inventory';
 import type { InventoryBuilder } from './inventory-builder.ts';
 
 const OS_RELEASE_PATHS = ['/etc/os-release', '/usr/lib/os-release'].map(toBytePath);

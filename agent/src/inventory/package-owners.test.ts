@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { toBytePath } from '@holdfast/evidence';
+import { toBytePath } from '@holdfast/evidence/inventory';
 import { createMemoryView, type MemoryEntry } from '../root-view/memory-view.test-support.ts';
 import { createPackageOwners, type FileOwner } from './package-owners.ts';
 

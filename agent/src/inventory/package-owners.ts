@@ -1,10 +1,11 @@
-import type { BytePath } from '@holdfast/evidence';
+import type { BytePath } from '@holdfast/evidence/inventory';
+import { parentPath } from '../root-view/resolve-path.ts';
 import type { RootView } from '../root-view/root-view.ts';
 import { InventoryBuilder, type InventoryLimits } from './inventory-builder.ts';
 import { DEFAULT_INVENTORY_LIMITS } from './inventory-limits.ts';
 import type { FileDigest } from './os-package.ts';
 import { readOsId } from './os-release.ts';
-import { PathOwners, resolveParents } from './path-owners.ts';
+import { PathOwners, resolveParent } from './path-owners.ts';
 import { readOsDatabases } from './read-os-databases.ts';
 
 export interface FileOwner {
@@ -40,8 +41,9 @@ export function createPackageOwners(
       return builder.notes;
     },
     ownerOf(path) {
-      const real = builder.attempt(() => resolveParents(view, path));
-      const found = owners.find(path) ?? (real === undefined ? undefined : owners.find(real));
+      const name = path.slice(path.lastIndexOf('/') + 1);
+      const real = builder.attempt(() => resolveParent(view, path));
+      const found = owners.find(parentPath(path), name) ?? (real === undefined ? undefined : owners.find(real, name));
       if (found === undefined) return undefined;
       const { owner, listed } = found;
       return {

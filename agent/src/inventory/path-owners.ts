@@ -1,4 +1,4 @@
-import { type BytePath, joinBytePath, toBytePath } from '@holdfast/evidence';
+import { type BytePath, joinBytePath, latin1ToBytePath, toBytePath } from '@holdfast/evidence/inventory';
 import { parentPath } from '../root-view/resolve-path.ts';
 import type { RootView } from '../root-view/root-view.ts';
 import type { InventoryBuilder } from './inventory-builder.ts';
@@ -9,12 +9,15 @@ const ROOT = toBytePath('/');
 const MAX_PATH_BYTES = 4096;
 /** What an owned path takes up beside its bytes. */
 const CLAIM_BYTES = 100;
+const DIRECTORY = /^(?:\/(?!\.{1,2}(?:\/|$))[^/\0]+)*$/;
 
 /** An owned path: its owner, and the path as the owner's database writes it where that differs. */
 interface Claim {
   readonly owner: PathOwner;
   readonly listed: string | undefined;
 }
+
+type Claims = Map<string, PathOwner | Claim>;
 
 /**
  * Which package owns which path, under the names that the paths have on disk: databases list /lib/x while /lib is a link
@@ -23,40 +26,71 @@ interface Claim {
 export class PathOwners implements OwnerSink {
   readonly #builder: InventoryBuilder;
   readonly #view: RootView;
-  readonly #claims = new Map<string, PathOwner | Claim>();
+  /** Claims on the names in a directory: as listed while databases are read, as they are on disk afterwards. */
+  #claims = new Map<string, Claims>();
   readonly #directories = new Map<string, BytePath | undefined>([['', ROOT]]);
   #bytes = 0;
+  #last: { readonly directory: string; readonly claims: Claims } = { directory: '?', claims: new Map() };
 
   constructor(builder: InventoryBuilder, databases: readonly OsDatabase[]) {
     this.#builder = builder;
     this.#view = builder.view;
     for (const database of databases) database.listOwnedPaths(this);
+    this.#claims = this.#resolveDirectories(this.#claims);
     this.#directories.clear();
   }
 
-  /** Owner of an entry by the path that it has on disk, parents without links. */
-  find(path: BytePath): { owner: PathOwner; listed: string } | undefined {
-    const claim = this.#claims.get(path);
+  /** Owner of an entry by the directory that it is in on disk, parents without links, and its name. */
+  find(directory: BytePath, name: string): { owner: PathOwner; listed: string } | undefined {
+    const claim = this.#claims.get(directory)?.get(name);
     if (claim === undefined) return undefined;
-    return 'owner' in claim ? { owner: claim.owner, listed: claim.listed ?? path } : { owner: claim, listed: path };
+    if ('owner' in claim && claim.listed !== undefined) return { owner: claim.owner, listed: claim.listed };
+    return { owner: 'owner' in claim ? claim.owner : claim, listed: joinBytePath(directory, name) };
+  }
+
+  hold(bytes: number): boolean {
+    this.#bytes += bytes;
+    if (this.#bytes <= this.#builder.limits.maxOwnedBytes) return true;
+    this.#builder.note('ownedPaths', ROOT);
+    return false;
   }
 
   own(path: string, owner: PathOwner): void {
     const slash = path.lastIndexOf('/');
     const name = path.slice(slash + 1);
     if (path.length > MAX_PATH_BYTES || !isName(name)) return;
-    if (this.#bytes > this.#builder.limits.maxOwnedBytes) {
-      this.#builder.note('ownedPaths', ROOT);
-      return;
-    }
-    this.#bytes += path.length + CLAIM_BYTES;
-    const directory = this.#realDirectory(path.slice(0, slash));
-    if (directory === undefined) return;
-    const real = joinBytePath(directory, name);
-    this.#claims.set(real, real === path ? owner : { owner, listed: path });
+    if (!this.hold(path.length + CLAIM_BYTES)) return;
+    this.#claimsIn(path, slash).set(name, owner);
   }
 
-  /** Most paths share their directory with the one before, so each is looked up once. */
+  /** Most paths share their directory with the one before. */
+  #claimsIn(path: string, slash: number): Claims {
+    const { directory } = this.#last;
+    if (directory.length === slash && path.startsWith(directory)) return this.#last.claims;
+    const next = path.slice(0, slash);
+    let claims = this.#claims.get(next);
+    if (claims === undefined) {
+      claims = new Map();
+      this.#claims.set(next, claims);
+    }
+    this.#last = { directory: next, claims };
+    return claims;
+  }
+
+  #resolveDirectories(listed: ReadonlyMap<string, Claims>): Map<string, Claims> {
+    const names = [...listed.keys()].filter((name) => DIRECTORY.test(name));
+    const paths = names.map((name) => (name === '' ? ROOT : latin1ToBytePath(name)));
+    const types = this.#view.typesOf?.(paths) ?? [];
+    const resolved = new Map<string, Claims>();
+    for (const [at, path] of paths.entries()) {
+      const name = names[at] ?? '';
+      const real = types[at] === 'directory' ? path : this.#realDirectory(name);
+      const claims = listed.get(name);
+      if (real !== undefined && claims !== undefined) addClaims(resolved, real, path, claims);
+    }
+    return resolved;
+  }
+
   #realDirectory(path: string): BytePath | undefined {
     let known = path;
     while (!this.#directories.has(known)) known = known.slice(0, Math.max(known.lastIndexOf('/'), 0));
@@ -80,13 +114,26 @@ export class PathOwners implements OwnerSink {
   }
 }
 
+/** Adds the claims that are listed for one directory to those of the directory that it is. */
+function addClaims(all: Map<string, Claims>, real: BytePath, listed: BytePath, claims: Claims): void {
+  const others = all.get(real);
+  if (others === undefined && real === listed) {
+    all.set(real, claims);
+    return;
+  }
+  const merged = others ?? new Map<string, PathOwner | Claim>();
+  for (const [name, claim] of claims) {
+    const owner = 'owner' in claim ? claim.owner : claim;
+    merged.set(name, real === listed ? owner : { owner, listed: joinBytePath(listed, name) });
+  }
+  all.set(real, merged);
+}
+
 function isName(name: string): boolean {
   return name !== '' && name !== '.' && name !== '..' && !name.includes('\0');
 }
 
-/** The path with every link above its last part resolved. Undefined where a parent is missing. */
-export function resolveParents(view: RootView, path: BytePath): BytePath | undefined {
-  if (path === ROOT) return ROOT;
-  const parent = view.resolve(parentPath(path));
-  return parent === undefined ? undefined : joinBytePath(parent, path.slice(path.lastIndexOf('/') + 1));
+/** The directory of a path, with every link to it resolved. Undefined where it is missing. */
+export function resolveParent(view: RootView, path: BytePath): BytePath | undefined {
+  return path === ROOT ? undefined : view.resolve(parentPath(path));
 }

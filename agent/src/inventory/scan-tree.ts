@@ -1,6 +1,12 @@
-import type { BytePath, Inventory } from '@holdfast/evidence';
-import type { WalkedEntry } from '../root-view/root-view.ts';
-import { walkView } from '../root-view/walk-view.ts';
+import { type BytePath, type Inventory, joinBytePath } from '@holdfast/evidence/inventory';
+import type {
+  PendingReads,
+  RootView,
+  TreeVisitor,
+  TreeWalk,
+  WalkedEntry,
+  WalkProblem,
+} from '../root-view/root-view.ts';
 import { MIN_BINARY_BYTES, readBinaryPackages } from './binary/read-binary-packages.ts';
 import { classifyElf, ELF_HEAD_BYTES } from './elf-kind.ts';
 import { openFileBytes } from './file-bytes.ts';
@@ -11,25 +17,59 @@ import type { PathOwners } from './path-owners.ts';
 
 /** How many entries go by between two looks at the clock. */
 const CLOCK_STRIDE = 256;
+/** Files that are read at once. */
+const READ_STRIDE = 256;
 const EXECUTE = 0o111;
 
 /**
- * Walks the whole tree once: reads the manifests of language packages, Java archives and what compilers wrote into
- * programs, each with the OS package that owns it, and counts ELF programs and shared objects that nobody owns. Limits are
- * noted.
+ * Takes a walk of the whole tree: reads the manifests of language packages, Java archives and what compilers wrote into
+ * programs, each with the OS package that owns it, and counts ELF programs and shared objects that nobody owns. Limits
+ * are noted.
  */
-export function scanTree(builder: InventoryBuilder, owners: PathOwners): Inventory['unowned'] {
+export function scanTree(builder: InventoryBuilder, owners: PathOwners, walk: TreeWalk): Inventory['unowned'] {
   const scan = new TreeScan(builder, owners);
-  builder.attempt(() => {
-    walkView(builder.view, builder.limits, (path, entry) => scan.visit(path, entry));
-  });
+  builder.attempt(() => walk.tell(scan));
+  scan.finish();
   return scan.unowned;
 }
 
-class TreeScan {
+/** A file that is to be looked into. */
+interface Candidate {
+  readonly directory: BytePath;
+  readonly name: string;
+  readonly entry: WalkedEntry;
+}
+
+interface Manifest extends Candidate {
+  readonly reader: ManifestReader;
+}
+
+/** Files of which some wait and some are being read. */
+class ReadQueue<T extends Candidate> {
+  waiting: T[] = [];
+  #begun: { readonly files: readonly T[]; readonly reads: PendingReads | undefined } | undefined;
+
+  get isEmpty(): boolean {
+    return this.waiting.length === 0 && this.#begun === undefined;
+  }
+
+  /** Begins to read those that wait, and gives those that were begun before; undefined for what is to be read alone. */
+  turn(view: RootView, maxBytes: number, heads: boolean) {
+    const done = this.#begun;
+    const files = this.waiting;
+    this.waiting = [];
+    this.#begun =
+      files.length === 0 ? undefined : { files, reads: view.startReads?.(files.map(toPath), maxBytes, heads) };
+    return { files: done?.files ?? [], contents: done?.reads?.take() ?? [] };
+  }
+}
+
+class TreeScan implements TreeVisitor {
   readonly unowned = { executables: 0, sharedObjects: 0 };
   readonly #builder: InventoryBuilder;
   readonly #owners: PathOwners;
+  readonly #manifests = new ReadQueue<Manifest>();
+  readonly #programs = new ReadQueue<Candidate>();
   #visited = 0;
 
   constructor(builder: InventoryBuilder, owners: PathOwners) {
@@ -37,52 +77,89 @@ class TreeScan {
     this.#owners = owners;
   }
 
-  visit(path: BytePath, entry: WalkedEntry): void {
+  entry(directory: BytePath, name: string, entry: WalkedEntry): void {
     this.#visited += 1;
-    if (this.#visited % CLOCK_STRIDE === 0) this.#builder.checkTime(path);
-    if (entry.problem !== undefined) this.#builder.note(entry.problem, path);
+    if (this.#visited % CLOCK_STRIDE === 0) this.#builder.checkTime(directory);
+    if (entry.problem !== undefined) this.#builder.note(entry.problem, joinBytePath(directory, name));
     if (entry.type !== 'file') return;
-    const reader = findManifestReader(path);
-    if (reader !== undefined) this.#readManifest(path, reader);
-    else if (isJavaArchive(path)) this.#readArchive(path, entry.size);
-    else if (entry.size >= ELF_HEAD_BYTES) this.#readBinary(path, entry);
+    const reader = findManifestReader(directory, name);
+    if (reader !== undefined) this.#manifests.waiting.push({ directory, name, entry, reader });
+    else if (isJavaArchive(name)) this.#readArchive({ directory, name, entry });
+    else if (entry.size >= ELF_HEAD_BYTES && this.#mayBeProgram(directory, name, entry)) {
+      this.#programs.waiting.push({ directory, name, entry });
+    }
+    if (this.#manifests.waiting.length >= READ_STRIDE) this.#readManifests();
+    if (this.#programs.waiting.length >= READ_STRIDE) this.#readPrograms();
   }
 
-  #readManifest(path: BytePath, reader: ManifestReader): void {
+  unlisted(directory: BytePath, problem: WalkProblem): void {
+    this.#builder.note(problem, directory);
+  }
+
+  /** Reads what waits. */
+  finish(): void {
+    while (!this.#manifests.isEmpty) this.#readManifests();
+    while (!this.#programs.isEmpty) this.#readPrograms();
+  }
+
+  /** Shared objects of packages are not opened: their package vouches for them, and there are thousands. */
+  #mayBeProgram(directory: BytePath, name: string, { mode, size }: WalkedEntry): boolean {
+    const isLargeProgram = size >= MIN_BINARY_BYTES && (mode & EXECUTE) !== 0;
+    return isLargeProgram || this.#owners.find(directory, name) === undefined;
+  }
+
+  /** Begins with those that wait, then ends those that were begun before: reading goes on beside the work. */
+  #readManifests(): void {
     const { view, limits } = this.#builder;
-    const bytes = this.#builder.attempt(() => view.readFile(path, limits.maxManifestBytes));
-    if (bytes === undefined) return;
-    this.#add(path, reader(bytes));
+    const { files, contents } = this.#manifests.turn(view, limits.maxManifestBytes, false);
+    for (const [at, manifest] of files.entries()) {
+      const path = toPath(manifest);
+      const bytes = contents[at] ?? this.#builder.attempt(() => view.readFile(path, limits.maxManifestBytes));
+      if (bytes !== undefined) this.#add(manifest, manifest.reader(bytes));
+    }
   }
 
-  #readArchive(path: BytePath, size: number): void {
+  #readPrograms(): void {
+    const { view } = this.#builder;
+    const { files, contents } = this.#programs.turn(view, ELF_HEAD_BYTES, true);
+    for (const [at, program] of files.entries()) {
+      const path = toPath(program);
+      const head = contents[at] ?? this.#builder.attempt(() => view.readHead(path, ELF_HEAD_BYTES));
+      if (head !== undefined) this.#readProgram(program, path, head);
+    }
+  }
+
+  #readProgram(program: Candidate, path: BytePath, head: Buffer): void {
+    const { mode, size } = program.entry;
+    const kind = classifyElf(head, program.name, mode);
+    if (kind === undefined) return;
+    const isOwned = this.#owners.find(program.directory, program.name) !== undefined;
+    if (!isOwned && kind === 'executable') this.unowned.executables += 1;
+    if (!isOwned && kind === 'sharedObject') this.unowned.sharedObjects += 1;
+    if (size < MIN_BINARY_BYTES) return;
     const file = openFileBytes(this.#builder.view, path, size);
+    const onMalformed = () => this.#builder.note('malformed', path);
+    this.#add(program, this.#builder.attempt(() => readBinaryPackages(file, onMalformed)) ?? []);
+  }
+
+  #readArchive(archive: Candidate): void {
+    const path = toPath(archive);
+    const file = openFileBytes(this.#builder.view, path, archive.entry.size);
     const found = this.#builder.attempt(() => {
       this.#builder.checkTime(path);
       return readJavaArchive(file, path, this.#builder.limits.maxHeldBytes, (what) => this.#builder.note(what, path));
     });
-    this.#add(path, found ?? []);
+    this.#add(archive, found ?? []);
   }
 
-  /** Shared objects of packages are not opened: their package vouches for them, and there are thousands. */
-  #readBinary(path: BytePath, { mode, size }: WalkedEntry): void {
-    const isOwned = this.#owners.find(path) !== undefined;
-    const isLarge = size >= MIN_BINARY_BYTES;
-    if (isOwned && !(isLarge && (mode & EXECUTE) !== 0)) return;
-    const head = this.#builder.attempt(() => this.#builder.view.readHead(path, ELF_HEAD_BYTES));
-    const kind = head === undefined ? undefined : classifyElf(head, path.slice(path.lastIndexOf('/') + 1), mode);
-    if (kind === undefined) return;
-    if (!isOwned && kind === 'executable') this.unowned.executables += 1;
-    if (!isOwned && kind === 'sharedObject') this.unowned.sharedObjects += 1;
-    if (!isLarge) return;
-    const file = openFileBytes(this.#builder.view, path, size);
-    const onMalformed = () => this.#builder.note('malformed', path);
-    this.#add(path, this.#builder.attempt(() => readBinaryPackages(file, onMalformed)) ?? []);
-  }
-
-  #add(path: BytePath, packages: readonly FoundPackage[]): void {
+  #add(file: Candidate, packages: readonly FoundPackage[]): void {
     if (packages.length === 0) return;
-    const ownedBy = this.#owners.find(path)?.owner.purl;
+    const ownedBy = this.#owners.find(file.directory, file.name)?.owner.purl;
+    const path = toPath(file);
     for (const found of packages) this.#builder.addPackage(found, path, ownedBy);
   }
+}
+
+function toPath({ directory, name }: Candidate): BytePath {
+  return joinBytePath(directory, name);
 }

@@ -1,19 +1,31 @@
-import { type BytePath, bytePathToBuffer, joinBytePath, toBytePath } from '@holdfast/evidence';
-import { openRoot, RootfsError, type RootHandle, type RootStat } from '@holdfast/rootfs';
+import { type BytePath, bytePathToBuffer, latin1ToBytePath, toBytePath } from '@holdfast/evidence/inventory';
+import {
+  openRoot,
+  RootfsError,
+  type RootHandle,
+  type RootStat,
+  type SurveyedEntry,
+  type SurveyVisitor,
+  type WalkProblem,
+} from '@holdfast/rootfs';
 import { resolvePath } from './resolve-path.ts';
 import {
-  DEFAULT_MAX_PATH_BYTES,
   type EntryType,
+  type PendingReads,
   type RootView,
+  type TreeVisitor,
+  type TreeWalk,
   type ViewEntry,
   type ViewLayer,
   type ViewLimit,
   ViewLimitError,
-  type WalkedEntry,
+  type WalkProblem as ViewProblem,
   type WalkLimits,
 } from './root-view.ts';
 
 const ROOT = toBytePath('/');
+/** Of many files that are read at once; what is beyond is read one by one. */
+const MAX_READ_BYTES = 8 * 1024 * 1024;
 
 /** A view that holds a file handle or a spool file; `close` may be called twice. */
 export interface ClosableView extends RootView, Disposable {
@@ -27,6 +39,8 @@ export interface DirectoryViewOptions {
   readonly maxEntries?: number;
   /** Largest file that `hashFile` reads. Default 16 GiB. */
   readonly maxHashBytes?: number;
+  /** Threads that read ahead and share the reading of many files. None by default: a scan then costs one core. */
+  readonly helpers?: number;
 }
 
 /**
@@ -45,11 +59,13 @@ class DirectoryView implements ClosableView {
   readonly #root: RootHandle;
   readonly #maxEntries: number;
   readonly #maxHashBytes: number;
+  readonly #helpers: number;
 
   constructor(root: RootHandle, options: DirectoryViewOptions) {
     this.#root = root;
     this.#maxEntries = options.maxEntries ?? 1_000_000;
     this.#maxHashBytes = options.maxHashBytes ?? 16 * 1024 ** 3;
+    this.#helpers = options.helpers ?? 0;
     this.layers = [{ diffId: options.diffId ?? null }];
   }
 
@@ -82,27 +98,22 @@ class DirectoryView implements ClosableView {
     return resolvePath((at) => this.lstat(at), path);
   }
 
-  walk(
-    { maxEntries, maxDepth, maxPathBytes = DEFAULT_MAX_PATH_BYTES }: WalkLimits,
-    onEntry: (path: BytePath, entry: WalkedEntry) => void,
-  ): void {
-    const directories = new Map([['', ROOT]]);
-    let pathBytes = 0;
-    this.#read(ROOT, () =>
-      this.#root.walk(Buffer.alloc(0), { maxEntries, maxDepth }, (batch) => {
-        for (const { path, stat, problem } of batch) {
-          const { type, mode, size } = stat;
-          const full = joinToParent(directories, path.toString('latin1'), type);
-          if (type === 'directory') pathBytes += path.length * 2;
-          if (pathBytes > maxPathBytes) throw new ViewLimitError('pathBytes', full);
-          if (problem === 'changed') throw new ViewLimitError('changedWhileRead', full);
-          onEntry(
-            full,
-            problem === undefined || problem === 'limit' ? { type, mode, size } : { type, mode, size, problem },
-          );
-        }
-      }),
-    );
+  startWalk({ maxEntries, maxDepth }: WalkLimits): TreeWalk {
+    const survey = this.#root.startSurvey({ maxEntries, maxDepth, helpers: this.#helpers });
+    return {
+      tell: (visitor) => {
+        this.#read(ROOT, () => survey.tell(new SurveyTeller(visitor)));
+      },
+      close: () => survey.close(),
+    };
+  }
+
+  startReads(paths: readonly BytePath[], maxBytes: number, heads: boolean): PendingReads {
+    return this.#root.startReads(paths, { maxBytes, maxAllBytes: MAX_READ_BYTES, heads, helpers: this.#helpers });
+  }
+
+  typesOf(paths: readonly BytePath[]): (EntryType | undefined)[] {
+    return this.#root.typesOf(paths, { helpers: this.#helpers });
   }
 
   readPart(path: BytePath, offset: number, length: number): Buffer | undefined {
@@ -144,20 +155,47 @@ class DirectoryView implements ClosableView {
   }
 }
 
-/** The walk tells a directory before its content, so that its path is already there to be joined to. */
-function joinToParent(directories: Map<string, BytePath>, path: string, type: EntryType): BytePath {
-  const slash = path.lastIndexOf('/');
-  const parent = directories.get(slash === -1 ? '' : path.slice(0, slash));
-  if (parent === undefined) throw new TypeError('a walk told an entry before its directory');
-  const full = joinBytePath(parent, path.slice(slash + 1));
-  if (type === 'directory') directories.set(path, full);
-  return full;
+/** Gives the paths of a survey their slash and its problems their names here. */
+class SurveyTeller implements SurveyVisitor {
+  readonly #visitor: TreeVisitor;
+  #directory = '';
+  #path = ROOT;
+
+  constructor(visitor: TreeVisitor) {
+    this.#visitor = visitor;
+  }
+
+  entry(directory: string, name: string, entry: SurveyedEntry): void {
+    const { type, mode, size, problem } = entry;
+    const told = problem === undefined ? { type, mode, size } : { type, mode, size, problem: toWalkProblem(problem) };
+    this.#visitor.entry(this.#toPath(directory), name, told);
+  }
+
+  unlisted(directory: string, problem: WalkProblem): void {
+    this.#visitor.unlisted(this.#toPath(directory), toWalkProblem(problem));
+  }
+
+  /** Entries of one directory come one after the other. */
+  #toPath(directory: string): BytePath {
+    if (directory !== this.#directory) {
+      this.#path = latin1ToBytePath(`/${directory}`);
+      this.#directory = directory;
+    }
+    return this.#path;
+  }
+}
+
+/** A survey hashes nothing, so that it knows no limit of a file. */
+function toWalkProblem(problem: WalkProblem): ViewProblem {
+  if (problem === 'changed') return 'changedWhileRead';
+  return problem === 'mount' ? 'mount' : 'unreadable';
 }
 
 function toViewLimit(error: RootfsError): ViewLimit | undefined {
   if (error.code === 'ERR_ROOTFS_CHANGED') return 'changedWhileRead';
   if (error.code !== 'ERR_ROOTFS_LIMIT') return undefined;
   if (error.syscall === 'clock_gettime') return 'time';
+  if (error.syscall === 'walk') return 'depth';
   return error.syscall === 'getdents64' ? 'entries' : 'fileBytes';
 }
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type BytePath, toBytePath } from '@holdfast/evidence';
+import { type BytePath, toBytePath } from '@holdfast/evidence/inventory';
 import { resolvePath } from './resolve-path.ts';
 import { type RootView, type ViewEntry, type ViewLayer, ViewLimitError } from './root-view.ts';
 

@@ -1,4 +1,4 @@
-import { type BytePath, joinBytePath, toBytePath } from '@holdfast/evidence';
+import { type BytePath, joinBytePath, latin1ToBytePath, toBytePath } from '@holdfast/evidence/inventory';
 import type { ViewEntry } from './root-view.ts';
 
 /** The kernel's own limit (MAXSYMLINKS). */
@@ -36,7 +36,7 @@ export function resolvePath(lstat: (path: BytePath) => ViewEntry | undefined, pa
 /** The directory that holds a path; of the root, the root. */
 export function parentPath(path: BytePath): BytePath {
   const slash = path.lastIndexOf('/');
-  return slash <= 0 ? ROOT : toBytePath(Buffer.from(path.slice(0, slash), 'latin1'));
+  return slash <= 0 ? ROOT : latin1ToBytePath(path.slice(0, slash));
 }
 
 /** Parts of a path or link target, last one first, ready to be popped. */

@@ -1,4 +1,4 @@
-import type { BytePath } from '@holdfast/evidence';
+import type { BytePath } from '@holdfast/evidence/inventory';
 
 export type EntryType = 'file' | 'directory' | 'symlink' | 'char' | 'block' | 'fifo' | 'socket';
 
@@ -21,13 +21,36 @@ export interface ViewEntry {
   readonly layer: number;
 }
 
+/** Takes what a walk tells, each directory after the one that holds it and otherwise in no fixed order. */
+export interface TreeVisitor {
+  /** A regular file, or any entry with a problem. Others may be told too. */
+  entry(directory: BytePath, name: string, entry: WalkedEntry): void;
+  /** A directory that could not be listed: what is in it is not known. */
+  unlisted(directory: BytePath, problem: WalkProblem): void;
+}
+
+/** Files that are being read, perhaps in the background. */
+export interface PendingReads {
+  /** Their contents in the order of the paths, once. Undefined for those that have to be read one by one, which says why. */
+  take(): (Buffer | undefined)[];
+}
+
+/** A walk that has begun. */
+export interface TreeWalk {
+  /** Tells everything, once. Throws `ViewLimitError` (`entries`, `depth`, or whatever the view hits): what was told before is not the whole. */
+  tell(visitor: TreeVisitor): void;
+  close(): void;
+}
+
+/** Why nothing below or in an entry can be read: another file system lies there, the kernel refuses, it would not keep still. */
+export type WalkProblem = 'mount' | 'unreadable' | 'changedWhileRead';
+
 /** What a walk tells of an entry; less than `ViewEntry`, so that it costs one system call. */
 export interface WalkedEntry {
   readonly type: EntryType;
   readonly mode: number;
   readonly size: number;
-  /** Why nothing below or in it can be read: another file system lies there, or the kernel refuses. */
-  readonly problem?: 'mount' | 'unreadable';
+  readonly problem?: WalkProblem;
 }
 
 export interface WalkLimits {
@@ -67,10 +90,17 @@ export interface RootView {
   /** Resolves symbolic links inside the root, at most 40 of them. Undefined where the path leads nowhere. */
   resolve(path: BytePath): BytePath | undefined;
   /**
-   * Tells every entry below the root, each directory before its content. Views that have no fast way leave it out: call
-   * `walkView`, which does without.
+   * Begins to list the whole tree, perhaps in the background. Views that have no fast way leave it out: call
+   * `startTreeWalk`, which does without.
    */
-  walk?(limits: WalkLimits, onEntry: (path: BytePath, entry: WalkedEntry) => void): void;
+  startWalk?(limits: WalkLimits): TreeWalk;
+  /**
+   * Begins to read many regular files of at most `maxBytes`, or with `heads` at most their first `maxBytes`. Views that
+   * have no fast way leave it out.
+   */
+  startReads?(paths: readonly BytePath[], maxBytes: number, heads: boolean): PendingReads;
+  /** Types of many entries at once; undefined for those that have to be asked for one by one. */
+  typesOf?(paths: readonly BytePath[]): (EntryType | undefined)[];
   /** Bytes of a regular file from `offset` on, fewer at its end. Undefined where it is no regular file. */
   readPart(path: BytePath, offset: number, length: number): Buffer | undefined;
 }

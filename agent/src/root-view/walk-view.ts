@@ -1,28 +1,24 @@
-import { type BytePath, joinBytePath, toBytePath } from '@holdfast/evidence';
+import { type BytePath, joinBytePath, toBytePath } from '@holdfast/evidence/inventory';
 import {
   DEFAULT_MAX_PATH_BYTES,
   type RootView,
+  type TreeVisitor,
+  type TreeWalk,
   ViewLimitError,
-  type WalkedEntry,
   type WalkLimits,
 } from './root-view.ts';
 
 const ROOT = toBytePath('/');
 
 /**
- * Tells every entry below the root of a view, each directory before its content; links are not followed.
- *
- * Throws `ViewLimitError` (`entries`, `depth`, `pathBytes`, or whatever the view hits): what was told before is not the whole.
+ * Begins a walk through a whole view: in the background where the view can, else as it is told. Links are not followed.
+ * Tell the walk or close it.
  */
-export function walkView(
-  view: RootView,
-  limits: WalkLimits,
-  onEntry: (path: BytePath, entry: WalkedEntry) => void,
-): void {
-  if (view.walk !== undefined) {
-    view.walk(limits, onEntry);
-    return;
-  }
+export function startTreeWalk(view: RootView, limits: WalkLimits): TreeWalk {
+  return view.startWalk?.(limits) ?? { tell: (visitor) => walkView(view, limits, visitor), close: () => undefined };
+}
+
+function walkView(view: RootView, limits: WalkLimits, visitor: TreeVisitor): void {
   const { maxPathBytes = DEFAULT_MAX_PATH_BYTES } = limits;
   let entries = 0;
   let waitingBytes = 0;
@@ -38,7 +34,7 @@ export function walkView(
       entries += 1;
       if (entries > limits.maxEntries) throw new ViewLimitError('entries', child);
       if (entry === undefined) continue;
-      onEntry(child, { type: entry.type, mode: entry.mode, size: entry.size });
+      visitor.entry(path, name, { type: entry.type, mode: entry.mode, size: entry.size });
       if (entry.type !== 'directory') continue;
       waitingBytes += child.length;
       if (waitingBytes > maxPathBytes) throw new ViewLimitError('pathBytes', path);

@@ -1,8 +1,7 @@
 import { collectInventory, ViewLimitError } from '@holdfast/agent';
-import type { Inventory, InventoryPackage } from '@holdfast/evidence';
+import type { Inventory, InventoryPackage } from '@holdfast/evidence/inventory';
 import { EXIT, undecided, usageError } from '../cli-error.ts';
 import { type Command, type Flags, type Invocation, integerFlag } from '../command.ts';
-import { collectLiveContainers } from '../live-containers.ts';
 import { openNamedView } from '../open-view.ts';
 import { chooseRuntime, RUNTIME_OPTION } from '../runtime-choice.ts';
 import { type Column, formatTable } from '../table.ts';
@@ -56,6 +55,8 @@ async function collectFromView(name: string): Promise<Inventory> {
 /** The merged view of the running container, through the same scan that the agent makes. */
 async function collectFromContainer(invocation: Invocation, wanted: string, timeoutMs: number): Promise<Inventory> {
   if (wanted === '' || wanted === 'all') throw usageError('name one container: container:ID');
+  // Loaded only here, as is what else a root on disk can do without: it would take longer than the inventory itself.
+  const { collectLiveContainers } = await import('../live-containers.ts');
   const { containers } = await collectLiveContainers({
     wanted,
     runtime: await chooseRuntime(invocation),

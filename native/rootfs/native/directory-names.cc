@@ -27,8 +27,8 @@ std::string_view DirectoryNames::operator[](size_t index) const {
   return std::string_view(bytes_.data() + span.at, span.bytes);
 }
 
-void DirectoryNames::Add(std::string_view name) {
-  spans_.push_back({static_cast<uint32_t>(bytes_.size()), static_cast<uint32_t>(name.size())});
+void DirectoryNames::Add(std::string_view name, uint8_t type) {
+  spans_.push_back({static_cast<uint32_t>(bytes_.size()), static_cast<uint16_t>(name.size()), type});
   bytes_ += name;
 }
 
@@ -66,13 +66,14 @@ Result<DirectoryNames> ReadNames(int directory, uint64_t max_entries) {
         return Status::Fail(Code::kSystem, EIO, "getdents64");
       }
       std::string_view name(buffer + at + kNameAt, strnlen(buffer + at + kNameAt, record - kNameAt));
+      const size_t type_at = at + offsetof(dirent64, d_type);
       at += record;
       if (name == "." || name == "..") continue;
       // A file system in user space could put a path where a name belongs.
       if (name.empty() || name.find('/') != std::string_view::npos)
         return Status::Fail(Code::kSystem, EIO, "getdents64");
       if (names.size() >= max_entries || names.bytes() > kMaxBytes) return Status::Fail(Code::kLimit, 0, "getdents64");
-      names.Add(name);
+      names.Add(name, static_cast<uint8_t>(buffer[type_at]));
     }
   }
 }

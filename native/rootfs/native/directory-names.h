@@ -15,7 +15,9 @@ class DirectoryNames {
   size_t size() const { return spans_.size(); }
   size_t bytes() const { return bytes_.size(); }
   std::string_view operator[](size_t index) const;
-  void Add(std::string_view name);
+  // `type` is the d_type of getdents64: what the directory says of the entry, or DT_UNKNOWN.
+  void Add(std::string_view name, uint8_t type = 0);
+  uint8_t TypeAt(size_t index) const { return spans_[index].type; }
   // By bytes, as memcmp orders them.
   void Sort();
   // Each name as its length (u16, little-endian) and bytes.
@@ -24,7 +26,8 @@ class DirectoryNames {
  private:
   struct Span {
     uint32_t at;
-    uint32_t bytes;
+    uint16_t bytes;
+    uint8_t type;
   };
   std::string bytes_;
   std::vector<Span> spans_;

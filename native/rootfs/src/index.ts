@@ -7,6 +7,7 @@ export {
   type WatchOptions,
   watchFilesystem,
 } from './fanotify-watch.ts';
+export type { ManyReads, ReadManyOptions } from './many-paths.ts';
 export type { HashOutcome } from './packed-lists.ts';
 export {
   type OpenRootOptions,
@@ -17,5 +18,6 @@ export {
 } from './root-handle.ts';
 export type { EntryType, RootStat } from './root-stat.ts';
 export { RootfsError, type RootfsErrorCode } from './rootfs-error.ts';
+export type { SurveyedEntry, SurveyOptions, SurveyVisitor, TreeSurvey } from './survey.ts';
 export { lowerThreadPriority, setReadDeadline } from './thread-limits.ts';
 export type { WalkEntry, WalkOptions, WalkProblem } from './walk.ts';

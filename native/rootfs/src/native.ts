@@ -15,6 +15,10 @@ export interface NativeRoot {
   listXattrs(path: Buffer): Buffer;
   measureVerity(path: Buffer): { algorithm: number; digest: Buffer } | undefined;
   startWalk(path: Buffer, options: NativeWalkOptions): NativeWalker;
+  startSurvey(maxEntries: number, maxDepth: number, helpers: number): NativeSurvey;
+  /** Paths each ended by NUL. */
+  startReads(paths: Buffer, maxBytes: number, maxAllBytes: number, heads: boolean, helpers: number): NativeReads;
+  typesOf(paths: Buffer, helpers: number): Buffer;
   hashFilesAsync(paths: Buffer[], maxBytes: number): Promise<Buffer>;
 }
 
@@ -30,6 +34,17 @@ export interface NativeWalker {
   /** The next batch of packed entries; undefined at the end. */
   next(): Buffer | undefined;
   nextAsync(): Promise<Buffer | undefined>;
+  close(): void;
+}
+
+export interface NativeReads {
+  /** Once. */
+  take(): Buffer;
+}
+
+export interface NativeSurvey {
+  /** The next packed directories; undefined at the end. */
+  next(): Buffer | undefined;
   close(): void;
 }
 

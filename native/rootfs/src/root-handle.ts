@@ -6,10 +6,19 @@ import {
   checkXattrName,
   checkXattrPatterns,
 } from './arguments.ts';
+import {
+  checkReadManyOptions,
+  decodeContents,
+  decodeTypes,
+  type ManyReads,
+  packPaths,
+  type ReadManyOptions,
+} from './many-paths.ts';
 import { loadNative, type NativeRoot, type NativeWalker, type NativeWalkOptions } from './native.ts';
 import { decodeHashes, decodeNames, type HashOutcome } from './packed-lists.ts';
-import { decodeStat, type RootStat } from './root-stat.ts';
+import { decodeStat, type EntryType, type RootStat } from './root-stat.ts';
 import { guard, RootfsError, toRootfsError } from './rootfs-error.ts';
+import { checkSurveyOptions, type SurveyOptions, TreeSurvey } from './survey.ts';
 import { decodeWalkBatch, type WalkEntry, type WalkOptions } from './walk.ts';
 
 /** How `openRoot` treats symbolic links among the parents of a path; the last part is never followed. */
@@ -167,6 +176,44 @@ export class RootHandle {
     } finally {
       walker.close();
     }
+  }
+
+  /**
+   * Begins to list the whole tree, without the order, links and attributes of `walk` and with far less work for each
+   * entry. Tell a survey or close it.
+   */
+  startSurvey(options: SurveyOptions): TreeSurvey {
+    const { maxEntries, maxDepth, helpers } = checkSurveyOptions(options);
+    return new TreeSurvey(guard(() => this.#native.startSurvey(maxEntries, maxDepth, helpers)));
+  }
+
+  /**
+   * Begins to read many regular files (paths as latin1) with the checks of `readFile`. What is asked for afterwards is
+   * undefined for those that have to be read one by one, which then says why: nothing there, of another type, above a
+   * limit, changed meanwhile.
+   */
+  startReads(paths: readonly string[], options: ReadManyOptions): ManyReads {
+    const { maxBytes, maxAllBytes, heads, helpers } = checkReadManyOptions(options);
+    const packed = packPaths(paths);
+    const native = guard(() => this.#native.startReads(packed, maxBytes, maxAllBytes, heads, helpers));
+    return {
+      take: () =>
+        decodeContents(
+          guard(() => native.take()),
+          paths.length,
+        ),
+    };
+  }
+
+  /** Types of many entries (paths as latin1). Undefined for those that have to be asked for one by one. */
+  typesOf(paths: readonly string[], options: { readonly helpers?: number } = {}): (EntryType | undefined)[] {
+    checkOptions(options, ['helpers']);
+    const helpers = checkInteger(options.helpers ?? 0, 'helpers');
+    const packed = packPaths(paths);
+    return decodeTypes(
+      guard(() => this.#native.typesOf(packed, helpers)),
+      paths.length,
+    );
   }
 
   #startWalk(path: Buffer, options: WalkOptions): NativeWalker {

@@ -41,6 +41,11 @@ const HAS_SHA256 = 2;
 const HAS_XATTRS = 4;
 const HEAD_BYTES = STAT_BYTES + 12;
 
+/** The problem that a number of the native part stands for; none for 0. */
+export function decodeProblem(number: number): WalkProblem | undefined {
+  return PROBLEMS[number];
+}
+
 /** Decodes a batch of packed entries. All buffers of an entry share the batch's memory. */
 export function decodeWalkBatch(batch: Buffer): WalkEntry[] {
   const entries: WalkEntry[] = [];
@@ -56,7 +61,7 @@ export function decodeWalkBatch(batch: Buffer): WalkEntry[] {
 
 function decodeEntry(batch: Buffer, start: number, end: number): WalkEntry {
   const stat = decodeStat(batch, start);
-  const problem = PROBLEMS[batch.readUInt8(start + STAT_BYTES)];
+  const problem = decodeProblem(batch.readUInt8(start + STAT_BYTES));
   const flags = batch.readUInt8(start + STAT_BYTES + 1);
   let at = start + HEAD_BYTES;
   const take = (bytes: number): Buffer => {

@@ -1,4 +1,4 @@
-import { type BytePath, toBytePath } from '@holdfast/evidence';
+import { type BytePath, toBytePath } from '@holdfast/evidence/inventory';
 import type { FoundPackage, InventoryBuilder } from '../inventory-builder.ts';
 import type { FileDigest, OsDatabase, OsPackage, OwnerSink } from '../os-package.ts';
 import { formatPurl } from '../purl.ts';

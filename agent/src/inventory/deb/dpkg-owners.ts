@@ -1,4 +1,4 @@
-import { type BytePath, joinBytePath, toBytePath } from '@holdfast/evidence';
+import { type BytePath, joinBytePath, latin1ToBytePath, toBytePath } from '@holdfast/evidence/inventory';
 import type { InventoryBuilder } from '../inventory-builder.ts';
 import type { FileDigest, OsPackage, OwnerSink, PathOwner } from '../os-package.ts';
 
@@ -28,11 +28,20 @@ export function listDpkgOwnedPaths(builder: InventoryBuilder, packages: readonly
   const info = builder.attempt(() => builder.view.resolve(INFO));
   const names = new Set(info === undefined ? [] : (builder.attempt(() => builder.view.list(info)) ?? []));
   const diversions = readDiversions(builder);
-  for (const entry of packages) {
-    const owner = new DebOwner(builder, entry, names, diversions);
-    for (const path of owner.listPaths()) sink.own(path, owner);
+  const owners = packages.map((entry) => new DebOwner(builder, entry, names, diversions));
+  const listed = owners.map((owner) => owner.infoPath('list'));
+  const lists = builder.readManyFollowed(
+    listed.filter((path) => path !== undefined),
+    Math.min(MAX_LIST_BYTES, builder.limits.maxDatabaseBytes),
+  );
+  for (const [at, owner] of owners.entries()) {
+    const list = listed[at] === undefined ? undefined : lists.next().value;
+    owner.tell(list?.toString('latin1'), sink);
   }
 }
+
+const SLASH = 0x2f;
+const DOT = 0x2e;
 
 class DebOwner implements PathOwner {
   readonly purl: string;
@@ -55,13 +64,21 @@ class DebOwner implements PathOwner {
     this.#diversions = diversions;
   }
 
-  listPaths(): string[] {
-    const list = this.#readInfo('list');
-    if (list === undefined) return [...this.#loadDigests().keys()];
-    return list
-      .split('\n')
-      .filter((line) => line.startsWith('/') && line !== '/.')
-      .map((line) => this.#divert(line));
+  /** Tells the paths of its list, or without one those that it has digests of. */
+  tell(list: string | undefined, sink: OwnerSink): void {
+    if (list === undefined) {
+      for (const path of this.#loadDigests().keys()) sink.own(path, this);
+      return;
+    }
+    if (!sink.hold(list.length)) return;
+    for (let at = 0; at < list.length; ) {
+      const newline = list.indexOf('\n', at);
+      const end = newline === -1 ? list.length : newline;
+      const isPath =
+        list.charCodeAt(at) === SLASH && end > at + 1 && !(end === at + 2 && list.charCodeAt(at + 1) === DOT);
+      if (isPath) sink.own(this.#divert(list.slice(at, end)), this);
+      at = end + 1;
+    }
   }
 
   digestOf(path: string): FileDigest | undefined {
@@ -82,19 +99,20 @@ class DebOwner implements PathOwner {
   }
 
   #divert(path: string): string {
+    if (this.#diversions.size === 0) return path;
     const diversion = this.#diversions.get(path);
     return diversion === undefined || diversion.by === this.#entry.found.name ? path : diversion.to;
   }
 
   #readInfo(extension: 'list' | 'md5sums'): string | undefined {
-    const path = this.#infoPath(extension);
+    const path = this.infoPath(extension);
     return path && readText(this.#builder, path);
   }
 
   /** Packages that can be installed for several architectures carry theirs in the file's name. */
-  #infoPath(extension: 'list' | 'md5sums'): BytePath | undefined {
+  infoPath(extension: 'list' | 'md5sums'): BytePath | undefined {
     const { found, database, isMultiArchSame } = this.#entry;
-    if (database !== STATUS) return toBytePath(Buffer.from(`${database}.${extension}`, 'latin1'));
+    if (database !== STATUS) return latin1ToBytePath(`${database}.${extension}`);
     const qualified = `${found.name}:${found.arch}.${extension}`;
     const plain = `${found.name}.${extension}`;
     const candidates = isMultiArchSame ? [qualified, plain] : [plain, qualified];

@@ -1,4 +1,4 @@
-import { type BytePath, joinBytePath, toBytePath } from '@holdfast/evidence';
+import { type BytePath, joinBytePath, toBytePath } from '@holdfast/evidence/inventory';
 import type { FoundPackage, InventoryBuilder } from '../inventory-builder.ts';
 import type { OsDatabase, OsPackage } from '../os-package.ts';
 import { formatPurl } from '../purl.ts';

@@ -1,4 +1,4 @@
-import { EvidenceError } from '@holdfast/evidence';
+import { EvidenceError } from '@holdfast/evidence/inventory';
 import { createFileBytes, type FileBytes } from '../file-bytes.ts';
 import type { FoundPackage } from '../inventory-builder.ts';
 import { guessFromManifest, parsePomProperties } from './java-manifest.ts';

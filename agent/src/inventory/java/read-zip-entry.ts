@@ -1,5 +1,5 @@
 import { inflateRawSync } from 'node:zlib';
-import { EvidenceError } from '@holdfast/evidence';
+import { EvidenceError } from '@holdfast/evidence/inventory';
 import type { FileBytes } from '../file-bytes.ts';
 import { malformedZip, type ZipEntry } from './zip-directory.ts';
 

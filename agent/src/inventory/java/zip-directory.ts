@@ -1,4 +1,4 @@
-import { EvidenceError } from '@holdfast/evidence';
+import { EvidenceError } from '@holdfast/evidence/inventory';
 import type { FileBytes } from '../file-bytes.ts';
 
 /** One file of an archive, by its central directory. */

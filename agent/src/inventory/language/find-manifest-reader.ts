@@ -1,4 +1,4 @@
-import type { BytePath } from '@holdfast/evidence';
+import { type BytePath, joinBytePath } from '@holdfast/evidence/inventory';
 import type { FoundPackage } from '../inventory-builder.ts';
 import { parseComposerInstalled } from './composer.ts';
 import { parseCondaRecord } from './conda.ts';
@@ -21,19 +21,18 @@ const BY_NAME: Readonly<Record<string, (path: string) => ManifestReader | undefi
 /** Last letters of all names below: most files of a tree are told by this alone. */
 const LAST_LETTERS = /[acno]$/i;
 
-/** Says what reads a file, by its path alone. Undefined for files that are no manifest. */
-export function findManifestReader(path: BytePath): ManifestReader | undefined {
-  if (!LAST_LETTERS.test(path.slice(-1))) return undefined;
-  const slash = path.lastIndexOf('/');
-  const name = path.slice(slash + 1).toLowerCase();
-  if (Object.hasOwn(BY_NAME, name)) return BY_NAME[name]?.(path);
-  if (name.endsWith('.json')) return findJsonReader(path, name);
+/** Says what reads a file, by its directory and its name alone. Undefined for files that are no manifest. */
+export function findManifestReader(directory: BytePath, file: string): ManifestReader | undefined {
+  if (!LAST_LETTERS.test(file.slice(-1))) return undefined;
+  const name = file.toLowerCase();
+  if (Object.hasOwn(BY_NAME, name)) return BY_NAME[name]?.(joinBytePath(directory, file));
+  if (name.endsWith('.json')) return findJsonReader(directory, name);
   if (name.endsWith('.egg-info')) return parsePythonMetadata;
-  if (name.endsWith('.gemspec') && path.includes('/specifications/')) return parseGemspec;
+  if (name.endsWith('.gemspec') && `${directory}/`.includes('/specifications/')) return parseGemspec;
   return undefined;
 }
 
-function findJsonReader(path: string, name: string): ManifestReader | undefined {
+function findJsonReader(directory: BytePath, name: string): ManifestReader | undefined {
   if (name.endsWith('.deps.json')) return parseNugetDeps;
-  return path.slice(0, -name.length).endsWith('/conda-meta/') ? parseCondaRecord : undefined;
+  return directory.endsWith('/conda-meta') ? parseCondaRecord : undefined;
 }

@@ -17,6 +17,10 @@ export function parseJsonObject(bytes: Buffer): Readonly<Record<string, unknown>
 }
 
 export function asObject(value: unknown): Readonly<Record<string, unknown>> | undefined {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
-  return Object.fromEntries(Object.entries(value));
+  return isObject(value) ? value : undefined;
+}
+
+/** What JSON.parse made has own properties alone; `__proto__` is one of them and no prototype. */
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,4 +1,4 @@
-import { EvidenceError } from '@holdfast/evidence';
+import { EvidenceError } from '@holdfast/evidence/inventory';
 
 /** Bytes of a package database that no program of the trade writes so. */
 export function malformedDatabase(what: string): EvidenceError {

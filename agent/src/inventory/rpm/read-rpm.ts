@@ -1,4 +1,4 @@
-import { type BytePath, EvidenceError, joinBytePath, toBytePath } from '@holdfast/evidence';
+import { type BytePath, EvidenceError, joinBytePath, latin1ToBytePath, toBytePath } from '@holdfast/evidence/inventory';
 import type { FoundPackage, InventoryBuilder } from '../inventory-builder.ts';
 import type { OsDatabase, OsPackage, OwnerSink } from '../os-package.ts';
 import { formatPurl } from '../purl.ts';
@@ -63,7 +63,7 @@ function readPackages(
   packages: RpmPackage[],
 ): void {
   // Listed by its own digest: what it holds is part of the answer.
-  const beside = (suffix: string) => builder.readDatabase('rpm', toBytePath(Buffer.from(`${path}${suffix}`, 'latin1')));
+  const beside = (suffix: string) => builder.readDatabase('rpm', latin1ToBytePath(`${path}${suffix}`));
   const format = FORMATS.find(({ file }) => path.endsWith(`/${file}`));
   noteMalformed(builder, path, () => {
     for (const blob of format?.read(bytes, beside) ?? []) {

@@ -1,4 +1,4 @@
-import { EvidenceError } from '@holdfast/evidence';
+import { EvidenceError } from '@holdfast/evidence/inventory';
 import type { FileDigest, OwnerSink, PathOwner } from '../os-package.ts';
 import { malformedDatabase } from './page-budget.ts';
 import { RPM_TAG, type RpmHeader } from './rpm-header.ts';

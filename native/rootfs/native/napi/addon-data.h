@@ -3,7 +3,9 @@
 
 #include <napi.h>
 
+#include "reads-object.h"
 #include "root-object.h"
+#include "survey-object.h"
 #include "walker-object.h"
 #include "watch-object.h"
 
@@ -13,6 +15,8 @@ namespace rootfs {
 struct AddonData {
   Napi::FunctionReference root;
   Napi::FunctionReference walker;
+  Napi::FunctionReference reads;
+  Napi::FunctionReference survey;
   Napi::FunctionReference watch;
 };
 

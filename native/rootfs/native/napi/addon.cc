@@ -43,6 +43,8 @@ Napi::Object Load(Napi::Env env, Napi::Object exports) {
   auto* data = new AddonData();
   data->root = Napi::Persistent(RootObject::Define(env));
   data->walker = Napi::Persistent(WalkerObject::Define(env));
+  data->reads = Napi::Persistent(ReadsObject::Define(env));
+  data->survey = Napi::Persistent(SurveyObject::Define(env));
   data->watch = Napi::Persistent(WatchObject::Define(env));
   env.SetInstanceData(data);
   exports.Set("openRoot", Napi::Function::New(env, OpenRoot));

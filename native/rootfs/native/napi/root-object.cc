@@ -4,10 +4,13 @@
 #include "../entry-content.h"
 #include "../hash-many.h"
 #include "../kernel.h"
+#include "../many-paths.h"
 #include "../thread-pool.h"
 #include "addon-data.h"
 #include "convert.h"
 #include "pool-task.h"
+#include "reads-object.h"
+#include "survey-object.h"
 
 namespace rootfs {
 
@@ -25,6 +28,9 @@ Napi::Function RootObject::Define(Napi::Env env) {
                          InstanceMethod<&RootObject::ListXattrs>("listXattrs"),
                          InstanceMethod<&RootObject::MeasureVerity>("measureVerity"),
                          InstanceMethod<&RootObject::StartWalk>("startWalk"),
+                         InstanceMethod<&RootObject::StartSurvey>("startSurvey"),
+                         InstanceMethod<&RootObject::StartReads>("startReads"),
+                         InstanceMethod<&RootObject::TypesOf>("typesOf"),
                      });
 }
 
@@ -139,6 +145,24 @@ Napi::Value RootObject::StartWalk(const Napi::CallbackInfo& info) {
   for (uint32_t i = 0; i < names.Length(); i++) options.xattrs.push_back(names.Get(i).ToString().Utf8Value());
   std::unique_ptr<Walker> walker = OrThrow(env, Walker::Start(Opened(env), ToBytes(info[0]), std::move(options)));
   return WalkerObject::Wrap(env, std::move(walker));
+}
+
+Napi::Value RootObject::StartSurvey(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  SurveyOptions options{ToCount(info[0]), ToCount(info[1]), ToCount(info[2])};
+  return SurveyObject::Wrap(env, Survey::Start(Opened(env), options));
+}
+
+Napi::Value RootObject::StartReads(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  ReadManyOptions options{ToCount(info[1]), ToCount(info[2]), info[3].ToBoolean(), ToCount(info[4])};
+  auto reads = std::make_unique<ManyReads>(Opened(env), SplitPaths(ToBytes(info[0])), options);
+  return ReadsObject::Wrap(env, std::move(reads));
+}
+
+Napi::Value RootObject::TypesOf(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  return ToBuffer(env, rootfs::TypesOf(Opened(env), SplitPaths(ToBytes(info[0])), ToCount(info[1])));
 }
 
 }  // namespace rootfs

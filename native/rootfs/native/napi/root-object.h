@@ -33,6 +33,9 @@ class RootObject : public Napi::ObjectWrap<RootObject> {
   Napi::Value ListXattrs(const Napi::CallbackInfo& info);
   Napi::Value MeasureVerity(const Napi::CallbackInfo& info);
   Napi::Value StartWalk(const Napi::CallbackInfo& info);
+  Napi::Value StartSurvey(const Napi::CallbackInfo& info);
+  Napi::Value StartReads(const Napi::CallbackInfo& info);
+  Napi::Value TypesOf(const Napi::CallbackInfo& info);
 
   std::shared_ptr<const Root> root_;
 };

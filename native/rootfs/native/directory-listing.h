@@ -1,0 +1,65 @@
+#ifndef ROOTFS_DIRECTORY_LISTING_H_
+#define ROOTFS_DIRECTORY_LISTING_H_
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "directory-names.h"
+#include "root.h"
+#include "walk-record.h"
+
+namespace rootfs {
+
+// Path of a directory below the root, sharing its parents: texts of all paths of a deep tree are quadratic in its
+// depth.
+struct DirectoryPart;
+using DirectoryPath = std::shared_ptr<const DirectoryPart>;  // null is the root
+
+struct DirectoryPart {
+  DirectoryPath parent;
+  std::string name;
+  size_t depth = 0;
+  size_t bytes = 0;
+
+  ~DirectoryPart();
+};
+
+DirectoryPath MakePath(DirectoryPath parent, std::string_view name);
+
+struct ListingLimits {
+  uint64_t max_entries;
+  uint64_t max_depth;
+  std::atomic<uint64_t>* entries;  // seen so far in the whole tree
+};
+
+// One directory on its way through a survey.
+class DirectoryListing {
+ public:
+  explicit DirectoryListing(DirectoryPath path) : path_(std::move(path)) {}
+
+  // Tells the next of its entries: appends one record as src/survey.ts decodes it, or none. What cannot be read is a
+  // problem in the record; limits and a lack of memory or descriptors are failures.
+  Status Advance(const Root& root, const ListingLimits& limits, std::string* records);
+
+  bool IsDone() const { return done_; }
+  const DirectoryPath& path() const { return path_; }
+  // Names of directories in it that are to be listed; whole when it is done.
+  DirectoryNames& directories() { return directories_; }
+
+ private:
+  Status Open(const Root& root, const ListingLimits& limits, Problem* problem);
+  Status Look(const Root& root, size_t at, std::string* entries, uint32_t* count);
+
+  DirectoryPath path_;
+  UniqueFd fd_;
+  DirectoryNames names_;
+  size_t next_ = 0;
+  DirectoryNames directories_;
+  bool done_ = false;
+};
+
+}  // namespace rootfs
+
+#endif  // ROOTFS_DIRECTORY_LISTING_H_

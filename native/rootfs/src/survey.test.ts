@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { checkReadManyOptions, decodeContents, decodeTypes, packPaths } from './many-paths.ts';
+import type { NativeSurvey } from './native.ts';
+import { checkSurveyOptions, TreeSurvey } from './survey.ts';
+
+function entry(name: string, type = 0, problem = 0, size = 5): Buffer {
+  const head = Buffer.alloc(14);
+  head.writeUInt32LE(size, 0);
+  head.writeUInt16LE(0o4755, 8);
+  head.writeUInt16LE(name.length, 10);
+  head.writeUInt8(type, 12);
+  head.writeUInt8(problem, 13);
+  return Buffer.concat([head, Buffer.from(name, 'latin1')]);
+}
+
+function record(path: string, problem: number, entries: readonly Buffer[]): Buffer {
+  const body = Buffer.concat([Buffer.from(path, 'latin1'), ...entries]);
+  const head = Buffer.alloc(16);
+  head.writeUInt32LE(16 + body.length, 0);
+  head.writeUInt32LE(path.length, 4);
+  head.writeUInt32LE(entries.length, 8);
+  head.writeUInt32LE(problem, 12);
+  return Buffer.concat([head, body]);
+}
+
+function tell(batches: readonly Buffer[]): unknown[] {
+  const waiting = [...batches];
+  let closed = 0;
+  const native: NativeSurvey = { next: () => waiting.shift(), close: () => (closed += 1) };
+  const told: unknown[] = [];
+  const visitor = {
+    entry: (...args: unknown[]) => told.push(args),
+    unlisted: (...args: unknown[]) => told.push(args),
+  };
+  try {
+    new TreeSurvey(native).tell(visitor);
+  } finally {
+    assert.equal(closed, 1);
+  }
+  return told;
+}
+
+const BATCH = Buffer.concat([
+  record('', 0, [entry('a'), entry('\xff\x80')]),
+  record('etc/x', 3, []),
+  record('b', 0, [entry('c', 0, 3, 0)]),
+]);
+
+test('records are told entry by entry, names byte for byte, problems by name', () => {
+  const plain = { type: 'file', mode: 0o4755, size: 5 };
+  assert.deepEqual(tell([BATCH, record('', 0, [entry('z')])]), [
+    ['', 'a', plain],
+    ['', '\xff\x80', plain],
+    ['etc/x', 'mount'],
+    ['b', 'c', { ...plain, size: 0, problem: 'mount' }],
+    ['', 'z', plain],
+  ]);
+  assert.deepEqual(tell([]), []);
+});
+
+test('bytes that the native part cannot have made are a TypeError or fewer entries, never anything else', () => {
+  for (let bytes = 0; bytes < BATCH.length; bytes += 1) {
+    try {
+      tell([BATCH.subarray(0, bytes)]);
+    } catch (error) {
+      assert.ok(error instanceof TypeError || error instanceof RangeError, String(error));
+    }
+  }
+  assert.throws(() => tell([record('a', 0, [entry('b', 9)])]), TypeError);
+});
+
+test('contents and types come back in order; a wrong count or length is a TypeError', () => {
+  const packed = Buffer.concat([Buffer.from([2, 0, 0, 0]), Buffer.from('ab'), Buffer.alloc(4, 0xff), Buffer.alloc(4)]);
+  assert.deepEqual(decodeContents(packed, 3), [Buffer.from('ab'), undefined, Buffer.alloc(0)]);
+  assert.throws(() => decodeContents(packed, 2), TypeError);
+  assert.throws(() => decodeContents(packed.subarray(0, 5), 1), TypeError);
+  assert.deepEqual(decodeTypes(Buffer.from([0, 1, 255]), 3), ['file', 'directory', undefined]);
+  assert.throws(() => decodeTypes(Buffer.from([0]), 2), TypeError);
+});
+
+test('paths are packed with a NUL behind each; parts that climb, and NUL, are refused', () => {
+  assert.deepEqual(packPaths(['a', '', '/b/\xff']), Buffer.from('a\0\0/b/\xff\0', 'latin1'));
+  for (const path of ['..', '../a', 'a/..', '/a/../b', 'a\0b']) assert.throws(() => packPaths([path]), TypeError, path);
+  assert.deepEqual(packPaths(['..a', 'a..', '...']), Buffer.from('..a\0a..\0...\0'));
+});
+
+test('misspelt options and wrong values are refused by name', () => {
+  assert.deepEqual(checkSurveyOptions({ maxEntries: 1, maxDepth: 2 }), { maxEntries: 1, maxDepth: 2, helpers: 0 });
+  assert.throws(() => checkSurveyOptions({ maxEntries: 0, maxDepth: 2 }), TypeError);
+  const misspelt = { maxEntries: 1, maxDepth: 2, helper: 1 };
+  assert.throws(() => checkSurveyOptions(misspelt), /helper/);
+  assert.throws(() => checkReadManyOptions({ maxBytes: 1, maxAllBytes: -1 }), TypeError);
+  assert.equal(checkReadManyOptions({ maxBytes: 1, maxAllBytes: 1 }).heads, false);
+});
