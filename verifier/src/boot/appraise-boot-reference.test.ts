@@ -185,6 +185,21 @@ suite('a boot against signed references', () => {
     assert.equal(run([REFERENCE], addEvent(9, hash('sha256', attempts[0] ?? ''))).length, 1);
   });
 
+  test('is another where something hides behind very many events', () => {
+    const many = (pcr: number, text: string) => {
+      const extra = Array.from(
+        { length: 2000 },
+        () => addEvent(pcr, hash('sha256', text)).events.at(-1) ?? assert.fail(),
+      );
+      const last = addEvent(pcr, 'cc'.repeat(32)).events.at(-1) ?? assert.fail();
+      return run([REFERENCE], { ...facts, events: [...facts.events, ...extra, last] });
+    };
+    const [hidden, ...others] = many(4, 'Returning from EFI Application from Boot Option');
+    assert.match(hidden?.actual ?? '', /cccc/);
+    assert.deepEqual(others, []);
+    assert.equal(many(12, 'x').length, 1);
+  });
+
   test('of another order is another boot', () => {
     const swapped = changeEvents((events) => events.toReversed());
     assert.notEqual(run([swapped]).length, 0);

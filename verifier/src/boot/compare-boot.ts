@@ -13,12 +13,8 @@ export interface BootDifference {
 const NO_ACTION = 3;
 /** A boot log has some dozens; what is beyond is a difference anyway. */
 const MAX_EVENTS = 1024;
-/** What firmware measures when a boot option came back or is tried again: attempts, which by themselves start nothing. */
-const ATTEMPTS: ReadonlySet<string> = new Set(
-  ['Calling EFI Application from Boot Option', 'Returning from EFI Application from Boot Option'].map((text) =>
-    hash('sha256', text),
-  ),
-);
+const CALLING = hash('sha256', 'Calling EFI Application from Boot Option');
+const RETURNING = hash('sha256', 'Returning from EFI Application from Boot Option');
 
 /**
  * Compares the events of a log that a quote vouches for with a reference, PCR by PCR, by digest and order alone: types
@@ -27,12 +23,11 @@ const ATTEMPTS: ReadonlySet<string> = new Set(
 export function compareBoot({ pcrs, events }: BootReference, measured: readonly MeasuredEvent[]): BootDifference[] {
   return Object.keys(pcrs).flatMap((key) => {
     const pcr = Number(key);
-    const actual = measured.filter(({ event }) => event.pcr === pcr && event.typeId !== NO_ACTION);
-    return comparePcr(
-      pcr,
-      events.filter((event) => event.pcr === pcr),
-      actual.slice(0, MAX_EVENTS),
-    );
+    const own = measured.filter(({ event }) => event.pcr === pcr && event.typeId !== NO_ACTION);
+    const actual = pcr === 4 ? dropAttempts(own) : own;
+    const expected = events.filter((event) => event.pcr === pcr);
+    const beyond = actual.slice(MAX_EVENTS, MAX_EVENTS + 1).map((event) => ({ pcr, expected: null, actual: event }));
+    return [...comparePcr(pcr, expected, actual.slice(0, MAX_EVENTS)), ...beyond];
   });
 }
 
@@ -51,13 +46,19 @@ function comparePcr(
   let [fromExpected, fromActual] = [0, 0];
   for (const { expectedAt, actualAt } of pairs) {
     const missing = expected.slice(fromExpected, expectedAt).filter(({ optional }) => optional !== true);
-    const added = actual.slice(fromActual, actualAt).filter((each) => !(pcr === 4 && ATTEMPTS.has(digestOf(each))));
+    const added = actual.slice(fromActual, actualAt);
     for (let at = 0; at < Math.max(missing.length, added.length); at += 1) {
       differences.push({ pcr, expected: missing[at] ?? null, actual: added[at] ?? null });
     }
     [fromExpected, fromActual] = [expectedAt + 1, actualAt + 1];
   }
   return differences;
+}
+
+/** Boot options that failed: that firmware calls again and that one came back starts nothing by itself. */
+function dropAttempts(events: readonly MeasuredEvent[]): MeasuredEvent[] {
+  const first = events.find((event) => digestOf(event) === CALLING);
+  return events.filter((event) => event === first || ![CALLING, RETURNING].includes(digestOf(event)));
 }
 
 interface Pair {
