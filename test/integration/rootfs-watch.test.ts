@@ -173,6 +173,25 @@ open('bottom', 'w').close()`;
   assert.ok(ancestors.length > 0);
 });
 
+test('thousands of events in a tree thousands deep do not hold up what is told of its neighbours', {
+  skip,
+}, async (t) => {
+  const base = realpathSync(makeTree(t));
+  for (const name of ['deep', 'neighbour']) mkdirSync(join(base, name));
+  const log = new Log();
+  using _watch = log.watch([join(base, 'deep'), join(base, 'neighbour')]);
+  const program = `import os,sys
+os.chdir(sys.argv[1])
+for i in range(6000): os.mkdir('d'); os.chdir('d')
+open(sys.argv[2], 'w').close()`;
+  t.after(() => execFileSync('rm', ['-rf', join(base, 'deep/d')]));
+  execFileSync('/usr/bin/python3', ['-c', program, join(base, 'deep'), join(base, 'neighbour/changed')]);
+  const since = performance.now();
+  const isTold = () => log.overflows > 0 || log.kinds.has(join(base, 'neighbour/changed'));
+  while (!isTold() && performance.now() - since < 20_000) await sleep(20);
+  assert.ok(isTold() && performance.now() - since < 3_000, `${performance.now() - since} ms`);
+});
+
 test('when more happens than the kernel queues, an overflow is told and the watch goes on', { skip }, async (t) => {
   const base = realpathSync(makeTree(t));
   const log = new Log();

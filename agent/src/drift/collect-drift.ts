@@ -67,10 +67,16 @@ export function collectDrift(request: DriftRequest): DriftOutcome {
   return builder.finish();
 }
 
+/** By the system call that a limit of the walk names. */
+const WALK_LIMITS = new Map([
+  ['clock_gettime', 'time'],
+  ['walk', 'depth'],
+]);
+
 function toWalkLimit(error: unknown): string {
   if (error instanceof ViewLimitError) return error.limit;
   if (!(error instanceof RootfsError)) throw error;
-  if (error.code === 'ERR_ROOTFS_LIMIT') return error.syscall === 'clock_gettime' ? 'time' : 'entries';
+  if (error.code === 'ERR_ROOTFS_LIMIT') return WALK_LIMITS.get(error.syscall ?? '') ?? 'entries';
   if (error.code === 'ERR_ROOTFS_CHANGED') return 'changedWhileRead';
   throw error;
 }

@@ -1,4 +1,5 @@
 import { parentPort, threadId } from 'node:worker_threads';
+import { READY } from './lane-host.ts';
 import type { WorkerRequest } from './scan-protocol.ts';
 
 /** What a test's lane runs: the key of a request says how it ends. */
@@ -28,4 +29,8 @@ function fillAtOnce(): never {
 if (parentPort === null) {
   process.on('message', handle);
   process.on('disconnect', () => process.exit(0));
-} else parentPort.on('message', handle);
+  process.send?.(READY);
+} else {
+  parentPort.on('message', handle);
+  parentPort.postMessage(READY);
+}

@@ -11,7 +11,12 @@ export interface LaneHost {
   end(): Promise<void>;
 }
 
+/** First word of a worker: its modules are loaded. */
+export const READY = 'ready';
+
 export interface HostEvents {
+  /** It can take requests: until then its time does not run. */
+  onReady(): void;
   onAnswer(answer: WorkerAnswer): void;
   /** It ended by itself. */
   onEnd(cause: unknown): void;
@@ -31,7 +36,7 @@ export interface HostOptions {
 export function startThread({ module, maxHeapMb }: HostOptions, events: HostEvents): LaneHost {
   const resourceLimits = { maxOldGenerationSizeMb: maxHeapMb, maxYoungGenerationSizeMb: 16 };
   const worker = new Worker(module, { resourceLimits, env: {}, execArgv: [] });
-  worker.on('message', (answer: WorkerAnswer) => events.onAnswer(answer));
+  worker.on('message', (word: typeof READY | WorkerAnswer) => tell(word, events));
   worker.on('error', (error) => events.onEnd(error));
   worker.on('exit', () => events.onEnd(undefined));
   return {
@@ -54,7 +59,7 @@ export function startProcess({ module, maxHeapMb }: HostOptions, events: HostEve
     child.once('exit', () => resolve());
     child.once('error', () => resolve());
   });
-  child.on('message', (answer: WorkerAnswer) => events.onAnswer(answer));
+  child.on('message', (word: typeof READY | WorkerAnswer) => tell(word, events));
   child.on('error', (error) => events.onEnd(error));
   child.on('exit', () => events.onEnd(undefined));
   return {
@@ -70,4 +75,9 @@ export function startProcess({ module, maxHeapMb }: HostOptions, events: HostEve
       await ended;
     },
   };
+}
+
+function tell(word: typeof READY | WorkerAnswer, events: HostEvents): void {
+  if (word === READY) events.onReady();
+  else events.onAnswer(word);
 }

@@ -1,5 +1,6 @@
 import { parentPort } from 'node:worker_threads';
 import { lowerThreadPriority, RootfsError, setReadDeadline } from '@holdfast/rootfs';
+import { READY } from './lane-host.ts';
 import { proveContainerLayer } from './prove-container.ts';
 import { ContainerScans } from './scan-container.ts';
 import type { ProofReply, ScanReply, WorkerAnswer, WorkerRequest } from './scan-protocol.ts';
@@ -59,4 +60,8 @@ lowerPriority();
 if (parentPort === null) {
   process.on('message', onRequest);
   process.on('disconnect', () => process.exit(0));
-} else parentPort.on('message', onRequest);
+  process.send?.(READY);
+} else {
+  parentPort.on('message', onRequest);
+  parentPort.postMessage(READY);
+}

@@ -17,7 +17,7 @@ export interface LaneJob {
   readonly createRequest: () => WorkerRequest;
   /** On whose account its time goes. */
   readonly group: string;
-  /** Longest time from when its turn came. */
+  /** Longest time from when its turn came and a worker was there. */
   readonly timeoutMs: number;
 }
 
@@ -27,6 +27,9 @@ interface Job extends LaneJob {
   readonly reject: (error: Error) => void;
 }
 
+/** Longest time until a worker is there, also on a machine that has much else to do. */
+const START_MS = 60_000;
+
 /** One worker that does one request at a time, each within its time: next is the group that used least of late. */
 export class WorkerLane {
   readonly #options: WorkerLaneOptions;
@@ -34,6 +37,7 @@ export class WorkerLane {
   #current: Job | undefined;
   #startedMs = 0;
   #host: LaneHost | undefined;
+  #isReady = false;
   #timer: NodeJS.Timeout | undefined;
   #nextId = 1;
   #closed = false;
@@ -69,15 +73,25 @@ export class WorkerLane {
       this.#rest();
       return;
     }
-    clearTimeout(this.#timer);
     this.#current = job;
     this.#startedMs = performance.now();
-    this.#timer = setTimeout(() => {
-      void this.#replaceHost(createFailure('time', 'a scan took too long and was ended'));
-    }, job.timeoutMs);
-    this.#host ??= this.#start();
+    if (this.#host === undefined) {
+      this.#limitTime(START_MS);
+      this.#host = this.#start();
+    } else if (this.#isReady) this.#begin(job, this.#host);
     this.#host.hold(true);
-    this.#host.post({ id: job.id, request: job.createRequest() });
+  }
+
+  #begin(job: Job, host: LaneHost): void {
+    this.#startedMs = performance.now();
+    this.#limitTime(job.timeoutMs);
+    host.post({ id: job.id, request: job.createRequest() });
+  }
+
+  #limitTime(timeoutMs: number): void {
+    clearTimeout(this.#timer);
+    const failure = createFailure('time', 'a scan took too long and was ended');
+    this.#timer = setTimeout(() => void this.#replaceHost(failure), timeoutMs);
   }
 
   #rest(): void {
@@ -89,7 +103,13 @@ export class WorkerLane {
   }
 
   #start(): LaneHost {
+    this.#isReady = false;
     const host: LaneHost = this.#options.start(this.#options, {
+      onReady: () => {
+        if (host !== this.#host) return;
+        this.#isReady = true;
+        if (this.#current !== undefined) this.#begin(this.#current, host);
+      },
       onAnswer: (answer) => this.#settle(host, answer),
       onEnd: (cause) => {
         if (host !== this.#host) return;

@@ -25,6 +25,7 @@ constexpr uint64_t kMoves = FAN_MOVED_FROM | FAN_MOVED_TO;
 constexpr size_t kBufferBytes = 64 * 1024;
 constexpr int kMaxReads = 64;
 constexpr size_t kMaxPlaces = 8192;
+constexpr auto kLookupTime = std::chrono::milliseconds(10);
 
 Status MarkError(int error) {
   bool unsupported =
@@ -137,6 +138,7 @@ void FanotifyWatcher::Wait(bool listen, Clock::time_point until) {
 
 bool FanotifyWatcher::Drain(EventBatch* batch) {
   alignas(fanotify_event_metadata) char buffer[kBufferBytes];
+  lookup_time_ = Clock::duration::zero();
   for (int reads = 0; reads < kMaxReads; reads++) {
     ssize_t got = read(fanotify_.get(), buffer, sizeof(buffer));
     if (got > 0) {
@@ -187,7 +189,10 @@ void FanotifyWatcher::TakeEvent(uint64_t mask, const char* info, size_t bytes, E
   if (handle.handle_bytes > MAX_HANDLE_SZ || kHandleAt + handle_bytes > head.hdr.len) return;
   uint64_t fsid = 0;
   std::memcpy(&fsid, &head.fsid, sizeof(fsid));
+  if (batch->overflow()) return;
   const Place& place = PlaceOf(fsid, std::string_view(info + kHandleAt, handle_bytes));
+  // Whose directories take long to be named must not hold up what is told of others: all are looked at then.
+  if (lookup_time_ > kLookupTime) batch->Overflow();
   if (place.id == 0) return;
   size_t name_at = kHandleAt + handle_bytes;
   std::string_view name(info + name_at, strnlen(info + name_at, head.hdr.len - name_at));
@@ -204,7 +209,10 @@ const Place& FanotifyWatcher::PlaceOf(uint64_t fsid, std::string_view handle) {
   auto known = places_.find(key);
   if (known != places_.end()) return known->second;
   if (places_.size() >= kMaxPlaces) places_.clear();
-  return places_.emplace(std::move(key), current_->Locate(fsid, handle)).first->second;
+  const Clock::time_point start = Clock::now();
+  const Place& place = places_.emplace(std::move(key), current_->Locate(fsid, handle)).first->second;
+  lookup_time_ += Clock::now() - start;
+  return place;
 }
 
 void FanotifyWatcher::RefreshTable() {

@@ -57,6 +57,7 @@ class FanotifyWatcher {
   // Used by the watching thread only.
   std::shared_ptr<const WatchTable> current_;
   std::unordered_map<std::string, Place> places_;
+  Clock::duration lookup_time_{};  // since the queue was last drained
   std::thread thread_;
 };
 

@@ -1,6 +1,5 @@
 #include "thread-priority.h"
 
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -23,7 +22,6 @@ Status LowerThreadPriority(bool idle) {
   int priority = idle ? kIdle << kClassShift : (kBestEffort << kClassShift) | kLowestLevel;
   // Of a thread, although the names say process: 0 is the caller.
   if (syscall(SYS_ioprio_set, kWhoProcess, 0, priority) != 0) return Status::Fail(Code::kSystem, errno, "ioprio_set");
-  if (idle && setpriority(PRIO_PROCESS, 0, 10) != 0) return Status::Fail(Code::kSystem, errno, "setpriority");
   return {};
 }
 

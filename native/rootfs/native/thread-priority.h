@@ -6,7 +6,7 @@
 namespace rootfs {
 
 // Lets the calling thread use the disk only when nobody else does (ioprio_set(2), class idle), or after others of the
-// same class (best effort, level 7), and the processor after others.
+// same class (best effort, level 7).
 Status LowerThreadPriority(bool idle);
 
 }  // namespace rootfs

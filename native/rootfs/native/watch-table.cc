@@ -16,7 +16,8 @@ namespace rootfs {
 
 namespace {
 
-constexpr int kClimbStep = 16;
+// Levels climbed between two looks: few looks where names are short, and with the last no step past the watched directory.
+constexpr int kClimbSteps[] = {1024, 128, 16, 1};
 constexpr int kMaxClimb = 1 << 16;
 constexpr std::string_view kDeleted = " (deleted)";
 
@@ -33,12 +34,16 @@ std::string NameOf(int fd) {
   return std::string(name);
 }
 
-// The nearest ancestor that has a name short enough to be told.
-std::string NameOfAncestor(UniqueFd fd) {
-  for (int up = 1; up <= kMaxClimb; up++) {
-    fd.Reset(openat(fd.get(), "..", O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (!fd.valid()) return "";
-    std::string name = up % kClimbStep == 0 ? NameOf(fd.get()) : "";
+// An ancestor that has a name short enough to be told, at most `step` levels above the nearest.
+std::string NameOfAncestor(int start, int step) {
+  std::string path;
+  for (int i = 0; i < step; i++) path += "../";
+  UniqueFd fd;
+  for (int up = 0; up < kMaxClimb; up += step) {
+    UniqueFd next(openat(fd.valid() ? fd.get() : start, path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!next.valid()) return "";
+    fd = std::move(next);
+    std::string name = NameOf(fd.get());
     if (!name.empty()) return name;
   }
   return "";
@@ -110,11 +115,19 @@ Place WatchTable::Locate(uint64_t fsid, std::string_view handle) const {
     UniqueFd fd = OpenHandle(mount.fd.get(), handle);
     if (!fd.valid()) continue;
     std::string name = NameOf(fd.get());
-    bool is_ancestor = name.empty();
-    if (is_ancestor) name = NameOfAncestor(std::move(fd));
-    Place place = Match(mount, name);
-    place.is_ancestor = is_ancestor;
+    Place place = name.empty() ? LocateAncestor(mount, fd.get()) : Match(mount, name);
     if (place.id != 0) return place;
+  }
+  return Place();
+}
+
+// Large steps first: in a deep tree each event would otherwise take as many calls as the tree has levels.
+Place WatchTable::LocateAncestor(const WatchedMount& mount, int fd) const {
+  for (int step : kClimbSteps) {
+    Place place = Match(mount, NameOfAncestor(fd, step));
+    if (place.id == 0) continue;
+    place.is_ancestor = true;
+    return place;
   }
   return Place();
 }

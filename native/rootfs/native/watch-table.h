@@ -47,6 +47,7 @@ class WatchTable {
   Place Locate(uint64_t fsid, std::string_view handle) const;
 
  private:
+  Place LocateAncestor(const WatchedMount& mount, int fd) const;
   Place Match(const WatchedMount& mount, std::string_view path) const;
 
   std::vector<WatchedDirectory> directories_;

@@ -15,8 +15,7 @@ export function setReadDeadline(timeoutMs: number | undefined): void {
 }
 
 /**
- * Gives the calling thread the lowest rank at the disk: `idle` is served when nobody else wants it, and has less of the
- * processor too; `low` comes after others of the usual class. Throws ERR_ROOTFS_SYSTEM where the kernel refuses.
+ * Gives the calling thread the lowest rank at the disk: `idle` is served when nobody else wants it; `low` comes after others of the usual class. Throws ERR_ROOTFS_SYSTEM where the kernel refuses.
  */
 export function lowerThreadPriority(rank: 'idle' | 'low'): void {
   if (rank !== 'idle' && rank !== 'low') throw new TypeError('rank must be idle or low');
