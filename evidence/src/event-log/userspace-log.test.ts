@@ -95,6 +95,14 @@ suite("the operating system's log", () => {
     assert.deepEqual([...BANK.pcrs.keys()], [11]);
   });
 
+  test('takes the word that separates firmware from operating system in any PCR, and nothing like it', () => {
+    const separators = [0, 7, 12].map((pcr) => makeRecord({ pcr, text: 'os-separator' }));
+    assert.equal(replay(makeLog(...separators)).length, 3);
+    const forged = makeRecord({ pcr: 12, text: 'os-separator', digest: 'ab'.repeat(32) });
+    assert.equal(replay(makeLog(forged, ...separators)).length, 0);
+    assert.equal(replay(makeLog(makeRecord({ pcr: 12, text: 'ready' }))).length, 0);
+  });
+
   test('believes no record under which an event of the boot could hide', () => {
     for (const record of [
       makeRecord({ pcr: 4 }),

@@ -22,6 +22,8 @@ const LINE_FEED = 0x0a;
 const MAX_PCR = 31;
 const PHASE_PCR = 11;
 const SYSTEM_PCR = 15;
+/** Closes what stood in a PCR before the operating system (systemd-pcrosseparator.service(8)); stands for nothing else. */
+const OS_SEPARATOR = 'os-separator';
 /** A word of systemd-pcrphase: no name or content of a UKI section that a zero ends. */
 const PHASE = /^[a-z0-9][a-z0-9-]{0,63}$/;
 const HEX_SHA256 = /^[0-9a-f]{64}$/;
@@ -53,8 +55,8 @@ export function parseUserspaceLog(bytes: Uint8Array): UserspaceRecord[] {
 }
 
 /**
- * Continues the replay of a firmware's log with records, as far as they are believed: phases by their words in PCR 11, and
- * anything in PCR 15. A record of another PCR below 16 ends it: what firmware and boot loaders measure could hide there.
+ * Continues the replay of a firmware's log with records, as far as they are believed: phases by their words in PCR 11,
+ * anything in PCR 15, the word that separates firmware from operating system in each. Any other record of another PCR below 16 ends it: what firmware and boot loaders measure could hide there.
  * Gives the bank after each record that extends, with that record.
  */
 export function* replayUserspaceLog(
@@ -65,8 +67,8 @@ export function* replayUserspaceLog(
   for (const record of records) {
     const { pcr, digest, text } = record;
     if (pcr === null || pcr > SYSTEM_PCR) continue;
-    const isPhase = pcr === PHASE_PCR && text !== null && PHASE.test(text);
-    if (digest === null || (!isPhase && pcr !== SYSTEM_PCR)) return;
+    const isWord = text === OS_SEPARATOR || (pcr === PHASE_PCR && text !== null && PHASE.test(text));
+    if (digest === null || (!isWord && pcr !== SYSTEM_PCR)) return;
     current = extendBank(current, pcr, digest);
     yield { bank: current, record };
   }

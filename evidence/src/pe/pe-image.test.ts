@@ -112,6 +112,8 @@ suite('unified kernel images', () => {
     assert.deepEqual([plain.initrd?.toString(), plain.isInitrdComposed, plain.stubVersion], ['cpio', false, 252]);
     assert.ok(readUnifiedKernel(uki(252, section('.initrd'), section('.pcrsig'))).isInitrdComposed);
     assert.equal(readUnifiedKernel(uki(252)).initrd, null);
+    const withRelease = (version: number) => readUnifiedKernel(uki(version, section('.osrel'))).isInitrdComposed;
+    assert.deepEqual([withRelease(256), withRelease(257)], [false, true]);
   });
 
   test('what nobody can foretell is refused', () => {

@@ -37,8 +37,13 @@ const MEASURED: readonly (readonly [name: string, since: number])[] = [
 ];
 /** Sections of which the stub chooses at boot, so that nothing can be said beforehand. */
 const CHOSEN_AT_BOOT = ['.profile', '.dtbauto', '.hwids', '.efifw'];
-/** They reach the kernel in an archive behind the initrd. */
-const COMPOSING = ['.pcrsig', '.pcrpkey', '.ucode'];
+/** Sections that reach the kernel in an archive beside the initrd, by the version since which they do. */
+const COMPOSING: readonly (readonly [name: string, since: number])[] = [
+  ['.pcrsig', 252],
+  ['.pcrpkey', 252],
+  ['.ucode', 256],
+  ['.osrel', 257],
+];
 const FIRST_VERSION = 252;
 const MAGIC_SECTION = '.sdmagic';
 const MAGIC = /^#### LoaderInfo: systemd-(stub|boot) (\d{3})\D/;
@@ -79,7 +84,7 @@ export function readUnifiedKernel(image: PeImage): UnifiedKernel {
     linux,
     commandLine: cmdline === undefined ? null : decodeCommandLine(cmdline),
     initrd: read('.initrd') ?? null,
-    isInitrdComposed: COMPOSING.some((name) => image.sections.some((section) => section.name === name)),
+    isInitrdComposed: COMPOSING.some(([name, since]) => stub.version >= since && read(name) !== undefined),
   };
 }
 
