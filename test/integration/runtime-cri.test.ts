@@ -91,6 +91,7 @@ describe('containers that were made through the CRI', { skip, timeout: 300_000 }
     assert.deepEqual(claims.process?.args, ['sleep', '99999']);
     assert.equal(claims.process?.argsFrom, 'pod');
     for (const name of ['FROM_POD', 'FROM_IMAGE', 'PATH']) assert.ok(claims.process?.envNames.includes(name), name);
+    assert.deepEqual(claims.process?.imageEnvNames, ['FROM_IMAGE', 'PATH']);
     const mount = claims.mounts.find(({ path }) => path === '/bin/extra');
     assert.deepEqual([mount?.inSpec, mount?.readonly], [true, true]);
     assert.deepEqual(claims.scan.limits, []);

@@ -106,6 +106,7 @@ function buildClaims(facts: ContainerFacts, leaveOut: ReadonlySet<string>): Cont
     name: isPlain ? record.name : record.key,
     pod: isPlain ? createPodClaims(record) : null,
     sandbox: record.sandbox,
+    ...(record.restored === true ? { restored: true } : {}),
     ...(record.cri?.attempt === undefined ? {} : { attempt: record.cri.attempt }),
     runtime: isPlain ? record.runtime : '',
     started: record.started,

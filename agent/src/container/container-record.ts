@@ -27,6 +27,8 @@ export interface ContainerRecord {
   /** Moves when the runtime's record does. */
   readonly revision: string;
   readonly task: ContainerTask | undefined;
+  /** Its first process was restored from a checkpoint, as the runtime's events told; those before the agent's start did not. */
+  readonly restored?: boolean;
   /** Made through the CRI, by the runtime's own note. */
   readonly isCri?: boolean;
   /** Undefined where no CRI was asked. */

@@ -50,11 +50,17 @@ export function parseOciSpec(bytes: Uint8Array): OciSpec {
       ...readStrings(readMember(linux, 'maskedPaths')),
       ...readStrings(readMember(linux, 'readonlyPaths')),
     ],
-    hasUserNamespace: readList(readMember(linux, 'uidMappings')).length > 0,
+    hasUserNamespace: usesUserNamespace(linux),
     seccomp: formatSeccomp(readMember(linux, 'seccomp')),
     allowsAllDevices: readList(readMember(linux, 'resources', 'devices')).some(allowsEveryDevice),
     annotations: readAnnotations(readMember(spec, 'annotations')),
   };
+}
+
+/** A namespace of its own with mappings, or one that somebody else made. */
+function usesUserNamespace(linux: JsonValue | undefined): boolean {
+  const isMapped = ['uidMappings', 'gidMappings'].some((name) => readList(readMember(linux, name)).length > 0);
+  return isMapped || readList(readMember(linux, 'namespaces')).some((row) => readMember(row, 'type') === 'user');
 }
 
 function formatUser(user: JsonValue | undefined): string {

@@ -51,9 +51,22 @@ test('parents that go in a circle end', async () => {
   assert.equal(await resolve({ parents: { c: TOP, [TOP]: TOP } }), undefined);
 });
 
+test('a snapshot whose name is no chain gives none', async () => {
+  const remapped = `${BOTTOM}-100000-100000`;
+  const rootfs = await resolve({ parents: { c: remapped, [remapped]: BOTTOM, [BOTTOM]: '' } });
+  assert.deepEqual([rootfs?.chainIds, rootfs?.unsupported], [[], ['snapshotName']]);
+});
+
 test('what is not read is named', async () => {
   const named = async (fake: FakeSnapshots, snapshotter?: string) => (await resolve(fake, snapshotter))?.unsupported;
-  assert.deepEqual(await named({}, 'stargz'), ['snapshotter:stargz']);
+  for (const snapshotter of ['stargz', 'overlaybd', 'erofs', 'devmapper', 'native', 'nydus', 'soci', 'zfs', '']) {
+    assert.deepEqual(await named({}, snapshotter), [`snapshotter:${snapshotter}`]);
+  }
+  assert.deepEqual(await named({ type: 'erofs', options: ['ro'] }, 'erofs'), ['snapshotter:erofs', 'mount:erofs']);
+  assert.deepEqual(await named({ type: 'ext4', options: [] }, 'devmapper'), ['snapshotter:devmapper', 'mount:ext4']);
+  const dataOnly = ['lowerdir=/s/2/fs:/s/1/fs::/s/data', 'upperdir=/s/3/fs'];
+  assert.ok((await named({ options: dataOnly }))?.includes('dataOnlyLower'));
+  assert.ok((await named({ options: [...OPTIONS, 'datadir+=/s/data'] }))?.includes('dataOnlyLower'));
   assert.deepEqual(await named({ type: 'bind', options: ['rbind'] }), ['mount:bind']);
   assert.deepEqual(await named({ options: [...OPTIONS, 'metacopy=on'] }), ['metacopy']);
   assert.deepEqual(await named({ options: [...OPTIONS, 'uidmap=0:65536:1'] }), ['idmappedLower']);

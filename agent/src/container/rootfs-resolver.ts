@@ -46,13 +46,15 @@ export async function resolveRootfs(
   const latin1 = (mount?.options ?? []).map((option) => Buffer.from(option).toString('latin1'));
   const options = collectOptions(latin1);
   unsupported.push(...options.unsupported);
-  if (parents.some((name) => !CHAIN_ID.test(name))) unsupported.push('snapshotName');
+  // Snapshots whose owners were moved for a user namespace carry that in their names.
+  const isNamedByChain = parents.every((name) => CHAIN_ID.test(name));
+  if (!isNamedByChain) unsupported.push('snapshotName');
   if (unsupported.length === 0 && options.lowers.length !== parents.length) unsupported.push('lowerCount');
   const lowers = options.lowers.every((lower) => lower.startsWith('/')) ? options.lowers.toReversed() : [];
   if (lowers.length !== options.lowers.length) unsupported.push('relativeLower');
   // Other parts take paths as text; a path that is not plain ASCII would not reach the kernel as it came.
   if ([...lowers, options.upper ?? ''].some((path) => !/^[\x20-\x7e]*$/.test(path))) unsupported.push('pathEncoding');
-  return { driver, lowers, upper: options.upper, chainIds: parents.toReversed(), unsupported };
+  return { driver, lowers, upper: options.upper, chainIds: isNamedByChain ? parents.toReversed() : [], unsupported };
 }
 
 /** Names of the committed snapshots below one, top first. Undefined where it or one of them is gone. */

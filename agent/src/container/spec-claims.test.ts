@@ -42,7 +42,13 @@ test('the process is told without a single value of its environment', () => {
     envNames: ['EMPTY', 'PATH', 'TOKEN'],
     envDigest: createHash('sha256').update('EMPTY\nPATH=/bin\nTOKEN=secret').digest('hex'),
     argsFrom: 'image',
+    imageEnvNames: [],
   });
+});
+
+test('a variable is the image’s only with the image’s own value', () => {
+  const image = { ...config(['/app'], ['--serve']), env: ['PATH=/bin', 'TOKEN=other', 'EMPTY', 'UNUSED=1'] };
+  assert.deepEqual(createProcessClaims(parse(SPEC), image).imageEnvNames, ['EMPTY', 'PATH']);
 });
 
 test('another command than the image’s is the pod’s, and without an image nobody knows', () => {
@@ -50,6 +56,7 @@ test('another command than the image’s is the pod’s, and without an image no
   assert.equal(createProcessClaims(spec, config(['/app'], [])).argsFrom, 'pod');
   assert.equal(createProcessClaims(spec, config(['/app', '--serve'], ['x'])).argsFrom, 'pod');
   assert.equal(createProcessClaims(spec, undefined).argsFrom, 'unknown');
+  assert.equal(createProcessClaims(spec, undefined).imageEnvNames, undefined);
 });
 
 test('what confines the container is read from every set', () => {

@@ -7,7 +7,8 @@ import { formatForeignPath } from './path-format.ts';
 
 /**
  * How the first process was started, and whether that is the image's own way: its entry point and command word for word.
- * Values of the environment are never told, only their names and one digest over the sorted `NAME=value` lines.
+ * Values of the environment are never told, only their names, which of them have the image's own value, and one digest over
+ * the sorted `NAME=value` lines.
  */
 export function createProcessClaims(spec: OciSpec, config: ImageConfig | undefined): ProcessClaims {
   const env = spec.env.toSorted();
@@ -15,10 +16,20 @@ export function createProcessClaims(spec: OciSpec, config: ImageConfig | undefin
     args: [...spec.args],
     cwd: spec.cwd,
     user: spec.user,
-    envNames: env.map((line) => line.replace(/=[\s\S]*/, '')),
+    envNames: env.map(readName),
     envDigest: createHash('sha256').update(env.join('\n')).digest('hex'),
     argsFrom: config === undefined ? 'unknown' : isImageCommand(spec, config) ? 'image' : 'pod',
+    ...(config === undefined ? {} : { imageEnvNames: listImageNames(env, config) }),
   };
+}
+
+function listImageNames(env: readonly string[], config: ImageConfig): string[] {
+  const lines = new Set(config.env);
+  return env.filter((line) => lines.has(line)).map(readName);
+}
+
+function readName(line: string): string {
+  return line.replace(/=[\s\S]*/, '');
 }
 
 function isImageCommand(spec: OciSpec, config: ImageConfig): boolean {

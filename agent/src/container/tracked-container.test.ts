@@ -5,7 +5,7 @@ import { type ContainerFacts, createDocument, encodeContainerClaims } from './bu
 import type { ContainerRecord } from './container-record.ts';
 import { LossLedger } from './loss-ledger.ts';
 import { parseOciSpec } from './oci-spec.ts';
-import { ScanTiming } from './tracked-container.ts';
+import { ScanTiming, TrackedContainer } from './tracked-container.ts';
 
 test('a new container is pending from the moment it was first seen', () => {
   const timing = new ScanTiming(100);
@@ -96,6 +96,22 @@ test('an unsupported container says why and nothing else', () => {
   const { status, scan } = encode({ unsupported: ['runtime:io.containerd.kata.v2'] });
   assert.equal(status, 'unsupported');
   assert.deepEqual(scan, { complete: false, limits: ['unsupported:runtime:io.containerd.kata.v2'] });
+});
+
+test('runtimes that keep their processes from this kernel, and user namespaces, are unsupported', () => {
+  const reasonsOf = (change: Partial<ContainerRecord>) => new TrackedContainer({ ...RECORD, ...change }, 0).unsupported;
+  assert.deepEqual(reasonsOf({}), []);
+  for (const runtime of ['io.containerd.kata.v2', 'io.containerd.runsc.v1', 'kata', 'runsc', 'youki', 'unknown', '']) {
+    assert.deepEqual(reasonsOf({ runtime }), [`runtime:${runtime}`]);
+  }
+  for (const linux of [
+    { uidMappings: [{ containerID: 0, hostID: 1, size: 1 }] },
+    { gidMappings: [{ containerID: 0, hostID: 1, size: 1 }] },
+    { namespaces: [{ type: 'mount' }, { type: 'user', path: '/proc/1/ns/user' }] },
+  ]) {
+    const spec = parseOciSpec(Buffer.from(JSON.stringify({ linux })));
+    assert.deepEqual(reasonsOf({ spec }), ['userNamespace']);
+  }
 });
 
 test('equal facts give equal bytes, whatever the order of their limits and the process number', () => {

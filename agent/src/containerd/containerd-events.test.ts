@@ -22,6 +22,12 @@ test('events of containers and tasks name their container', () => {
   assert.equal(decode('/tasks/paused', field(1, 'c')).containerId, 'c');
 });
 
+test('a restored process is told from one that was started', () => {
+  assert.equal(decode('/tasks/create', field(1, 'c'), field(2, '/bundle')).isRestored, false);
+  assert.equal(decode('/tasks/create', field(1, 'c'), field(5, 'sha256:ab')).isRestored, true);
+  assert.equal(decode('/tasks/create', field(1, 'c'), field(5, 'sha256:ab')).containerId, 'c');
+});
+
 test('the end of a first process is told from the end of a command', () => {
   assert.deepEqual(decode('/tasks/exit', field(1, 'c'), field(2, 'c')).execId, undefined);
   assert.deepEqual(decode('/tasks/exit', field(1, 'c'), field(2, 'probe')).execId, 'probe');

@@ -12,6 +12,8 @@ export interface ContainerdEvent {
   readonly containerId: string | undefined;
   /** Set for an exec'd process of a container rather than its first one. */
   readonly execId: string | undefined;
+  /** The first process was restored from a checkpoint rather than started. */
+  readonly isRestored?: boolean;
 }
 
 /** Calls `onEvent` for each event until the returned function is called, and `onGap` whenever some may have been lost. */
@@ -57,7 +59,7 @@ export function decodeEvent(envelope: events.Envelope): ContainerdEvent {
   return { namespace: envelope.namespace, topic: envelope.topic, ...readSubject(envelope) };
 }
 
-function readSubject({ topic, event }: events.Envelope): Pick<ContainerdEvent, 'containerId' | 'execId'> {
+function readSubject({ topic, event }: events.Envelope): Omit<ContainerdEvent, 'namespace' | 'topic'> {
   const none = { containerId: undefined, execId: undefined };
   if (event === undefined) return none;
   if (topic.startsWith('/containers/')) {
@@ -67,6 +69,10 @@ function readSubject({ topic, event }: events.Envelope): Pick<ContainerdEvent, '
     const exit = decode(taskEvents.TaskExitSchema, event.value);
     const execId = exit !== undefined && exit.id !== exit.containerId ? exit.id : undefined;
     return { containerId: exit?.containerId, execId };
+  }
+  if (topic === '/tasks/create') {
+    const made = decode(taskEvents.TaskCreateSchema, event.value);
+    return { containerId: made?.containerId, execId: undefined, isRestored: (made?.checkpoint ?? '') !== '' };
   }
   // Every event of a task names its container in field 1; the other fields differ.
   if (topic.startsWith('/tasks/')) {

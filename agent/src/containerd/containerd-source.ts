@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { ContainerRecord } from '../container/container-record.ts';
 import type { ManifestLayer } from '../container/image-config.ts';
 import { listContainers } from '../container/list-containers.ts';
 import { resolveRootfs } from '../container/rootfs-resolver.ts';
@@ -16,6 +17,19 @@ export interface ContainerdSourceOptions {
   createCri?(): CriView;
 }
 
+function formatUid({ namespace, id }: { readonly namespace: string; readonly id: string }): string {
+  return `${namespace}/${id}`;
+}
+
+/** Bounds what is remembered: the event of a container comes before it is listed, so that those not listed are kept at first. */
+function forgetSome(restored: Set<string>, records: readonly ContainerRecord[]): void {
+  if (restored.size <= MAX_RESTORED) return;
+  const listed = new Set(records.map(formatUid));
+  for (const uid of restored) if (!listed.has(uid)) restored.delete(uid);
+}
+
+const MAX_RESTORED = 1_000;
+
 /** Undefined where nobody asks for the second source, or containerd does not serve it. */
 async function openCri({ namespaces, createCri }: ContainerdSourceOptions): Promise<CriView | undefined> {
   const view = namespaces?.includes(CRI_NAMESPACE) === false ? undefined : createCri?.();
@@ -29,6 +43,7 @@ export function createContainerdSource(options: ContainerdSourceOptions): Runtim
   const { client, namespaces, hostRoot } = options;
   let contentRoot: string | undefined;
   let cri: CriView | undefined;
+  const restored = new Set<string>();
   const findBlob = (namespace: string, { digest, mediaType }: ManifestLayer): ProofBlob => {
     if (contentRoot === undefined) return { digest, mediaType, from: { address: client.address, namespace } };
     const path = join(hostRoot, contentRoot, 'blobs/sha256', digest.slice('sha256:'.length));
@@ -43,7 +58,11 @@ export function createContainerdSource(options: ContainerdSourceOptions): Runtim
     },
     listRecords: async () => {
       const records = await listContainers(client, namespaces);
-      return cri === undefined ? records : await cri.enrich(records);
+      forgetSome(restored, records);
+      const marked = records.map((record) =>
+        restored.has(formatUid(record)) ? { ...record, restored: true } : record,
+      );
+      return cri === undefined ? marked : await cri.enrich(marked);
     },
     listLimits: () => cri?.limits ?? [],
     readRootfs: async ({ namespace, snapshotter, snapshotKey }) =>
@@ -56,7 +75,11 @@ export function createContainerdSource(options: ContainerdSourceOptions): Runtim
     readBlob: async (namespace, digest, maxBytes) => await client.readBlob(namespace, digest, maxBytes),
     subscribe: (onEvent, onGap) =>
       client.subscribe((event) => {
-        if (namespaces?.includes(event.namespace) !== false) onEvent(event);
+        if (namespaces?.includes(event.namespace) === false) return;
+        const { isRestored, containerId: id, namespace } = event;
+        if (isRestored === true && id !== undefined) restored.add(formatUid({ namespace, id }));
+        if (isRestored === false && id !== undefined) restored.delete(formatUid({ namespace, id }));
+        onEvent(event);
       }, onGap),
     close: () => {
       cri?.close();

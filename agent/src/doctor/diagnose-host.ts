@@ -4,8 +4,10 @@ import type { TpmConfig } from '../config/agent-config.ts';
 import { createContainerdClient } from '../containerd/containerd-client.ts';
 import type { StoragePaths } from '../containers-storage/storage-files.ts';
 import { createStorageFiles } from '../containers-storage/storage-files-source.ts';
+import { createCriClient } from '../cri/cri-client.ts';
 import { createHostFiles } from '../host/host-files-source.ts';
 import { openTpmDevice } from '../tpm/tpm-device-source.ts';
+import { checkCri } from './check-cri.ts';
 import { checkFileSystem } from './check-file-system.ts';
 import { checkKernel } from './check-kernel.ts';
 import { checkPermissions, checkProcesses } from './check-permissions.ts';
@@ -60,12 +62,14 @@ async function diagnoseRuntime({ runtime, hostRoot }: DiagnosisOptions) {
   const storage = await checkStorage(createStorageFiles(hostRoot), containersStorage);
   const storeRoot = containersStorage?.root;
   if (address === undefined) return { checks: [skipped('runtime', NO_SOCKET), storage], contentRoot: storeRoot };
-  const client = createContainerdClient({ address });
+  const [client, cri] = [createContainerdClient({ address }), createCriClient(address)];
   try {
     const { checks, contentRoot } = await checkRuntime(client);
-    return { checks: [...checks, storage], contentRoot: contentRoot ?? storeRoot };
+    const answers = contentRoot === undefined ? [] : [await checkCri(cri, address)];
+    return { checks: [...checks, ...answers, storage], contentRoot: contentRoot ?? storeRoot };
   } finally {
     client.close();
+    cri.close();
   }
 }
 

@@ -12,7 +12,31 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file containerd/events/task.proto.
  */
 export const file_containerd_events_task: GenFile = /*@__PURE__*/
-  fileDesc("Chxjb250YWluZXJkL2V2ZW50cy90YXNrLnByb3RvEhFjb250YWluZXJkLmV2ZW50cyIuCglUYXNrU3RhcnQSFAoMY29udGFpbmVyX2lkGAEgASgJEgsKA3BpZBgCIAEoDSIiCgpUYXNrRGVsZXRlEhQKDGNvbnRhaW5lcl9pZBgBIAEoCSI5CghUYXNrRXhpdBIUCgxjb250YWluZXJfaWQYASABKAkSCgoCaWQYAiABKAkSCwoDcGlkGAMgASgNIiIKClRhc2tQYXVzZWQSFAoMY29udGFpbmVyX2lkGAEgASgJIiMKC1Rhc2tSZXN1bWVkEhQKDGNvbnRhaW5lcl9pZBgBIAEoCWIGcHJvdG8z");
+  fileDesc("Chxjb250YWluZXJkL2V2ZW50cy90YXNrLnByb3RvEhFjb250YWluZXJkLmV2ZW50cyI2CgpUYXNrQ3JlYXRlEhQKDGNvbnRhaW5lcl9pZBgBIAEoCRISCgpjaGVja3BvaW50GAUgASgJIi4KCVRhc2tTdGFydBIUCgxjb250YWluZXJfaWQYASABKAkSCwoDcGlkGAIgASgNIiIKClRhc2tEZWxldGUSFAoMY29udGFpbmVyX2lkGAEgASgJIjkKCFRhc2tFeGl0EhQKDGNvbnRhaW5lcl9pZBgBIAEoCRIKCgJpZBgCIAEoCRILCgNwaWQYAyABKA0iIgoKVGFza1BhdXNlZBIUCgxjb250YWluZXJfaWQYASABKAkiIwoLVGFza1Jlc3VtZWQSFAoMY29udGFpbmVyX2lkGAEgASgJYgZwcm90bzM");
+
+/**
+ * @generated from message containerd.events.TaskCreate
+ */
+export type TaskCreate = Message<"containerd.events.TaskCreate"> & {
+  /**
+   * @generated from field: string container_id = 1;
+   */
+  containerId: string;
+
+  /**
+   * Digest of what the processes are restored from; empty where they are started.
+   *
+   * @generated from field: string checkpoint = 5;
+   */
+  checkpoint: string;
+};
+
+/**
+ * Describes the message containerd.events.TaskCreate.
+ * Use `create(TaskCreateSchema)` to create a new message.
+ */
+export const TaskCreateSchema: GenMessage<TaskCreate> = /*@__PURE__*/
+  messageDesc(file_containerd_events_task, 0);
 
 /**
  * @generated from message containerd.events.TaskStart
@@ -34,7 +58,7 @@ export type TaskStart = Message<"containerd.events.TaskStart"> & {
  * Use `create(TaskStartSchema)` to create a new message.
  */
 export const TaskStartSchema: GenMessage<TaskStart> = /*@__PURE__*/
-  messageDesc(file_containerd_events_task, 0);
+  messageDesc(file_containerd_events_task, 1);
 
 /**
  * @generated from message containerd.events.TaskDelete
@@ -51,7 +75,7 @@ export type TaskDelete = Message<"containerd.events.TaskDelete"> & {
  * Use `create(TaskDeleteSchema)` to create a new message.
  */
 export const TaskDeleteSchema: GenMessage<TaskDelete> = /*@__PURE__*/
-  messageDesc(file_containerd_events_task, 1);
+  messageDesc(file_containerd_events_task, 2);
 
 /**
  * @generated from message containerd.events.TaskExit
@@ -78,7 +102,7 @@ export type TaskExit = Message<"containerd.events.TaskExit"> & {
  * Use `create(TaskExitSchema)` to create a new message.
  */
 export const TaskExitSchema: GenMessage<TaskExit> = /*@__PURE__*/
-  messageDesc(file_containerd_events_task, 2);
+  messageDesc(file_containerd_events_task, 3);
 
 /**
  * @generated from message containerd.events.TaskPaused
@@ -95,7 +119,7 @@ export type TaskPaused = Message<"containerd.events.TaskPaused"> & {
  * Use `create(TaskPausedSchema)` to create a new message.
  */
 export const TaskPausedSchema: GenMessage<TaskPaused> = /*@__PURE__*/
-  messageDesc(file_containerd_events_task, 3);
+  messageDesc(file_containerd_events_task, 4);
 
 /**
  * @generated from message containerd.events.TaskResumed
@@ -112,5 +136,5 @@ export type TaskResumed = Message<"containerd.events.TaskResumed"> & {
  * Use `create(TaskResumedSchema)` to create a new message.
  */
 export const TaskResumedSchema: GenMessage<TaskResumed> = /*@__PURE__*/
-  messageDesc(file_containerd_events_task, 4);
+  messageDesc(file_containerd_events_task, 5);
 
