@@ -1,7 +1,7 @@
 import { type FanotifyBatch, type FanotifyWatch, RootfsError, watchFilesystem } from '@holdfast/rootfs';
 
 export interface WatchListener {
-  onChange(directory: string): void;
+  readonly onChange: (directory: string) => void;
   /** `path` is relative to the directory, as bytes. */
   onExecute(directory: string, path: Buffer): void;
   onLost(): void;

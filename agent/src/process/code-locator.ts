@@ -41,7 +41,17 @@ const MEMORY_FILE_SYSTEMS: ReadonlySet<string> = new Set(['tmpfs', 'ramfs', 'dev
 /** Those whose files are served by this kernel alone: reading cannot be held up by somebody else. */
 const LOCAL_FILE_SYSTEMS: ReadonlySet<string> = new Set([
   ...MEMORY_FILE_SYSTEMS,
-  ...['bcachefs', 'btrfs', 'erofs', 'ext2', 'ext3', 'ext4', 'f2fs', 'squashfs', 'vfat', 'xfs', 'zfs'],
+  'bcachefs',
+  'btrfs',
+  'erofs',
+  'ext2',
+  'ext3',
+  'ext4',
+  'f2fs',
+  'squashfs',
+  'vfat',
+  'xfs',
+  'zfs',
 ]);
 
 /** Finds out where code lies that a process runs, and hashes it, without asking a file system that others serve. */

@@ -18,7 +18,7 @@ export class ProcessLooks {
   look(request: LookRequest): LookReply {
     const { hostRoot, budgetMs } = request;
     const layers = new OpenLayers(this.#hasher);
-    this.#guard ??= new RuntimeGuard(hostRoot, this.#hasher);
+    this.#guard ??= new RuntimeGuard(hostRoot, this.#hasher, () => performance.now());
     try {
       return lookAtProcesses({
         request,

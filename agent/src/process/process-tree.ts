@@ -5,7 +5,7 @@ export interface ProcessTree {
   readonly first: number;
   readonly stats: ReadonlyMap<number, ProcessStat>;
   /** Whether this process takes the orphans of the other one: the first process of its PID namespace. */
-  adopts(parent: number, child: number): boolean;
+  readonly adopts: (parent: number, child: number) => boolean;
 }
 
 /**

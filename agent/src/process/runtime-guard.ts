@@ -25,12 +25,15 @@ const MAX_WAITING = 1024;
  */
 export class RuntimeGuard {
   readonly #hostRoot: string;
-  readonly #hasher: FileHasher;
+  readonly #hasher: Pick<FileHasher, 'hashHeld'>;
+  readonly #nowMs: () => number;
   readonly #waiting = new Map<string, number>();
 
-  constructor(hostRoot: string, hasher: FileHasher) {
+  /** `nowMs`: a clock that only goes forward. */
+  constructor(hostRoot: string, hasher: Pick<FileHasher, 'hashHeld'>, nowMs: () => number) {
     this.#hostRoot = hostRoot;
     this.#hasher = hasher;
+    this.#nowMs = nowMs;
   }
 
   /** `unsettled`: it may still become something else. */
@@ -40,7 +43,7 @@ export class RuntimeGuard {
     if (sha256 !== undefined && this.#hashRuntimes().has(sha256)) return 'runtime';
     if (!/^[^\0]*\0init\0$/.test(process.command)) return 'inside';
     const key = `${process.pid} ${process.startTime}`;
-    const nowMs = performance.now();
+    const nowMs = this.#nowMs();
     const sinceMs = this.#waiting.get(key) ?? nowMs;
     if (this.#waiting.size >= MAX_WAITING) this.#waiting.clear();
     this.#waiting.set(key, sinceMs);

@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { LocatedCode } from './code-locator.ts';
+import { lookAtProcesses } from './look-at-processes.ts';
+import type { LookRequest } from './look-protocol.ts';
+import { makeDevice } from './make-device.ts';
+import type { HeldFile, ProcessFiles } from './process-files.ts';
+
+interface FakeProcess {
+  readonly program?: string;
+  readonly parent?: number;
+  readonly terminal?: number;
+  readonly maps?: readonly string[];
+  readonly environment?: string;
+  readonly namespace?: string;
+  readonly rootInode?: bigint;
+  readonly mounts?: readonly string[];
+}
+
+const ROOT = '1 0 0:73 / / rw - overlay overlay rw';
+const REQUEST: LookRequest = {
+  kind: 'look',
+  hostRoot: '/',
+  pid: 10,
+  pids: [],
+  device: '0:73',
+  lowers: ['/l'],
+  upper: '/u',
+  executed: [],
+  budgetMs: 1_000,
+};
+const text = (bytes: string) => ({ bytes: Buffer.from(bytes, 'latin1'), isCut: false });
+const region = (access: string, path: string, device = '00:49') =>
+  `1-${path.length + 2} ${access} 00000000 ${device} 7  ${path}`;
+
+function createFiles(processes: Record<number, FakeProcess>): ProcessFiles {
+  const hold = (path: string): HeldFile => ({
+    path,
+    mountId: 1,
+    hasName: () => true,
+    hash: () => 'h',
+    close: () => undefined,
+  });
+  const ask = <T>(pid: number, read: (process: FakeProcess) => T): T | undefined => {
+    const process = processes[pid];
+    return process === undefined ? undefined : read(process);
+  };
+  return {
+    readStat: (pid) =>
+      ask(pid, ({ parent = 5, terminal = 0 }) => `${pid} (x) S ${parent} 1 1 ${terminal}${' 0'.repeat(14)} 99 0`),
+    readMaps: (pid) => ask(pid, ({ maps = [] }) => text(maps.join('\n'))),
+    readEnvironment: (pid) => ask(pid, ({ environment = '' }) => text(environment)),
+    readCommand: (pid) => ask(pid, () => 'x\0'),
+    readMountinfo: (pid) => ask(pid, ({ mounts = [] }) => Buffer.from(`${[ROOT, ...mounts].join('\n')}\n`)),
+    readMountNamespace: (pid) => ask(pid, ({ namespace = 'mnt:[1]' }) => namespace),
+    readPidNamespace: (pid) => `pid:[${pid}]`,
+    readInnerPid: () => 1,
+    statRoot: (pid) => ask(pid, ({ rootInode = 1n }) => ({ dev: makeDevice(0, 73), ino: rootInode })),
+    readProgram: (pid) => ask(pid, ({ program = '/bin/app' }) => program),
+    hold: (pid, what) =>
+      ask(pid, ({ program = '/bin/app', maps = [] }) => {
+        if (what === 'program') return hold(program);
+        return hold(
+          maps
+            .find((line) => line.startsWith(`${what.range} `))
+            ?.split('  ')
+            .at(-1) ?? '',
+        );
+      }),
+  };
+}
+
+function look(processes: Record<number, FakeProcess>, request: Partial<LookRequest> = {}, isRuntime = false) {
+  const locate = (path: string): LocatedCode => ({ path, origin: 'layer', sha256: 'h', limit: undefined });
+  const pids = Object.keys(processes).map(Number);
+  return lookAtProcesses({
+    request: { ...REQUEST, pids, ...request },
+    files: createFiles(processes),
+    layers: { inodeOf: () => 1n },
+    locator: {
+      locate: ({ file }) => locate(file.path),
+      locateExecuted: (path) => (path === '/gone' ? undefined : locate(path)),
+      findOnUpper: ({ file }) => (file.path.startsWith('/upper') ? file.path : undefined),
+    },
+    guard: { judge: () => (isRuntime ? 'runtime' : 'inside') },
+    deadlineMs: Number.POSITIVE_INFINITY,
+  });
+}
+
+test('programs and what they map are told, the program not once more as mapped', () => {
+  const maps = [region('r-xp', '/bin/app'), region('r-xp', '/lib/c.so'), region('r--p', '/lib/data')];
+  const { code, executed, anonymous, foreign, limits } = look({ 10: { maps }, 11: { parent: 10, maps } });
+  assert.deepEqual(
+    code.map(({ path, use }) => [path, use]),
+    [
+      ['/bin/app', 'program'],
+      ['/lib/c.so', 'mapped'],
+    ],
+  );
+  assert.deepEqual([executed, anonymous, foreign, limits], [[], [], [], []]);
+});
+
+test('memory without a file is told by its program, and a memfd that is mapped counts as such', () => {
+  const maps = [region('rwxp', '').replace(' 7 ', ' 0 '), region('r-xs', '/memfd:jit (deleted)', '00:01')];
+  const { anonymous, code } = look({ 10: { maps } });
+  assert.deepEqual(
+    anonymous.map(({ path }) => path),
+    ['/bin/app'],
+  );
+  assert.equal(code.length, 1);
+});
+
+test('files of the upper directory that are mapped shared and writable are told, others not', () => {
+  const maps = [region('rw-s', '/upper/data'), '3-4 rw-s 00000000 00:49 8  /elsewhere'];
+  assert.deepEqual(look({ 10: { maps } }).restless, ['/upper/data']);
+});
+
+test('what does not descend from the first process is told with its terminal', () => {
+  const { executed } = look({ 10: {}, 20: { program: '/bin/sh', terminal: 34_816 }, 21: { parent: 20 } });
+  assert.deepEqual(
+    executed.map(({ path, terminal }) => [path, terminal]),
+    [
+      ['/bin/sh', true],
+      ['/bin/app', false],
+    ],
+  );
+});
+
+test('another root directory is told, of the first process too', () => {
+  assert.deepEqual(
+    look({ 10: { rootInode: 9n } }).foreign.map(({ sees }) => sees),
+    ['otherRoot'],
+  );
+  assert.deepEqual(
+    look({ 10: {}, 11: { parent: 10, rootInode: 9n } }).foreign.map(({ sees }) => sees),
+    ['otherRoot'],
+  );
+});
+
+test('another mount namespace is told with the mounts that it adds', () => {
+  const own = '2 1 0:80 / /run rw - tmpfs tmpfs rw';
+  const mounts = ['12 11 0:80 / /run rw - tmpfs tmpfs rw', '13 11 0:99 / /usr/bin rw - tmpfs none rw'];
+  const found = look({ 10: { mounts: [own] }, 11: { parent: 10, namespace: 'mnt:[2]', mounts } });
+  assert.deepEqual(
+    found.foreign.map(({ sees }) => sees),
+    ['otherMounts'],
+  );
+  assert.deepEqual(
+    found.mounts.map(({ mountPoint }) => mountPoint),
+    ['/usr/bin'],
+  );
+});
+
+test('libraries that are preloaded are told', () => {
+  const { injected } = look({ 10: { environment: 'A=1\0LD_PRELOAD=/x.so\0' } });
+  assert.deepEqual(injected, [{ path: '/bin/app', name: 'LD_PRELOAD', value: '/x.so' }]);
+});
+
+test('what was executed and is gone is transient, what is still there is code', () => {
+  const { transient, code } = look({ 10: {} }, { executed: ['/gone', '/tmp/there'] });
+  assert.deepEqual(transient, ['/gone']);
+  assert.deepEqual(
+    code.map(({ path }) => path),
+    ['/tmp/there', '/bin/app'],
+  );
+});
+
+test('the runtime on its way is nothing of the container', () => {
+  const { code, executed } = look({ 10: {}, 20: {} }, {}, true);
+  assert.deepEqual([code, executed], [[], []]);
+});
+
+test('a process that is gone is left out, and a limit of processes is named', () => {
+  assert.deepEqual(look({ 10: {} }, { pids: [10, 77] }).limits, []);
+  const pids = Array.from({ length: 5_000 }, (_pid, at) => 100 + at);
+  assert.deepEqual(look({ 10: {} }, { pids }).limits, ['processes']);
+});
+
+test('a look that takes too long ends with what it has, and says so', () => {
+  const { code, limits } = lookAtProcesses({
+    request: { ...REQUEST, pids: [10] },
+    files: createFiles({ 10: {} }),
+    layers: { inodeOf: () => 1n },
+    locator: { locate: () => assert.fail(), locateExecuted: () => undefined, findOnUpper: () => undefined },
+    guard: { judge: () => 'inside' },
+    deadlineMs: Number.NEGATIVE_INFINITY,
+  });
+  assert.deepEqual([code, limits], [[], ['time']]);
+});
