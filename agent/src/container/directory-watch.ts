@@ -1,7 +1,14 @@
-import { type FanotifyBatch, type FanotifyWatch, RootfsError, watchFilesystem } from '@holdfast/rootfs';
+import {
+  type FanotifyBatch,
+  type FanotifyEvent,
+  type FanotifyWatch,
+  RootfsError,
+  watchFilesystem,
+} from '@holdfast/rootfs';
+import type { PathChange } from './change-set.ts';
 
 export interface WatchListener {
-  readonly onChange: (directory: string) => void;
+  readonly onChange: (directory: string, changes: readonly PathChange[]) => void;
   /** `path` is relative to the directory, as bytes. */
   onExecute(directory: string, path: Buffer): void;
   onLost(): void;
@@ -18,7 +25,7 @@ export interface DirectoryWatch {
 }
 
 /**
- * Watches directories by fanotify. `onChange` gets each directory with changes once a batch, `onExecute` each path below
+ * Watches directories by fanotify. `onChange` gets each directory with its changes once a batch, `onExecute` each path below
  * one that was executed, `onLost` is called when events were lost. Where fanotify does not work, or stops, `works` is
  * false and nothing is told.
  */
@@ -33,8 +40,7 @@ class FanotifyDirectoryWatch implements DirectoryWatch {
     const onEvents = (batch: FanotifyBatch) => {
       if (batch.error !== undefined) this.close();
       if (batch.overflow) listener.onLost();
-      const changes = batch.events.filter(({ kinds }) => kinds.some((kind) => kind !== 'execute'));
-      for (const directory of new Set(changes.map((event) => event.directory))) listener.onChange(directory);
+      for (const [directory, changes] of groupChanges(batch.events)) listener.onChange(directory, changes);
       for (const { directory, path, kinds, isDirectory } of batch.events) {
         if (kinds.includes('execute') && !isDirectory) listener.onExecute(directory, path);
       }
@@ -70,4 +76,17 @@ class FanotifyDirectoryWatch implements DirectoryWatch {
       if (error.code !== 'ERR_ROOTFS_NOT_FOUND') this.close();
     }
   }
+}
+
+function groupChanges(events: readonly FanotifyEvent[]): Map<string, PathChange[]> {
+  const groups = new Map<string, PathChange[]>();
+  for (const { directory, path, kinds } of events) {
+    if (kinds.every((kind) => kind === 'execute')) continue;
+    const isContentOnly = kinds.every((kind) => kind === 'modify' || kind === 'closeWrite' || kind === 'execute');
+    const change = { path: path.toString('latin1'), isContentOnly };
+    const group = groups.get(directory);
+    if (group === undefined) groups.set(directory, [change]);
+    else group.push(change);
+  }
+  return groups;
 }

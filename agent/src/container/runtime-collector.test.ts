@@ -14,6 +14,7 @@ import type { Scanner } from '../scan/create-scanner.ts';
 import type { ScanReply } from '../scan/scan-protocol.ts';
 import { ScanFailure } from '../scan/worker-lane.ts';
 import { ContainerInspector } from './container-inspector.ts';
+import type { WatchListener } from './directory-watch.ts';
 import { parseMountinfo } from './mountinfo.ts';
 import { RuntimeCollector } from './runtime-collector.ts';
 
@@ -117,9 +118,19 @@ const DOCUMENT = { bytes: Buffer.from('{}'), limits: [] };
 function createReply(relevantDigest: string, drift = relevantDigest): ScanReply {
   const counts = { relevant: 0, other: 0 };
   return {
+    kind: 'scanned',
     baseline: DOCUMENT,
     inventory: 'baseline',
-    drift: { bytes: Buffer.from(drift), limits: [], relevantDigest, counts, tookMs: 1 },
+    drift: {
+      bytes: Buffer.from(drift),
+      sha256: '',
+      limits: [],
+      relevantDigest,
+      inventoryDigest: relevantDigest,
+      isWhole: true,
+      counts,
+      tookMs: 1,
+    },
     covered: [],
   };
 }
@@ -154,7 +165,7 @@ async function startWorld(ids: string[], scan: (key: string, isSlow: boolean) =>
       return parseMountinfo(Buffer.from(`70 47 0:39 / / rw - overlay overlay rw,lowerdir=/l,upperdir=/u/${id}\n`));
     },
   };
-  let change: (directory: string) => void = () => undefined;
+  let change: WatchListener['onChange'] = () => undefined;
   const source = createContainerdSource({ client: runtime, namespaces: undefined, hostRoot: '/' });
   const collector = new RuntimeCollector({
     source,
@@ -181,7 +192,13 @@ async function startWorld(ids: string[], scan: (key: string, isSlow: boolean) =>
     dirty += 1;
   });
   await collector.start();
-  return { runtime, collector, scanned, change: (directory: string) => change(directory), dirtyCount: () => dirty };
+  return {
+    runtime,
+    collector,
+    scanned,
+    change: (directory: string) => change(directory, [{ path: 'etc/x', isContentOnly: false }]),
+    dirtyCount: () => dirty,
+  };
 }
 
 /** Nothing runs that is worth telling. */

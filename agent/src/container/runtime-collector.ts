@@ -1,6 +1,7 @@
 import type { ContainerdEvent } from '../containerd/containerd-events.ts';
 import type { ProcessLooker } from '../process/process-looker.ts';
 import type { Scanner } from '../scan/create-scanner.ts';
+import type { PathChange } from './change-set.ts';
 import type { ContainerCollector, ContainerSnapshot } from './container-collector.ts';
 import type { ContainerInspector } from './container-inspector.ts';
 import { ContainerLook } from './container-look.ts';
@@ -35,8 +36,6 @@ export interface RuntimeCollectorDeps {
 const RELIST_MS = 30_000;
 /** A command that was started in a container has unshared, mounted or changed its root by then, if it does. */
 const SETTLED_MS = 1_000;
-/** A walk that takes long is repeated no sooner than after this many times its length. */
-const SWEEP_SHARE = 20;
 /** Files that processes map shared and writable are read again this often: no event and no time tells of stores. */
 const RESTLESS_MS = 2_000;
 /** Containers looked at side by side. */
@@ -49,7 +48,7 @@ export class RuntimeCollector implements ContainerCollector {
   readonly #containers = new Map<string, TrackedContainer>();
   readonly #callbacks: (() => void)[] = [];
   readonly #timers = new Set<NodeJS.Timeout>();
-  readonly #scheduled = new Map<TrackedContainer, NodeJS.Timeout>();
+  readonly #scheduled = new Map<TrackedContainer, { readonly timer: NodeJS.Timeout; readonly dueMs: number }>();
   readonly #looking = new Set<TrackedContainer>();
   readonly #losses = new LossLedger();
   readonly #proofs: LayerProofs;
@@ -80,7 +79,7 @@ export class RuntimeCollector implements ContainerCollector {
       after: (ms, call) => this.#after(ms, call),
     });
     this.#watch = deps.createWatch({
-      onChange: (directory) => this.#onDirectory(directory),
+      onChange: (directory, changes) => this.#onDirectory(directory, changes),
       onExecute: (directory, path) => this.#onExecute(directory, path),
       onLost: () => this.#markAll(),
     });
@@ -109,7 +108,11 @@ export class RuntimeCollector implements ContainerCollector {
   }
 
   async collect(): Promise<ContainerSnapshot> {
-    const limits = [...this.#limits, ...this.#deps.source.listLimits(), ...this.#losses.listRecent(this.#deps.clock.monotonicMs())];
+    const limits = [
+      ...this.#limits,
+      ...this.#deps.source.listLimits(),
+      ...this.#losses.listRecent(this.#deps.clock.monotonicMs()),
+    ];
     const layersOf = (container: TrackedContainer) => this.#listLayers(container);
     return takeSnapshot(this.#containers.values(), layersOf, limits, this.#losses.take());
   }
@@ -131,7 +134,7 @@ export class RuntimeCollector implements ContainerCollector {
   oldestScanMs(): number {
     const supported = [...this.#containers.values()].filter((container) => container.unsupported.length === 0);
     if (supported.length === 0) return 0;
-    const oldest = Math.min(...supported.map((container) => container.timing.finishedMs));
+    const oldest = Math.min(...supported.map((container) => container.timing.walkedMs));
     return Math.max(0, Math.floor(this.#deps.clock.monotonicMs() - oldest));
   }
 
@@ -185,10 +188,14 @@ export class RuntimeCollector implements ContainerCollector {
     this.#notify();
   }
 
-  #onDirectory(directory: string): void {
+  #onDirectory(directory: string, changes: readonly PathChange[]): void {
+    const nowMs = this.#deps.clock.monotonicMs();
     for (const container of this.#containers.values()) {
       const { rootfs } = container;
-      if (rootfs?.upper !== undefined && this.#jobs.toHostPath(rootfs.upper) === directory) this.#mark(container);
+      if (rootfs?.upper === undefined || this.#jobs.toHostPath(rootfs.upper) !== directory) continue;
+      for (const change of changes) container.changes.add(change, nowMs);
+      container.timing.markDirty(nowMs);
+      this.#schedule(container);
     }
     this.#proofs.check(directory);
   }
@@ -225,9 +232,8 @@ export class RuntimeCollector implements ContainerCollector {
     const nowMs = this.#deps.clock.monotonicMs();
     const ageMs = this.#watch.works ? this.#deps.sweepMs : this.#deps.pollMs / 2;
     for (const container of this.#containers.values()) {
-      const { timing } = container;
       const dueMs = container.running.restless.length > 0 ? Math.min(ageMs, RESTLESS_MS) : ageMs;
-      if (nowMs - timing.finishedMs >= Math.max(dueMs, timing.walkMs * SWEEP_SHARE)) this.#mark(container);
+      if (container.timing.isWalkDue(nowMs, dueMs)) this.#mark(container);
     }
   }
 
@@ -236,20 +242,26 @@ export class RuntimeCollector implements ContainerCollector {
   }
 
   #mark(container: TrackedContainer, pauseMs?: number): void {
+    container.changes.addAll();
     container.timing.markDirty(this.#deps.clock.monotonicMs());
     this.#schedule(container, pauseMs);
   }
 
-  /** A pause that is given takes the place of one that runs. */
+  /** Whichever comes first, of the scan that is waited for already and this one. */
   #schedule(container: TrackedContainer, pauseMs?: number): void {
+    const { timing, changes } = container;
+    if (timing.isScanning) return;
     const running = this.#scheduled.get(container);
-    if (container.timing.isScanning || (running !== undefined && pauseMs === undefined)) return;
-    if (running !== undefined) this.#cancel(running);
-    const timer = this.#after(pauseMs ?? container.timing.pauseMs(this.#deps.coalesceMs), () => {
+    const nowMs = this.#deps.clock.monotonicMs();
+    const waitMs = pauseMs ?? Math.max(timing.pauseMs(this.#deps.coalesceMs), changes.waitMs(nowMs));
+    const dueMs = nowMs + waitMs;
+    if (running !== undefined && running.dueMs <= dueMs) return;
+    if (running !== undefined) this.#cancel(running.timer);
+    const timer = this.#after(waitMs, () => {
       this.#scheduled.delete(container);
       void this.#scan(container);
     });
-    this.#scheduled.set(container, timer);
+    this.#scheduled.set(container, { timer, dueMs });
   }
 
   async #scan(container: TrackedContainer): Promise<void> {

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { readScanFailure, type Scanner } from '../scan/create-scanner.ts';
 import { isBoundBySize } from '../scan/scan-bounds.ts';
-import type { ScannedDocument, ScanReply, ScanRequest } from '../scan/scan-protocol.ts';
+import type { QuietReply, ScannedDocument, ScanReply, ScanRequest } from '../scan/scan-protocol.ts';
 import { createDocument, type Document, type ScanResult } from './build-claims.ts';
 import type { LayerProofs } from './layer-proofs.ts';
 import type { Rootfs } from './rootfs-resolver.ts';
@@ -12,6 +13,8 @@ interface Baseline {
   readonly document: Document;
   readonly limits: readonly string[];
 }
+
+type AskedScan = Omit<ScanRequest, 'kind' | 'bounds'>;
 
 export interface ScanJobsDeps {
   readonly scanner: Pick<Scanner, 'scan'>;
@@ -41,16 +44,18 @@ export class ScanJobs {
     const { clock } = this.#deps;
     const before = describeResult(container);
     const driftBefore = container.scan?.drift.sha256;
-    container.timing.start(clock.monotonicMs());
+    const changed = startScan(container, clock.monotonicMs());
     try {
-      const { reply, lowerKey } = await this.#scan(container, rootfs);
-      this.#store(container, lowerKey, reply);
+      const { reply, request } = await this.#scan(container, rootfs, changed);
       container.failure = undefined;
-      container.timing.finish(clock.monotonicMs(), reply.drift.tookMs);
+      if (reply.kind === 'scanned') this.#store(container, request, reply);
+      const { tookMs, isWhole } = reply.kind === 'scanned' ? reply.drift : reply;
+      container.timing.finish(clock.monotonicMs(), tookMs, isWhole);
     } catch (error) {
       // Whatever it was: a container that cannot be scanned says so, and the others go on.
       container.scan = undefined;
-      container.inventoryOf = undefined;
+      container.scannedAs = undefined;
+      container.changes.addAll();
       container.failure = `scan:${readScanFailure(error) ?? 'error'}`;
       container.timing.fail(clock.monotonicMs());
     } finally {
@@ -61,30 +66,38 @@ export class ScanJobs {
   }
 
   /** A scan that does not end within a short time is started anew apart from the others, and so are those that follow. */
-  async #scan(container: TrackedContainer, rootfs: Rootfs): Promise<{ reply: ScanReply; lowerKey: string }> {
+  async #scan(
+    container: TrackedContainer,
+    rootfs: Rootfs,
+    changed: readonly string[] | undefined,
+  ): Promise<{ reply: ScanReply | QuietReply; request: AskedScan }> {
     const { scanner, clock, budgetMs } = this.#deps;
-    for (;;) {
+    for (let isFirst = true; ; isFirst = false) {
       const place = container.place.choose(budgetMs);
-      let started = { lowerKey: '', atMs: 0 };
+      let request: AskedScan | undefined;
+      let startedMs = clock.monotonicMs();
       const createRequest = () => {
-        started = { lowerKey: this.#formatLowerKey(rootfs), atMs: clock.monotonicMs() };
-        this.#underWay.set(container, started.lowerKey);
-        return this.#createRequest(container, rootfs, started.lowerKey, place.budgetMs);
+        startedMs = clock.monotonicMs();
+        const paths = isFirst ? (changed ?? null) : null;
+        request = { ...this.#createRequest(container, rootfs), changed: paths, budgetMs: place.budgetMs };
+        this.#underWay.set(container, request.lowerKey);
+        return request;
       };
       const outcome = await scanner
         .scan(createRequest, { ...place, group: container.record.key })
         .catch((error: unknown) => toFailure(error));
       const needsMore = outcome instanceof Error ? isOutgrown(outcome) : isCut(outcome, place);
       if (needsMore && container.place.enlarge(place, budgetMs)) continue;
-      container.place.finish(clock.monotonicMs() - started.atMs);
+      container.place.finish(clock.monotonicMs() - startedMs);
       if (outcome instanceof Error) throw outcome;
-      return { reply: outcome, lowerKey: started.lowerKey };
+      if (request === undefined) throw new TypeError('a scan answers a request');
+      return { reply: outcome, request };
     }
   }
 
   /** Forgets what no container in use needs. */
   keepOnly(containers: Iterable<TrackedContainer>): void {
-    const known = [...containers].map((container) => container.inventoryOf?.lowerKey);
+    const known = [...containers].map((container) => container.scannedAs?.lowerKey);
     const inUse = new Set([...known, ...this.#underWay.values()]);
     for (const lowerKey of this.#baselines.keys()) if (!inUse.has(lowerKey)) this.#baselines.delete(lowerKey);
   }
@@ -98,29 +111,28 @@ export class ScanJobs {
     return JSON.stringify(lowers.map((lower) => [lower, this.#deps.proofs.generationOf(this.toHostPath(lower))]));
   }
 
-  #createRequest(
-    container: TrackedContainer,
-    rootfs: Rootfs,
-    lowerKey: string,
-    budgetMs: number,
-  ): Omit<ScanRequest, 'kind' | 'bounds'> {
+  #createRequest(container: TrackedContainer, rootfs: Rootfs): Omit<AskedScan, 'changed' | 'budgetMs'> {
     const diffIds = container.image?.image?.config.diffIds ?? [];
-    const { inventoryOf, record } = container;
+    const { scannedAs, record } = container;
+    const lowerKey = this.#formatLowerKey(rootfs);
+    const mountPoints = listMountPoints(container);
+    const areLowersSame = scannedAs?.lowerKey === lowerKey;
+    const isSame = areLowersSame && isDeepStrictEqual(scannedAs.mountPoints, mountPoints);
     return {
       key: record.key,
       lowerKey,
       lowers: rootfs.lowers.map((lower, at) => ({ directory: this.toHostPath(lower), diffId: diffIds[at] ?? null })),
       upper: rootfs.upper === undefined ? null : this.toHostPath(rootfs.upper),
-      mountPoints: listMountPoints(container),
+      mountPoints,
       restless: container.running.restless,
       // One that is not whole is tried again.
       wantsBaseline: this.#baselines.get(lowerKey)?.limits.length !== 0,
-      inventoryOf: inventoryOf?.lowerKey === lowerKey ? inventoryOf.relevantDigest : null,
-      budgetMs,
+      inventoryOf: areLowersSame ? scannedAs.inventoryDigest : null,
+      driftOf: isSame ? (container.scan?.drift.sha256 ?? null) : null,
     };
   }
 
-  #store(container: TrackedContainer, lowerKey: string, reply: ScanReply): void {
+  #store(container: TrackedContainer, { lowerKey, mountPoints }: AskedScan, reply: ScanReply): void {
     if (reply.baseline !== undefined) {
       this.#baselines.set(lowerKey, { document: createDocument(reply.baseline.bytes), limits: reply.baseline.limits });
     }
@@ -142,8 +154,17 @@ export class ScanJobs {
       limits,
     };
     container.covered = new Set(reply.covered);
-    container.inventoryOf = { relevantDigest: reply.drift.relevantDigest, lowerKey };
+    container.scannedAs = { lowerKey, mountPoints, inventoryDigest: reply.drift.inventoryDigest };
   }
+}
+
+/** What is to be looked at; undefined for everything. Changes that may still wait stay noted. */
+function startScan({ changes, timing }: TrackedContainer, nowMs: number): string[] | undefined {
+  const changed = changes.take(nowMs);
+  timing.start(nowMs);
+  const { sinceMs } = changes;
+  if (sinceMs !== undefined) timing.markDirty(sinceMs);
+  return changed;
 }
 
 function toFailure(error: unknown): Error {
@@ -157,7 +178,9 @@ function isOutgrown(error: Error): boolean {
 }
 
 /** Bounds of size are the same in every place apart; time is not. */
-function isCut({ drift, baseline, inventory }: ScanReply, { isSlow }: Place): boolean {
+function isCut(reply: ScanReply | QuietReply, { isSlow }: Place): boolean {
+  if (reply.kind === 'quiet') return false;
+  const { drift, baseline, inventory } = reply;
   const merged = typeof inventory === 'string' ? [] : inventory.limits;
   const limits = [...drift.limits, ...(baseline?.limits ?? []), ...merged];
   return isSlow ? limits.some((limit) => /^time\b/.test(limit)) : isBoundBySize(limits);

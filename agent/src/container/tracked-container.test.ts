@@ -12,9 +12,9 @@ test('a new container is pending from the moment it was first seen', () => {
   assert.equal(timing.pendingSinceMs, 100);
   timing.start(150);
   assert.equal(timing.pendingSinceMs, 100);
-  timing.finish(200, 5);
+  timing.finish(200, 5, true);
   assert.equal(timing.pendingSinceMs, undefined);
-  assert.equal(timing.finishedMs, 200);
+  assert.equal(timing.walkedMs, 200);
 });
 
 test('a change during a scan is pending after it', () => {
@@ -22,7 +22,7 @@ test('a change during a scan is pending after it', () => {
   timing.start(10);
   timing.markDirty(15);
   timing.markDirty(18);
-  timing.finish(20, 5);
+  timing.finish(20, 5, true);
   assert.equal(timing.pendingSinceMs, 15);
   assert.equal(timing.isDirty, true);
 });
@@ -33,19 +33,41 @@ test('what a failed scan should have covered stays pending, and the next ones wa
   timing.markDirty(15);
   timing.fail(20);
   assert.equal(timing.pendingSinceMs, 0);
-  assert.equal(timing.finishedMs, 0);
+  assert.equal(timing.walkedMs, 0);
   assert.equal(timing.pauseMs(50), 1_000);
   for (let failures = 0; failures < 20; failures += 1) timing.fail(30);
   assert.equal(timing.pauseMs(50), 60_000);
   timing.start(40);
-  timing.finish(50, 1);
+  timing.finish(50, 1, true);
   assert.equal(timing.pauseMs(50), 50);
+});
+
+test('a scan that did not walk everything leaves the age of the last walk', () => {
+  const timing = new ScanTiming(0);
+  timing.finish(10, 5, true);
+  timing.start(20);
+  timing.finish(30, 1, false);
+  assert.equal(timing.walkedMs, 10);
+  assert.equal(timing.pendingSinceMs, undefined);
+});
+
+test('everything is walked after a while, sooner where counts were left behind, later where it takes long', () => {
+  const timing = new ScanTiming(0);
+  timing.finish(0, 10, true);
+  assert.equal(timing.isWalkDue(29_999, 30_000), false);
+  assert.equal(timing.isWalkDue(30_000, 30_000), true);
+  timing.finish(4_000, 1, false);
+  assert.equal(timing.isWalkDue(4_999, 30_000), false);
+  assert.equal(timing.isWalkDue(5_000, 30_000), true);
+  timing.finish(6_000, 2_000, true);
+  assert.equal(timing.isWalkDue(45_999, 30_000), false);
+  assert.equal(timing.isWalkDue(46_000, 30_000), true);
 });
 
 test('a container whose walks take long waits longer, and one whose walks take very long most of the time', () => {
   const timing = new ScanTiming(0);
   const pauses = [1, 100, 1_000, 2_000, 10_000, 600_000].map((walkMs) => {
-    timing.finish(10, walkMs);
+    timing.finish(10, walkMs, true);
     return timing.pauseMs(50);
   });
   assert.deepEqual(pauses, [50, 400, 1_000, 1_000, 30_000, 300_000]);

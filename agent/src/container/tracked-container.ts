@@ -1,10 +1,20 @@
 import { type ContainerFacts, type Document, encodeContainerClaims, type ScanResult } from './build-claims.ts';
+import { ChangeSet } from './change-set.ts';
 import type { ContainerRecord } from './container-record.ts';
 import type { ResolvedImage } from './image-resolver.ts';
 import type { MountInfo } from './mountinfo.ts';
 import type { Rootfs } from './rootfs-resolver.ts';
 import { RunningState } from './running-state.ts';
 import { ScanPlace } from './scan-place.ts';
+
+/** What a scan was made of. */
+export interface ScannedState {
+  /** Names the lower layers as last checked. */
+  readonly lowerKey: string;
+  readonly mountPoints: readonly string[];
+  /** Of the drift that the inventory depends on; null where it is that of the image. */
+  readonly inventoryDigest: string | null;
+}
 
 /** What the collector keeps of one container between two looks. */
 export class TrackedContainer {
@@ -22,12 +32,14 @@ export class TrackedContainer {
   failure: string | undefined;
   /** Why the runtime could not be asked about it; shown until it answers. */
   runtimeFailure: string | undefined;
-  /** Digest of the relevant drift that the inventory at hand belongs to, and the layers that both were read of. */
-  inventoryOf: { readonly relevantDigest: string; readonly lowerKey: string } | undefined;
+  /** What the scan at hand was made of. */
+  scannedAs: ScannedState | undefined;
   readonly place = new ScanPlace();
   /** The runtime said that its first process ended, and nothing was started since. */
   hasExited = false;
   readonly timing: ScanTiming;
+  /** Where something changed that no scan has looked at. */
+  readonly changes = new ChangeSet();
   #claims: Document | undefined;
   /** Drift of the last scan that a claims-set was made of, and so told. */
   #toldDrift: string | undefined;
@@ -99,6 +111,10 @@ export const KNOWN_RUNTIMES: ReadonlySet<string> = new Set([
   'none',
 ]);
 const MAX_PAUSE_MS = 1_000;
+/** A walk that takes long is repeated no sooner than after this many times its length; for counts alone later. */
+const SWEEP_SHARE = 20;
+const COUNTS_SHARE = 100;
+const COUNTS_MS = 5_000;
 const MAX_RETRY_MS = 60_000;
 /** A walk of this length is not repeated before three times its length has gone by. */
 const LONG_WALK_MS = 2_000;
@@ -109,13 +125,15 @@ export class ScanTiming {
   #dirtySinceMs: number | undefined;
   #coveredSinceMs: number | undefined;
   #isScanning = false;
-  #finishedMs: number;
+  #walkedMs: number;
   #walkMs = 0;
+  #tookMs = 0;
+  #isPartial = false;
   #failures = 0;
 
   constructor(nowMs: number) {
     this.#dirtySinceMs = nowMs;
-    this.#finishedMs = nowMs;
+    this.#walkedMs = nowMs;
   }
 
   get isScanning(): boolean {
@@ -126,14 +144,19 @@ export class ScanTiming {
     return this.#dirtySinceMs !== undefined;
   }
 
-  /** End of the last finished scan; before the first one, when the container was first seen. */
-  get finishedMs(): number {
-    return this.#finishedMs;
+  /** End of the last scan that walked everything; before the first one, when the container was first seen. */
+  get walkedMs(): number {
+    return this.#walkedMs;
   }
 
-  /** What the last walk of the upper directory took. */
-  get walkMs(): number {
-    return this.#walkMs;
+  /**
+   * Whether everything should be walked although no event calls for it: after `ageMs`, sooner where scans since the last
+   * walk left counts behind, and no sooner than after many times what a walk takes.
+   */
+  isWalkDue(nowMs: number, ageMs: number): boolean {
+    const sinceMs = nowMs - this.#walkedMs;
+    if (sinceMs >= Math.max(ageMs, this.#walkMs * SWEEP_SHARE)) return true;
+    return this.#isPartial && sinceMs >= Math.max(COUNTS_MS, this.#walkMs * COUNTS_SHARE);
   }
 
   /** Since when there is a change that no finished scan covers. */
@@ -151,12 +174,16 @@ export class ScanTiming {
     this.#dirtySinceMs = undefined;
   }
 
-  /** `walkMs`: what the walk of the upper directory took, without the wait for its turn. */
-  finish(nowMs: number, walkMs: number): void {
-    this.#walkMs = walkMs;
+  /** `tookMs`: what reading the upper directory took, without the wait for its turn; `isWhole`: everything was walked. */
+  finish(nowMs: number, tookMs: number, isWhole: boolean): void {
+    this.#tookMs = tookMs;
     this.#isScanning = false;
     this.#coveredSinceMs = undefined;
-    this.#finishedMs = nowMs;
+    this.#isPartial = !isWhole;
+    if (isWhole) {
+      this.#walkMs = tookMs;
+      this.#walkedMs = nowMs;
+    }
     this.#failures = 0;
   }
 
@@ -174,7 +201,7 @@ export class ScanTiming {
    */
   pauseMs(coalesceMs: number): number {
     if (this.#failures > 0) return Math.min(1_000 * 2 ** (this.#failures - 1), MAX_RETRY_MS);
-    if (this.#walkMs > LONG_WALK_MS) return Math.min(this.#walkMs * 3, MAX_LONG_PAUSE_MS);
-    return Math.max(coalesceMs, Math.min(this.#walkMs * 4, MAX_PAUSE_MS));
+    if (this.#tookMs > LONG_WALK_MS) return Math.min(this.#tookMs * 3, MAX_LONG_PAUSE_MS);
+    return Math.max(coalesceMs, Math.min(this.#tookMs * 4, MAX_PAUSE_MS));
   }
 }

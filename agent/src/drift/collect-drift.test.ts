@@ -38,6 +38,10 @@ class FakeUpper implements UpperSource {
     for (const path of [...this.#entries.keys()].sort()) onEntry(this.#toEntry(path));
   }
 
+  look(path: BytePath): UpperEntry | undefined {
+    return this.#entries.has(path) ? this.#toEntry(path) : undefined;
+  }
+
   hashFile(path: BytePath): string {
     return createHash('sha256').update(this.#open(path)).digest('hex');
   }

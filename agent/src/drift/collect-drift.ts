@@ -1,10 +1,11 @@
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { type BytePath, type Drift, type DriftEntry, encodeDrift } from '@holdfast/evidence';
 import { RootfsError } from '@holdfast/rootfs';
 import { ViewLimitError } from '../root-view/root-view.ts';
 import { DRIFT_RULES } from './classify-entry.ts';
 import { findDataPlace } from './classify-name.ts';
 import { type CompareContext, compareEntry, createRemoved, type EntryOutcome, formatLimit } from './compare-entry.ts';
+import type { DriftReason } from './drift-reason.ts';
 import { listBelow } from './list-below.ts';
 import type { UpperEntry } from './upper-source.ts';
 
@@ -30,24 +31,39 @@ export interface DriftMemory {
   /** purl of the owner by path, undefined where the image's database names none. */
   owners: Map<BytePath, string | undefined>;
   /** What came of exactly these entries, none of which had to be compared anew. */
-  last: { readonly entries: string; readonly outcome: DriftOutcome } | undefined;
+  last: { readonly entries: string; readonly outcome: DriftOutcome; readonly parts: DriftParts } | undefined;
+}
+
+/** What a drift document is made of. */
+export interface DriftParts {
+  /** By path, without owners. */
+  readonly relevant: ReadonlyMap<BytePath, DriftEntry>;
+  readonly other: Drift['other'];
+  readonly limits: readonly string[];
+  /** No directory of the image is hidden as a whole: what an entry means depends on that entry alone. */
+  readonly isPlain: boolean;
 }
 
 type RelevantOutcome = Extract<EntryOutcome, { kind: 'relevant' }>;
 
 export interface DriftOutcome {
   readonly document: Buffer;
+  /** Of the document, hex. */
+  readonly sha256: string;
   readonly counts: { readonly relevant: number; readonly other: number };
   /** SHA-256 over the relevant part and the limits: what makes a new round. */
   readonly relevantDigest: string;
+  /** SHA-256 over what an inventory of the merged view depends on; null where it is that of the image. */
+  readonly inventoryDigest: string | null;
   readonly limits: readonly string[];
 }
 
-const MAX_RELEVANT = 20_000;
+/** Entries that a drift document lists. */
+export const MAX_RELEVANT = 20_000;
 const TOO_MANY = 'relevantEntries';
 const MAX_LIMITS = 100;
 /** Above this an upper directory is compared anew each time rather than held in memory. */
-const MAX_REMEMBERED = 100_000;
+export const MAX_REMEMBERED = 100_000;
 
 /**
  * Walks an upper directory and makes the drift document: every entry compared with the image, content of the image that
@@ -121,18 +137,19 @@ class DriftBuilder {
   finish(): DriftOutcome {
     const { memory } = this.#request;
     const entries = this.#walked.update([...this.#limits].join('\n')).digest('hex');
-    const last = this.#isKnown && memory.last?.entries === entries ? memory.last : { entries, outcome: this.#build() };
-    memory.last = last;
-    return last.outcome;
+    if (this.#isKnown && memory.last?.entries === entries) return memory.last.outcome;
+    const parts = this.#build();
+    const outcome = assembleDrift(parts, this.#request);
+    memory.last = { entries, outcome, parts };
+    return outcome;
   }
 
-  #build(): DriftOutcome {
+  #build(): DriftParts {
     for (const [path, outcome] of this.#hiding) {
       if (!this.#addHidden(path) && outcome.ifNothingHidden !== undefined) this.#replace(path, outcome.ifNothingHidden);
     }
     this.#request.memory.outcomes = this.#remembered;
     this.#request.memory.removed = this.#removed;
-    const relevant = this.#nameOwners();
     const limits = [...this.#limits].sort();
     const other = {
       entries: this.#others,
@@ -140,13 +157,7 @@ class DriftBuilder {
       byDirectory: this.#byDirectory,
       digest: this.#list.digest('hex'),
     };
-    const complete = limits.length === 0;
-    const drift: Drift = { format: 'holdfast-drift-v1', rules: DRIFT_RULES, complete, limits, relevant, other };
-    const relevantDigest = createHash('sha256')
-      .update(JSON.stringify([limits, relevant]))
-      .digest('hex');
-    const counts = { relevant: relevant.length, other: this.#others };
-    return { document: encodeDrift(drift), counts, relevantDigest, limits };
+    return { relevant: this.#relevant, other, limits, isPlain: this.#hiding.size === 0 };
   }
 
   #addOther(entry: UpperEntry, bytes: number, signature: string): void {
@@ -198,22 +209,69 @@ class DriftBuilder {
     }
     return isHiding;
   }
-
-  #nameOwners(): DriftEntry[] {
-    const { memory, owners } = this.#request;
-    const known = memory.owners;
-    memory.owners = new Map();
-    return [...this.#relevant]
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([path, entry]) => {
-        const owner = known.has(path) ? known.get(path) : owners().ownerOf(path)?.purl;
-        memory.owners.set(path, owner);
-        return owner === undefined ? entry : { ...entry, ownedBy: owner };
-      });
-  }
 }
 
-function formatSignature({ stat }: UpperEntry): string {
+/** Makes the document of its parts. */
+export function assembleDrift(parts: DriftParts, request: Pick<DriftRequest, 'memory' | 'owners'>): DriftOutcome {
+  const { limits, other } = parts;
+  const relevant = nameOwners(parts.relevant, request);
+  const complete = limits.length === 0;
+  const drift: Drift = {
+    format: 'holdfast-drift-v1',
+    rules: DRIFT_RULES,
+    complete,
+    limits: [...limits],
+    relevant,
+    other,
+  };
+  const document = encodeDrift(drift);
+  return {
+    document,
+    sha256: hash('sha256', document),
+    counts: { relevant: relevant.length, other: other.entries },
+    relevantDigest: hash('sha256', JSON.stringify([limits, relevant])),
+    inventoryDigest: digestForInventory(relevant, limits),
+    limits,
+  };
+}
+
+function nameOwners(
+  relevant: DriftParts['relevant'],
+  { memory, owners }: Pick<DriftRequest, 'memory' | 'owners'>,
+): DriftEntry[] {
+  const known = memory.owners;
+  memory.owners = new Map();
+  return [...relevant]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([path, entry]) => {
+      const owner = known.has(path) ? known.get(path) : owners().ownerOf(path)?.purl;
+      memory.owners.set(path, owner);
+      return owner === undefined ? entry : { ...entry, ownedBy: owner };
+    });
+}
+
+/** Reasons of a new file that come of its place alone: an inventory does not read it. */
+const PLACE_REASONS: ReadonlySet<string> = new Set([
+  'newEntry',
+  'configuration',
+  'scheduledTask',
+  'shellStartup',
+  'credentials',
+  'preload',
+  'serviceUnit',
+] satisfies DriftReason[]);
+
+/** Null where nothing of the drift can make an inventory another one than that of the image. */
+function digestForInventory(relevant: readonly DriftEntry[], limits: readonly string[]): string | null {
+  const read = relevant.filter(({ kind, entryType, reasons }) => {
+    const isPlainFile = kind === 'added' && entryType === 'file';
+    return !isPlainFile || reasons.some((reason) => !PLACE_REASONS.has(reason));
+  });
+  return read.length === 0 && limits.length === 0 ? null : hash('sha256', JSON.stringify([limits, read]));
+}
+
+/** What an entry is known by: while this stays, it is not opened again. */
+export function formatSignature({ stat }: UpperEntry): string {
   const { type, ino, ctimeNs, size, mode, uid, gid } = stat;
   return `${type} ${ino} ${ctimeNs} ${size} ${mode} ${uid} ${gid}`;
 }

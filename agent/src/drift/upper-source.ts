@@ -21,6 +21,8 @@ export interface UpperEntry {
 export interface UpperSource {
   /** Tells the root, then every entry, each directory before its content, names in byte order. */
   walk(onEntry: (entry: UpperEntry) => void): void;
+  /** One entry; undefined where nothing is there. */
+  look(path: BytePath): UpperEntry | undefined;
   /** SHA-256 of a regular file, hex. */
   hashFile(path: BytePath): string;
   /** Bytes of a regular file from `offset` on, fewer at its end. */
@@ -55,7 +57,9 @@ class DirectoryUpperSource implements UpperSource {
   }
 
   walk(onEntry: (entry: UpperEntry) => void): void {
-    onEntry(this.#readRoot());
+    const root = this.look(ROOT);
+    if (root === undefined) throw new TypeError('an open root has attributes');
+    onEntry(root);
     const { maxEntries, maxDepth, maxPathBytes } = this.#limits;
     let pathBytes = 0;
     this.#root.walk(Buffer.alloc(0), { maxEntries, maxDepth, xattrs: XATTRS }, (batch) => {
@@ -73,16 +77,17 @@ class DirectoryUpperSource implements UpperSource {
     });
   }
 
-  #readRoot(): UpperEntry {
-    const path = Buffer.alloc(0);
-    const stat = this.#root.lstat(path);
-    if (stat === undefined) throw new TypeError('an open root has attributes');
+  look(path: BytePath): UpperEntry | undefined {
+    const bytes = bytePathToBuffer(path);
+    const stat = this.#root.lstat(bytes);
+    if (stat === undefined) return undefined;
+    const target = stat.type === 'symlink' ? this.#root.readLink(bytes).toString('latin1') : undefined;
     const xattrs: Record<string, Buffer> = {};
-    for (const name of this.#root.listXattrs(path).filter(isWalkedXattr)) {
-      const value = this.#root.getXattr(path, name);
+    for (const name of this.#root.listXattrs(bytes).filter(isWalkedXattr)) {
+      const value = this.#root.getXattr(bytes, name);
       if (value !== undefined) xattrs[name] = value;
     }
-    return { path: ROOT, stat, target: undefined, xattrs, problem: undefined };
+    return { path, stat, target, xattrs, problem: undefined };
   }
 
   hashFile(path: BytePath): string {

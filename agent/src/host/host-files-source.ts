@@ -5,11 +5,18 @@ import type { HostFiles } from './host-files.ts';
 /** The kernel makes these files as they are read: their size is unknown before and a read may come short. */
 const CHUNK_BYTES = 64 * 1024;
 const MAX_NAMES = 10_000;
+/** Kernel parameters: regular files, each given whole by the first read that has room for it. */
+const PARAMETERS = '/proc/sys/';
+const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
+const scratch = Buffer.allocUnsafeSlow(CHUNK_BYTES);
 
 /** Reads the host's files below `hostRoot`, never waiting: a FIFO or device in the place of a file is not read. */
 export function createHostFiles(hostRoot: string): HostFiles {
   return {
-    read: (path, maxBytes) => withFile(join(hostRoot, path), (file) => readAll(file, maxBytes)),
+    read: (path, maxBytes) => {
+      if (path.startsWith(PARAMETERS) && maxBytes < CHUNK_BYTES) return readParameter(join(hostRoot, path), maxBytes);
+      return withFile(join(hostRoot, path), (file) => readAll(file, maxBytes));
+    },
     readPart: (path, offset, bytes) => withFile(join(hostRoot, path), (file) => readPart(file, offset, bytes)),
     readEnd: (path, bytes) => withFile(join(hostRoot, path), (file) => readEnd(file, bytes)),
     readLink: (path) => readLink(join(hostRoot, path)),
@@ -17,10 +24,28 @@ export function createHostFiles(hostRoot: string): HostFiles {
   };
 }
 
+/** A round reads hundreds of them: three calls each, and no buffer that is not kept. */
+function readParameter(path: string, maxBytes: number): Buffer | undefined {
+  let file: number;
+  try {
+    file = openSync(path, OPEN_FLAGS);
+  } catch {
+    return undefined;
+  }
+  try {
+    const size = readSync(file, scratch, 0, maxBytes + 1, null);
+    return size > maxBytes ? undefined : Buffer.from(scratch.subarray(0, size));
+  } catch {
+    return undefined;
+  } finally {
+    closeSync(file);
+  }
+}
+
 function withFile<T>(path: string, read: (file: number) => T | undefined): T | undefined {
   let file: number;
   try {
-    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+    file = openSync(path, OPEN_FLAGS);
   } catch {
     return undefined;
   }
@@ -37,10 +62,9 @@ function readAll(file: number, maxBytes: number): Buffer | undefined {
   const chunks: Buffer[] = [];
   let total = 0;
   while (total <= maxBytes) {
-    const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, maxBytes + 1 - total));
-    const size = readSync(file, chunk, 0, chunk.length, null);
+    const size = readSync(file, scratch, 0, Math.min(CHUNK_BYTES, maxBytes + 1 - total), null);
     if (size === 0) return Buffer.concat(chunks, total);
-    chunks.push(chunk.subarray(0, size));
+    chunks.push(Buffer.from(scratch.subarray(0, size)));
     total += size;
   }
   return undefined;

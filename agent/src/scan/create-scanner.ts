@@ -1,6 +1,6 @@
 import { AgentError } from '../agent-error.ts';
 import { startProcess, startThread } from './lane-host.ts';
-import type { ProofReply, ProofRequest, ScanReply, ScanRequest } from './scan-protocol.ts';
+import type { ProofReply, ProofRequest, QuietReply, ScanReply, ScanRequest } from './scan-protocol.ts';
 import { ScanFailure, WorkerLane } from './worker-lane.ts';
 
 /** Scans containers and proves layers, apart from the event loop and from one another. */
@@ -9,7 +9,10 @@ export interface Scanner {
    * Asks for the request when its turn comes. Slow scans have a process and larger bounds. Rejects with `AgentError`
    * ERR_AGENT_SCAN; `readScanFailure` tells why.
    */
-  scan(createRequest: () => Omit<ScanRequest, 'kind' | 'bounds'>, options: ScanOptions): Promise<ScanReply>;
+  scan(
+    createRequest: () => Omit<ScanRequest, 'kind' | 'bounds'>,
+    options: ScanOptions,
+  ): Promise<ScanReply | QuietReply>;
   prove(request: Omit<ProofRequest, 'kind'>, group: string): Promise<ProofReply>;
   /** Forgets what is remembered of a container that is gone. */
   forget(key: string): Promise<void>;
@@ -76,9 +79,9 @@ export function readScanFailure(error: unknown): string | undefined {
   return error instanceof AgentError && error.cause instanceof ScanFailure ? error.cause.reason : undefined;
 }
 
-function toScanReply(reply: unknown): ScanReply {
+function toScanReply(reply: unknown): ScanReply | QuietReply {
   if (isScanReply(reply)) return reply;
-  throw new TypeError('a scan answers with a drift');
+  throw new TypeError('a scan answers with what it found');
 }
 
 function toProofReply(reply: unknown): ProofReply {
@@ -86,8 +89,9 @@ function toProofReply(reply: unknown): ProofReply {
   throw new TypeError('a proof answers with a fingerprint');
 }
 
-function isScanReply(reply: unknown): reply is ScanReply {
-  return typeof reply === 'object' && reply !== null && 'drift' in reply;
+function isScanReply(reply: unknown): reply is ScanReply | QuietReply {
+  if (typeof reply !== 'object' || reply === null || !('kind' in reply)) return false;
+  return reply.kind === 'scanned' || reply.kind === 'quiet';
 }
 
 function isProofReply(reply: unknown): reply is ProofReply {

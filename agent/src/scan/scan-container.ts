@@ -1,6 +1,7 @@
 import { EvidenceError, encodeInventory, type Inventory, toBytePath } from '@holdfast/evidence';
 import { collectDrift, createDriftMemory, type DriftMemory } from '../drift/collect-drift.ts';
 import { collectMountPoints } from '../drift/runtime-stub.ts';
+import { updateDrift } from '../drift/update-drift.ts';
 import { openUpperSource, type UpperSource } from '../drift/upper-source.ts';
 import { collectInventory } from '../inventory/collect-inventory.ts';
 import { InventoryBuilder, type InventoryLimits } from '../inventory/inventory-builder.ts';
@@ -10,7 +11,7 @@ import { type OverlayRootView, openOverlayView } from '../overlay/overlay-view.t
 import type { ClosableView } from '../root-view/directory-view.ts';
 import { ViewLimitError } from '../root-view/root-view.ts';
 import { SCAN_BOUNDS, type ScanBounds } from './scan-bounds.ts';
-import type { ScannedDocument, ScannedDrift, ScanReply, ScanRequest } from './scan-protocol.ts';
+import type { QuietReply, ScannedDocument, ScannedDrift, ScanReply, ScanRequest } from './scan-protocol.ts';
 
 /** Images whose layers stay open: their package owners are then at hand when something changes. */
 const MAX_OPEN_IMAGES = 2;
@@ -27,16 +28,21 @@ export class ContainerScans {
   readonly #images = new Map<string, OpenImage>();
 
   /**
-   * Reads drift first, then only the inventories that the caller lacks and that the drift can have moved. Throws
-   * `RootfsError` where a layer is gone or cannot be opened.
+   * Looks at what changed, and walks where that is not known or not enough. Reads drift first, then only the inventories
+   * that the caller lacks and that the drift can have moved. Throws `RootfsError` where a layer is gone or cannot be opened.
    */
-  scan(request: ScanRequest): ScanReply {
+  scan(request: ScanRequest): ScanReply | QuietReply {
     const deadlineMs = performance.now() + request.budgetMs;
     const bounds = SCAN_BOUNDS[request.bounds];
     const image = this.#openImage(request);
     const drift = this.#scanDrift(request, image, deadlineMs);
+    const isKnown = drift.sha256 === request.driftOf && drift.inventoryDigest === request.inventoryOf;
+    if (isKnown && !request.wantsBaseline && drift.limits.length === 0) {
+      return { kind: 'quiet', isWhole: drift.isWhole, tookMs: drift.tookMs };
+    }
     const baseline = request.wantsBaseline ? takeInventory(image.view, { ...bounds.inventory, deadlineMs }) : undefined;
     return {
+      kind: 'scanned',
       drift,
       baseline,
       inventory: this.#takeMerged(request, image, drift, deadlineMs),
@@ -67,7 +73,7 @@ export class ContainerScans {
     const bounds = SCAN_BOUNDS[request.bounds];
     const source = request.upper === null ? NO_UPPER : openUpperSource(request.upper, bounds.upper);
     try {
-      const outcome = collectDrift({
+      const asked = {
         source,
         image: image.view,
         mountPoints: collectMountPoints(request.mountPoints),
@@ -77,9 +83,10 @@ export class ContainerScans {
         },
         deadlineMs,
         memory: this.#recall(request),
-      });
-      const { document, relevantDigest, counts, limits } = outcome;
-      return { bytes: document, relevantDigest, counts, limits, tookMs: performance.now() - startMs };
+      };
+      const updated = request.changed === null ? undefined : updateDrift({ ...asked, paths: request.changed });
+      const { document, ...outcome } = updated ?? collectDrift(asked);
+      return { ...outcome, bytes: document, isWhole: updated === undefined, tookMs: performance.now() - startMs };
     } finally {
       source.close();
       this.#forgetMost(bounds);
@@ -105,8 +112,8 @@ export class ContainerScans {
   }
 
   #takeMerged(request: ScanRequest, image: OpenImage, drift: ScannedDrift, deadlineMs: number): ScanReply['inventory'] {
-    if (drift.counts.relevant === 0 && drift.limits.length === 0) return 'baseline';
-    if (drift.relevantDigest === request.inventoryOf) return 'known';
+    if (drift.inventoryDigest === null) return 'baseline';
+    if (drift.inventoryDigest === request.inventoryOf) return 'known';
     const { lowers, upper } = request;
     const bounds = SCAN_BOUNDS[request.bounds];
     using view = openOverlayView({ lowers, upper: upper ?? undefined, deadlineMs, maxEntries: bounds.maxNames });
@@ -119,6 +126,7 @@ export class ContainerScans {
 
 const NO_UPPER: UpperSource = {
   walk: () => undefined,
+  look: () => undefined,
   hashFile: () => {
     throw new TypeError('there is no upper directory');
   },

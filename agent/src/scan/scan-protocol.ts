@@ -16,10 +16,17 @@ export interface ScanRequest {
   readonly mountPoints: readonly string[];
   /** False where the caller has the inventory of these lower layers already. */
   readonly wantsBaseline: boolean;
-  /** Digest of the relevant drift for which the caller has the merged inventory already. */
+  /** `inventoryDigest` of the drift for which the caller has the merged inventory already. */
   readonly inventoryOf: string | null;
   /** Paths on the upper directory whose bytes may move without their times: begin with a slash. */
   readonly restless: readonly string[];
+  /** SHA-256 of the drift document that the caller has of the last reply; null where it has none. */
+  readonly driftOf: string | null;
+  /**
+   * Where something changed since the last scan of this container, relative to the upper directory; null where that is
+   * not known and everything is to be walked.
+   */
+  readonly changed: readonly string[] | null;
   readonly budgetMs: number;
   /** `small` where it runs in a thread, which must not come near its largest heap. */
   readonly bounds: 'small' | 'full';
@@ -32,13 +39,19 @@ export interface ScannedDocument {
 }
 
 export interface ScannedDrift extends ScannedDocument {
+  /** Of the document, hex. */
+  readonly sha256: string;
   readonly relevantDigest: string;
+  readonly inventoryDigest: string | null;
+  /** Everything was walked; else only what changed was looked at, and counts are those of the last walk. */
+  readonly isWhole: boolean;
   readonly counts: { readonly relevant: number; readonly other: number };
   /** Time that the walk took, in milliseconds. */
   readonly tookMs: number;
 }
 
 export interface ScanReply {
+  readonly kind: 'scanned';
   /** Absent where the caller has it already. */
   readonly baseline: ScannedDocument | undefined;
   /** `baseline`: nothing in the upper directory can move it. `known`: the caller has it already. */
@@ -46,6 +59,13 @@ export interface ScanReply {
   readonly drift: ScannedDrift;
   /** Those of the mount points at which the image has something. */
   readonly covered: readonly string[];
+}
+
+/** The caller has all of it already. */
+export interface QuietReply {
+  readonly kind: 'quiet';
+  readonly isWhole: boolean;
+  readonly tookMs: number;
 }
 
 /** Forgets what is remembered of a container. */
@@ -98,5 +118,5 @@ export type WorkerRequest = ScanRequest | ForgetRequest | ProofRequest;
 
 /** What a worker answers to the request of the same number. */
 export type WorkerAnswer =
-  | { readonly id: number; readonly reply: ScanReply | ProofReply | null }
+  | { readonly id: number; readonly reply: ScanReply | QuietReply | ProofReply | null }
   | { readonly id: number; readonly failure: { readonly code: string; readonly message: string } };

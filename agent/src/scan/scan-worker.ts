@@ -3,7 +3,7 @@ import { lowerThreadPriority, RootfsError, setReadDeadline } from '@holdfast/roo
 import { READY } from './lane-host.ts';
 import { proveContainerLayer } from './prove-container.ts';
 import { ContainerScans } from './scan-container.ts';
-import type { ProofReply, ScanReply, WorkerAnswer, WorkerRequest } from './scan-protocol.ts';
+import type { ProofReply, QuietReply, ScanReply, WorkerAnswer, WorkerRequest } from './scan-protocol.ts';
 
 /**
  * Body of a worker thread or process: takes one request after the other. A failure is an answer, so that the worker goes on.
@@ -28,7 +28,7 @@ async function answer(id: number, request: WorkerRequest): Promise<WorkerAnswer>
   }
 }
 
-async function handle(request: WorkerRequest): Promise<ScanReply | ProofReply | null> {
+async function handle(request: WorkerRequest): Promise<ScanReply | QuietReply | ProofReply | null> {
   switch (request.kind) {
     case 'scan':
       setReadDeadline(request.budgetMs);

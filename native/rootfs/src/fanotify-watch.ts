@@ -142,10 +142,22 @@ export function decodeEvents(packed: Buffer, directories: ReadonlyMap<number, st
     const directory = directories.get(packed.readUInt32LE(at + 4));
     const mask = packed.readUInt32LE(at + 8);
     if (directory !== undefined) {
-      const kinds = KIND_BITS.filter(([bit]) => (mask & bit) !== 0).map(([, kind]) => kind);
-      events.push({ directory, path: packed.subarray(at + 16, end), kinds, isDirectory: (mask & ON_DIRECTORY) !== 0 });
+      const path = packed.subarray(at + 16, end);
+      events.push({ directory, path, kinds: namesOf(mask), isDirectory: (mask & ON_DIRECTORY) !== 0 });
     }
     at = end;
   }
   return events;
+}
+
+/** A busy container gives thousands of events a second, of very few kinds. */
+const KINDS = new Map<number, readonly FanotifyEventKind[]>();
+
+function namesOf(mask: number): readonly FanotifyEventKind[] {
+  const known = KINDS.get(mask);
+  if (known !== undefined) return known;
+  const kinds = KIND_BITS.filter(([bit]) => (mask & bit) !== 0).map(([, kind]) => kind);
+  // Masks are the kernel's own and few; whatever comes beyond that is not kept.
+  if (KINDS.size < 1_024) KINDS.set(mask, kinds);
+  return kinds;
 }
