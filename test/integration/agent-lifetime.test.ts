@@ -146,6 +146,23 @@ test('what happened while the verifier was away is sent when it is back', option
   }
 });
 
+test('a challenge that was changed on its way is never answered, and a right one is', options, async () => {
+  const flip = (bytes: Buffer, at: number) => Buffer.from(bytes.map((byte, index) => (index === at ? byte ^ 1 : byte)));
+  world.peer.bendNext = [
+    (challenge) => ({ ...challenge, idObject: flip(challenge.idObject, challenge.idObject.length - 1) }),
+    (challenge) => ({ ...challenge, encryptedSecret: flip(challenge.encryptedSecret, 40) }),
+  ];
+  const agent = await startAgent(world.configure({ tpm: { tcti: swtpm.tcti }, heartbeatMs: 300 }));
+  try {
+    await world.peer.waitForRounds(1);
+    assert.deepEqual(world.peer.bendNext, []);
+    assert.deepEqual(world.peer.failures.map(String), ['Error: no proof', 'Error: no proof']);
+    assert.equal(world.peer.enrolments, 1);
+  } finally {
+    await agent.close();
+  }
+});
+
 test('two agents cannot share a state directory', options, async () => {
   const config = world.configure({ tpm: { tcti: swtpm.tcti } });
   const agent = await startAgent(config);

@@ -49,6 +49,7 @@ export interface SeenRound {
 
 export type AttesterStep = AttesterMessage['message'] | { case: undefined; value?: undefined };
 export type VerifierStep = MessageInitShape<typeof VerifierMessageSchema>;
+type Challenge = ReturnType<typeof makeCredential>;
 type Enrolling = ServerDuplexStream<EnrollRequest, EnrollResponse>;
 type Attesting = ServerDuplexStream<AttestRequest, AttestResponse>;
 
@@ -63,6 +64,8 @@ export class AgentPeer {
   keys: EnrolledKeys | undefined;
   /** Rounds that this peer refuses before it accepts any, with this code. */
   refuseNext: string[] = [];
+  /** What the next enrolments get in the place of the right challenge, first one first. */
+  bendNext: ((challenge: Challenge) => Challenge)[] = [];
   /** Digests (hex) that this peer asks for in every round where they did not come along. */
   needs: string[] = [];
   /** Whether this peer asks for every container's claims-set and what that names. */
@@ -148,7 +151,8 @@ export class AgentPeer {
     );
     const secret = randomBytes(32);
     const credential = makeCredential({ ekPublic: ek, name: computeName(ak), secret, random: randomBytes });
-    answer({ step: { case: 'challenge', value: credential } });
+    const bend = this.bendNext.shift();
+    answer({ step: { case: 'challenge', value: bend?.(credential) ?? credential } });
     const proof = await next();
     if (proof.case !== 'proof') throw new Error('no proof');
     const { kubeNode, ekPublic, ekCertificates } = begin.value;

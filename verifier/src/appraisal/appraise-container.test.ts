@@ -16,7 +16,7 @@ function appraiseOne(claims: Partial<ContainerClaims>, changes: Partial<Containe
     {},
     { pending: [['c1', pendingMs]] },
   );
-  const [container] = appraise(evidence, 'pinned', { maxPendingMs: 5000, kernelBaseline: [] }).containers;
+  const [container] = appraise(evidence, 'pinned', { maxPendingMs: 5000, judgeKernel: () => [] }).containers;
   assert.ok(container);
   return container;
 }

@@ -30,7 +30,7 @@ export function appraiseKubeNode(
     ...withClaims(evidence.boot, 'boot', (boot) => appraiseBoot(boot, evidence, policy)),
     ...withClaims(evidence.ima, 'ima', (ima) => appraiseIma(ima, evidence.quotes, evidence.imaLog)),
     ...appraiseAgent(evidence),
-    ...withClaims(evidence.kernel, 'kernel', (kernel) => appraiseKernel(kernel, policy.kernelBaseline)),
+    ...withClaims(evidence.kernel, 'kernel', (kernel) => appraiseKernel(kernel, policy.judgeKernel)),
     ...appraiseContainerList(evidence, policy),
   ];
 }

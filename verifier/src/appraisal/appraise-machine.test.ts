@@ -12,7 +12,7 @@ import { createEvidence, NO_LOG, ok, QUIET_KERNEL } from './evidence.test-suppor
 const vectors = join(import.meta.dirname, '../../../test/vectors/measured-boot/secureboot-snakeoil');
 const { facts } = readBootLog(readFileSync(join(vectors, 'binary_bios_measurements')));
 const cmdline = readFileSync(join(vectors, 'cmdline'), 'utf8');
-const POLICY: AppraisalPolicy = { maxPendingMs: 5000, kernelBaseline: [] };
+const POLICY: AppraisalPolicy = { maxPendingMs: 5000, judgeKernel: () => [] };
 const LISTED = { ...POLICY, machinesWithoutRuntime: ['lab/*', 'worker-1'] };
 
 const bootLog: BootConclusion = { ...NO_LOG, hasBank: true, isQuoted: true, facts: ok(facts) };

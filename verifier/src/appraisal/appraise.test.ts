@@ -5,7 +5,7 @@ import { type Appraisal, appraise } from './appraise.ts';
 import { createContainerEvidence, createEvidence, ok, QUIET_KERNEL } from './evidence.test-support.ts';
 import type { FindingCode } from './finding-code.ts';
 
-const POLICY = { maxPendingMs: 5000, kernelBaseline: [] };
+const POLICY = { maxPendingMs: 5000, judgeKernel: () => [] };
 const MISSING = { state: 'missing' } as const;
 const MALFORMED = { state: 'malformed', reason: 'not JSON' } as const;
 /** What can be no better today: no certificate of the EK, no boot log, no IMA, no API server. */

@@ -91,19 +91,16 @@ function toContainer(
 
 /** The worst first, then by code and place, so that equal evidence gives equal results. */
 function limitFindings(findings: readonly Finding[]): Finding[] {
-  const sorted = findings.toSorted(compareFindings);
+  const keyed = findings.map((finding): [Finding, string] => [finding, sortKey(finding)]);
+  const sorted = keyed.sort(([, a], [, b]) => compareText(a, b)).map(([finding]) => finding);
   if (sorted.length <= MAX_FINDINGS) return sorted;
   const limited = createFinding('FINDINGS_LIMITED', { actual: String(sorted.length) });
   return [...sorted.slice(0, MAX_FINDINGS - 1), limited];
 }
 
-function compareFindings(a: Finding, b: Finding): number {
-  const bySeverity = SEVERITY_ORDER[FINDING_RULES[a.code].severity] - SEVERITY_ORDER[FINDING_RULES[b.code].severity];
-  return bySeverity || compareText(sortKey(a), sortKey(b));
-}
-
 function sortKey({ code, path, purl, expected, actual }: Finding): string {
-  return JSON.stringify([code, path ?? '', purl ?? '', expected ?? '', actual ?? '']);
+  const severity = SEVERITY_ORDER[FINDING_RULES[code].severity];
+  return JSON.stringify([severity, code, path ?? '', purl ?? '', expected ?? '', actual ?? '']);
 }
 
 function compareText(a: string, b: string): number {

@@ -1,6 +1,6 @@
 import type { KernelClaims } from '@holdfast/evidence';
 import { createFinding, type Finding } from '../appraisal/finding.ts';
-import { appraiseKernelBaseline, type KernelBaseline } from './kernel-baseline.ts';
+import type { JudgeKernel } from './kernel-baseline.ts';
 
 /** Documentation/admin-guide/tainted-kernels.rst: forced module load, unsigned module. */
 const TAINT_MODULE = (1n << 1n) | (1n << 13n);
@@ -9,7 +9,7 @@ const TAINT_MODULE = (1n << 1n) | (1n << 13n);
  * Appraises what the kernel says of itself: lockdown, taint, kexec, what could not be read, and the baseline. All of it is
  * the agent's word, but for the command line, which `appraiseBoot` compares with the measured one.
  */
-export function appraiseKernel(kernel: KernelClaims, baseline: KernelBaseline): Finding[] {
+export function appraiseKernel(kernel: KernelClaims, judge: JudgeKernel): Finding[] {
   const taint = /^\d{1,19}$/.test(kernel.tainted.trim()) ? BigInt(kernel.tainted.trim()) : undefined;
   const findings: Finding[] = [];
   if (!/\[(?:integrity|confidentiality)\]/.test(kernel.lockdown ?? '')) {
@@ -21,5 +21,5 @@ export function appraiseKernel(kernel: KernelClaims, baseline: KernelBaseline): 
   if (kernel.limits.length > 0) {
     findings.push(createFinding('KERNEL_CLAIMS_LIMITED', { actual: kernel.limits.join(', ') }));
   }
-  return [...findings, ...appraiseKernelBaseline(kernel, baseline)];
+  return [...findings, ...judge(kernel)];
 }

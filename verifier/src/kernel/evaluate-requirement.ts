@@ -13,14 +13,18 @@ const LOCKED = /\[(?:integrity|confidentiality)\]/;
 const NO = new Set(['0', 'n', 'no', 'off', 'false']);
 const UNDECIDED: RequirementOutcome = { outcome: 'undecided', actual: 'not told' };
 
-/** Evaluates a requirement over the claims, and nothing else. */
-export function evaluateRequirement(requirement: KernelRequirement, kernel: KernelClaims): RequirementOutcome {
+/** Evaluates a requirement over the claims, and nothing else. `words` are those of the command line. */
+export function evaluateRequirement(
+  requirement: KernelRequirement,
+  kernel: KernelClaims,
+  words: readonly string[] = splitCommandLine(kernel.cmdline),
+): RequirementOutcome {
   switch (requirement.kind) {
     case 'sysctl':
       return evaluateSysctl(requirement, kernel);
     case 'commandLineWithout':
     case 'commandLineWith':
-      return evaluateCommandLine(requirement, kernel);
+      return evaluateCommandLine(requirement, kernel, words);
     case 'lsm':
       return evaluateLsm(requirement.names, kernel.lsm);
     case 'noVulnerability':
@@ -46,11 +50,12 @@ function evaluateSysctl(
 }
 
 function evaluateCommandLine(
-  { kind, words }: KernelRequirement & { kind: 'commandLineWith' | 'commandLineWithout' },
-  { cmdline, limits }: KernelClaims,
+  { kind, words: wanted }: KernelRequirement & { kind: 'commandLineWith' | 'commandLineWithout' },
+  { limits }: KernelClaims,
+  words: readonly string[],
 ): RequirementOutcome {
   if (limits.includes('cmdline:unreadable')) return UNDECIDED;
-  const found = splitCommandLine(cmdline).filter((word) => words.some((wanted) => isWord(word, wanted)));
+  const found = words.filter((word) => wanted.some((each) => isWord(word, each)));
   return decide(found.length > 0 === (kind === 'commandLineWith'), found.join(' ') || 'not there');
 }
 

@@ -3,7 +3,7 @@ import { suite, test } from 'node:test';
 import type { KernelClaims } from '@holdfast/evidence';
 import { QUIET_KERNEL } from '../appraisal/evidence.test-support.ts';
 import { evaluateRequirement, splitCommandLine } from './evaluate-requirement.ts';
-import { appraiseKernelBaseline, createKernelBaseline } from './kernel-baseline.ts';
+import { appraiseKernelBaseline, createKernelBaseline, createKernelJudge } from './kernel-baseline.ts';
 import type { KernelRule } from './kernel-rule.ts';
 import { KERNEL_RULES } from './kernel-rules.ts';
 
@@ -106,6 +106,13 @@ suite('the kernel baseline', () => {
     );
     const named = findings.flatMap(({ actual }) => actual?.split(', ') ?? []);
     assert.deepEqual(named.toSorted(), KERNEL_RULES.map(({ id }) => id).toSorted());
+  });
+
+  test('is looked at once for the same claims', () => {
+    const judge = createKernelJudge(baseline);
+    assert.deepEqual(judge(DEBIAN), appraiseKernelBaseline(DEBIAN, baseline));
+    assert.equal(judge(DEBIAN), judge(DEBIAN));
+    assert.deepEqual(judge(HARDENED), []);
   });
 
   test('takes severities and omissions from the settings', () => {

@@ -1,7 +1,7 @@
 import type { KernelClaims } from '@holdfast/evidence';
 import { createFinding, type Finding } from '../appraisal/finding.ts';
 import type { FindingCode, FindingSeverity } from '../appraisal/finding-code.ts';
-import { evaluateRequirement } from './evaluate-requirement.ts';
+import { evaluateRequirement, splitCommandLine } from './evaluate-requirement.ts';
 import { describeRequirement, type KernelRule, type KernelRuleSeverity } from './kernel-rule.ts';
 import { KERNEL_RULES } from './kernel-rules.ts';
 
@@ -22,15 +22,29 @@ export function createKernelBaseline(overrides: ReadonlyMap<string, KernelRuleSe
   });
 }
 
+/** Judges kernel claims by a baseline. */
+export type JudgeKernel = (kernel: KernelClaims) => readonly Finding[];
+
+/** Makes a judge that looks at the same claims once: they stay the same object for as long as nothing changes. */
+export function createKernelJudge(baseline: KernelBaseline): JudgeKernel {
+  const known = new WeakMap<KernelClaims, readonly Finding[]>();
+  return (kernel) => {
+    const findings = known.get(kernel) ?? appraiseKernelBaseline(kernel, baseline);
+    known.set(kernel, findings);
+    return findings;
+  };
+}
+
 /**
  * Compares kernel claims with a baseline: one finding for each rule that is broken, and one for all rules that cannot be
  * decided, since what is not told is never taken for met. A rule that only informs leaves the status as it is even then.
  */
 export function appraiseKernelBaseline(kernel: KernelClaims, baseline: KernelBaseline): Finding[] {
+  const words = splitCommandLine(kernel.cmdline);
   const findings: Finding[] = [];
   const open: Record<'info' | 'other', string[]> = { info: [], other: [] };
   for (const { rule, severity } of baseline) {
-    const { outcome, actual } = evaluateRequirement(rule.requirement, kernel);
+    const { outcome, actual } = evaluateRequirement(rule.requirement, kernel, words);
     if (outcome === 'undecided') open[severity === 'info' ? 'info' : 'other'].push(rule.id);
     if (outcome === 'unmet') findings.push(toFinding(rule, severity, actual));
   }

@@ -16,7 +16,7 @@ import { appraise } from '../appraisal/appraise.ts';
 import type { ApplicableBoot } from '../boot/appraise-boot-reference.ts';
 import { type CertifiedPeriod, verifyKeyCertificates } from '../certificates/verify-key-certificates.ts';
 import { judgeEndorsement } from '../enrolment/endorsement.ts';
-import { createKernelBaseline } from '../kernel/kernel-baseline.ts';
+import { createKernelBaseline, createKernelJudge } from '../kernel/kernel-baseline.ts';
 import type { SbomReference } from '../reference-book/reference-book.ts';
 import type { AgentBuild } from '../references/agent-files.ts';
 import { appliesToKubeNode, findSubject, verifyReference } from '../references/verify-reference.ts';
@@ -61,7 +61,7 @@ export interface VerifiedSnapshot {
 }
 
 /** As a verifier's default: see its settings. */
-const POLICY: AppraisalPolicy = { maxPendingMs: 5000, kernelBaseline: createKernelBaseline() };
+const POLICY: AppraisalPolicy = { maxPendingMs: 5000, judgeKernel: createKernelJudge(createKernelBaseline()) };
 const MAX_ROUND_BYTES = 512 * 1024 * 1024;
 
 /**

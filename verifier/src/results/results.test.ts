@@ -8,7 +8,7 @@ import { clampPageSize, decodePageToken, encodePageToken } from './page.ts';
 import { createResultFeed } from './result-feed.ts';
 import { containerVector, kubeNodeVector } from './trust-vector.ts';
 
-const POLICY = { maxPendingMs: 5000, kernelBaseline: [] };
+const POLICY = { maxPendingMs: 5000, judgeKernel: () => [] };
 
 test('pages have a size within bounds and tokens that come back', () => {
   assert.deepEqual([-1, 0, 1, 100_000].map(clampPageSize), [100, 100, 1, 1000]);
