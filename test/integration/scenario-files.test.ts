@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { type TarEntry, whyNoContainerd } from '@holdfast/scripts';
 import { missingSwtpm } from '../support/swtpm.ts';
-import { type ExpectedFinding, type ScenarioContainer, sha256 } from './scenario-container.ts';
+import { type ExpectedFinding, ScenarioContainer, sha256 } from './scenario-container.ts';
 import { describeBusyboxImage } from './scenario-images.ts';
 import { type ScenarioWorld, startScenarioWorld } from './scenario-world.ts';
 
@@ -202,6 +203,15 @@ const HIDING: readonly Case[] = [
     undo: 'printf data > /app/data; rm /tmp/t',
   },
   {
+    name: 'a program that is written to through a link in a data place is changed under its own name',
+    change: 'ln /app/tool /tmp/notes; echo id >> /tmp/notes',
+    findings: [
+      { code: 'EXECUTABLE_MODIFIED', path: '/app/tool', expected: sha256(TOOL), actual: sha256(`${TOOL}id\n`) },
+      { code: 'EXECUTABLE_ADDED', path: '/tmp/notes', actual: sha256(`${TOOL}id\n`) },
+    ],
+    undo: "rm /tmp/notes; printf '#!/bin/sh\\n' > /app/tool",
+  },
+  {
     name: 'a library directory swapped for a link is a directory replaced',
     change: 'mv /usr/lib /usr/lib2; ln -s lib2 /usr/lib',
     findings: [
@@ -264,12 +274,13 @@ function digestOf(name: string, hex: string): string {
 describe('files that change at run time', { skip, timeout: 300_000 }, () => {
   let world: ScenarioWorld;
   let container: ScenarioContainer;
+  let image: string;
   let busybox: string;
 
   before(async () => {
     world = await startScenarioWorld();
-    const { name } = await world.addImage(await describeBusyboxImage('files', ENTRIES));
-    container = await world.start(name, { flags: ['--privileged'] });
+    ({ name: image } = await world.addImage(await describeBusyboxImage('files', ENTRIES)));
+    container = await world.start(image, { flags: ['--privileged'] });
     busybox = await container.hash('/bin/busybox');
   });
   after(() => world?.close());
@@ -291,4 +302,31 @@ describe('files that change at run time', { skip, timeout: 300_000 }, () => {
       await container.expectAffirming();
     });
   }
+
+  it('9: a directory that overlayfs redirects is named as what cannot be read, never clean', async () => {
+    const { containerd } = world;
+    // Nothing in a container can make one where redirect_dir is off, as it is below containerd: it is made beforehand.
+    await containerd.ctr(['containers', 'create', image, 'redirected']);
+    const mounts = await containerd.ctr(['snapshots', 'mounts', '/x', 'redirected']);
+    const options = /-o (\S+)/.exec(mounts)?.[1] ?? '';
+    const point = join(containerd.directory, 'redirected');
+    const rename =
+      'mkdir "$1"; mount -t overlay -o "$0,redirect_dir=on" x "$1"; mv "$1/opt/tree" "$1/opt/moved"; umount "$1"';
+    await run('sh', ['-ec', rename, options, point]);
+    await containerd.ctr(['tasks', 'start', '--detach', 'redirected']);
+    const redirected = new ScenarioContainer(world, { id: 'redirected', namespace: containerd.namespace, pid: 0 });
+    const unsupported = 'unsupported:/opt/moved';
+    const inventory = 'unsupported /opt/moved';
+    await redirected.expectFindings([
+      { code: 'ENTRY_UNREADABLE', path: '/opt/moved' },
+      { code: 'DIRECTORY_ADDED', path: '/opt/moved' },
+      { code: 'IMAGE_FILE_REMOVED', path: '/opt/tree' },
+      { code: 'IMAGE_FILE_REMOVED', path: '/opt/tree/sub' },
+      { code: 'IMAGE_FILE_REMOVED', path: '/opt/tree/sub/file', expected: sha256('deep') },
+      { code: 'SCAN_INCOMPLETE', actual: `drift:${unsupported}, inventory:${inventory}` },
+      { code: 'SCAN_INCOMPLETE', actual: inventory },
+      { code: 'SCAN_INCOMPLETE', actual: unsupported },
+    ]);
+    await redirected.remove();
+  });
 });

@@ -20,18 +20,26 @@ const MAGIC: readonly (readonly [bytes: string, DriftReason])[] = [
   ['FOR1', 'bytecode'],
 ];
 
-/** Server-side tags: an interpreter that is pointed at the file runs what stands in them, wherever they are. */
+/**
+ * Server-side tags: an interpreter that is pointed at the file runs what stands in them, wherever they are. Short ones
+ * count where text follows: among random bytes, as in pictures and packed files, each would turn up by chance.
+ */
 const EMBEDDED_CODE =
-  /<\?php|<\?=|<%[@=!\s]|<jsp:|<cfscript|<script[^>]{0,64}runat\s*=|<script[^>]{0,64}language\s*=\s*["']?php|<!--#\s*(?:exec|include)\b/i;
+  /<\?php|<\?[=\s][\t\n\r -~]{4}|<%[@=!\s][\t\n\r -~]{6}|<jsp:|<cfscript|<script[^>]{0,64}(?:runat\s*=|language\s*=\s*["']?php)|<!--#\s*(?:exec|include)\b/i;
+/** Names in a ZIP archive that make it a program, whatever it is called itself: Java, Python and Android run it. */
+const ARCHIVED_PROGRAM = /META-INF\/MANIFEST\.MF|__main__\.py|classes\.dex|[\w$]\.class/;
 /** A Python cache file starts with a version and a carriage return, line feed. */
 const PYTHON_CACHE = /^[\s\S]{2}\r\n/;
 /** Programs in text that start without `#!`, as far as their first line tells. */
 const CODE_LINE =
   /^\s*(?:import\s+[\w.]+(?:\s+as\s+\w+)?\s*(?:[;,#]|$)|from\s+[\w.]+\s+import\s|def\s+\w+\s*\(|class\s+\w+\s*[(:{]|use\s+strict\b|require\s*\(?['"]|const\s+\w+\s*=\s*require\b|eval\s*[("'$`]|exec\s+\S+\s)/m;
 
-/** Whether there is code for a server-side interpreter among bytes from anywhere in a file. */
-export function hasEmbeddedCode(bytes: Uint8Array): boolean {
-  return EMBEDDED_CODE.test(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1'));
+/** Reasons that the last bytes of a file give, where the first ones are not all. */
+export function classifyTail(head: Uint8Array, tail: Uint8Array): DriftReason[] {
+  const text = toText(tail);
+  const reasons: DriftReason[] = EMBEDDED_CODE.test(text) ? ['script'] : [];
+  if (isArchive(toText(head)) && ARCHIVED_PROGRAM.test(text)) reasons.push('bytecode');
+  return reasons;
 }
 
 /**
@@ -39,13 +47,20 @@ export function hasEmbeddedCode(bytes: Uint8Array): boolean {
  * chosen interpreter would take for a program is found where its lines have the usual form, not for certain.
  */
 export function classifyContent(head: Uint8Array): DriftReason[] {
-  const text = Buffer.from(head.buffer, head.byteOffset, Math.min(head.byteLength, CONTENT_HEAD_BYTES)).toString(
-    'latin1',
-  );
+  const text = toText(head);
   const reasons = new Set<DriftReason>();
   for (const [magic, reason] of MAGIC) if (text.startsWith(magic)) reasons.add(reason);
-  if (PYTHON_CACHE.test(text)) reasons.add('bytecode');
+  if (PYTHON_CACHE.test(text) || (isArchive(text) && ARCHIVED_PROGRAM.test(text))) reasons.add('bytecode');
   if (/^(?:\xef\xbb\xbf)?#!/.test(text) || EMBEDDED_CODE.test(text)) reasons.add('script');
   if (!text.includes('\0') && CODE_LINE.test(text)) reasons.add('script');
   return [...reasons];
+}
+
+function toText(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, CONTENT_HEAD_BYTES)).toString('latin1');
+}
+
+/** By the first entry of a ZIP archive (APPNOTE.TXT, 4.3.7). */
+function isArchive(text: string): boolean {
+  return text.startsWith('PK\x03\x04');
 }

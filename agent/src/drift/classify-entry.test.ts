@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { CONTENT_HEAD_BYTES } from './classify-content.ts';
 import { classifyEntry, type DriftFacts } from './classify-entry.ts';
 
 const FILE = { mode: 0o644, uid: 0, gid: 0 };
@@ -147,6 +148,14 @@ const RELEVANT: [string, DriftFacts, string][] = [
   ],
   ['a server-side include', added('/data/www/x.txt', '<!--#exec cmd="id" -->'), 'script'],
   ['a page of server-side includes', added('/data/www/x.shtml'), 'interpretedCode'],
+  ['a web shell with a short tag', added('/var/lib/app/x.jpg', 'GIF89a<? system($_GET[0]); ?>'), 'script'],
+  ['a web shell in a page', added('/var/lib/app/x.html', '<p><%= Runtime.exec(x) %>'), 'script'],
+  ['a Java program without a name', added('/tmp/x', 'PK\x03\x04\x0a\0..META-INF/MANIFEST.MF'), 'bytecode'],
+  [
+    'a Python program packed into an archive',
+    { ...added('/tmp/x', 'PK\x03\x04\x0a\0..a.txt'), tail: text('PK\x01\x02..__main__.py') },
+    'bytecode',
+  ],
   ['users', modified('/etc/passwd'), 'credentials'],
   ['rights of sudo', added('/etc/sudoers.d/x'), 'credentials'],
   ['a module of PAM', added('/etc/pam.d/x'), 'credentials'],
@@ -184,6 +193,8 @@ const IRRELEVANT: [string, DriftFacts][] = [
   ['an uploaded picture', added('/var/lib/app/uploads/a.jpg', '\xff\xd8\xff\xe0\0\x10JFIF')],
   ['an empty file', added('/tmp/lock', '')],
   ['JSON', added('/var/lib/app/state.json', '{"import": "os", "class": "a"}')],
+  ['a document in an archive', added('/var/lib/app/uploads/a.docx', 'PK\x03\x04..[Content_Types].xml')],
+  ['XML', added('/var/lib/app/a.xml', '<?xml version="1.0"?><a/>')],
   ['a picture with an end', { ...added('/var/lib/app/uploads/a.jpg', '\xff\xd8'), tail: text('\xff\xd9') }],
   ['a link to data', link('added', '/var/lib/app/current')],
   ['settings of an application', added('/var/lib/app/app.conf', 'a = 1')],
@@ -207,4 +218,20 @@ test('a name that is not relevant becomes so by content, and content by name', (
   assert.deepEqual(classifyEntry(added('/tmp/a', 'x')), []);
   assert.deepEqual(classifyEntry(added('/tmp/a.sh', 'x')), ['interpretedCode']);
   assert.deepEqual(classifyEntry(added('/tmp/a', '#!/bin/sh')), ['script']);
+});
+
+test('random bytes, as in pictures and packed files, are hardly ever taken for code', () => {
+  let state = 0x9e3779b9;
+  const random = () => {
+    // xorshift32: what is found hangs on nothing but the rules.
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return state & 0xff;
+  };
+  const makeBytes = () => Buffer.from(Array.from({ length: CONTENT_HEAD_BYTES }, random));
+  const taken = Array.from({ length: 300 }, () => ({ head: makeBytes(), tail: makeBytes() })).filter(
+    (ends) => classifyEntry({ ...added('/var/lib/app/uploads/a.jpg'), ...ends }).length > 0,
+  );
+  assert.equal(taken.length, 0);
 });

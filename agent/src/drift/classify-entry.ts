@@ -1,5 +1,5 @@
 import type { DriftEntryType, DriftKind } from '@holdfast/evidence';
-import { classifyContent, hasEmbeddedCode } from './classify-content.ts';
+import { classifyContent, classifyTail } from './classify-content.ts';
 import { classifyName, findDataPlace, isProgramPlace } from './classify-name.ts';
 import type { DriftReason } from './drift-reason.ts';
 
@@ -51,7 +51,8 @@ export function classifyEntry(facts: DriftFacts): DriftReason[] {
     for (const reason of facts.head === undefined ? ['unreadable' as const] : classifyContent(facts.head)) {
       reasons.add(reason);
     }
-    if (facts.tail !== undefined && hasEmbeddedCode(facts.tail)) reasons.add('script');
+    const { head, tail } = facts;
+    if (head !== undefined && tail !== undefined) for (const reason of classifyTail(head, tail)) reasons.add(reason);
   }
   return [...reasons].sort();
 }

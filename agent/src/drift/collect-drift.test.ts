@@ -239,6 +239,13 @@ test('the end of a long file is looked at too, but for logs', () => {
   assert.deepEqual(drift.relevant[0]?.reasons, ['script']);
 });
 
+test('code that lies across the border of first and last bytes is seen', () => {
+  const across = (before: number) => `${'x'.repeat(before)}<?php system(1);${'y'.repeat(4_000)}`;
+  for (const before of [8_180, 8_189, 8_191, 8_192]) {
+    assert.deepEqual(list(scan({ '/tmp/x': across(before) }).drift.relevant), ['added /tmp/x'], `${before}`);
+  }
+});
+
 test('a device is told by its numbers', () => {
   const { drift } = scan({ '/opt/d': { type: 'block', rdev: [8, 1] } });
   assert.equal(drift.relevant.at(-1)?.after?.rdev, '8:1');

@@ -48,6 +48,7 @@ export type ImageView = RootView & Pick<OverlayRootView, 'readXattrs'>;
 const ROOT = toBytePath('/');
 const SAME: EntryOutcome = { kind: 'same' };
 const MAX_LIMIT_CHARS = 256;
+const TAIL_OVERLAP_BYTES = 128;
 
 /**
  * Compares one entry of an upper directory with the image: what it hides, what it adds, what it changes. Content is
@@ -156,10 +157,9 @@ function decide(entry: UpperEntry, kind: DriftKind, context: CompareContext, bef
 function readEnds({ path, stat }: UpperEntry, source: UpperSource): Pick<DriftFacts, 'head' | 'tail'> {
   const head = source.readPart(path, 0, CONTENT_HEAD_BYTES);
   if (stat.size <= CONTENT_HEAD_BYTES || !hasReadTail(path)) return { head };
-  return {
-    head,
-    tail: source.readPart(path, Math.max(stat.size - CONTENT_HEAD_BYTES, CONTENT_HEAD_BYTES), CONTENT_HEAD_BYTES),
-  };
+  // With an overlap: what lies across the border is seen too.
+  const offset = Math.max(stat.size - CONTENT_HEAD_BYTES, CONTENT_HEAD_BYTES - TAIL_OVERLAP_BYTES);
+  return { head, tail: source.readPart(path, offset, CONTENT_HEAD_BYTES) };
 }
 
 function describeBefore(path: BytePath, before: ViewEntry, image: ImageView): NonNullable<DriftFacts['before']> {
