@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { VerifierError } from '../verifier-error.ts';
 import { createAuthorityCertificate, createCertificateIssuer } from './certificate-issuer.ts';
 import { createFileSigner } from './file-signer.ts';
+import { addPredecessor, readPredecessors } from './predecessors.ts';
 import { type KeyCertificateClaims, verifyKeyCertificates } from './verify-key-certificates.ts';
 
 const START = Date.parse('2026-01-01T00:00:00Z');
@@ -29,7 +30,7 @@ async function createIssuer() {
   return createCertificateIssuer({ signer, randomBytes, certificate });
 }
 
-async function createClaims(): Promise<KeyCertificateClaims> {
+async function createClaims(predecessors: Partial<Record<'ak' | 'evidence', string[]>> = {}) {
   const issuer = await createIssuer();
   const ak = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const signing = newKey();
@@ -38,6 +39,7 @@ async function createClaims(): Promise<KeyCertificateClaims> {
       purpose,
       ueid: 'AQ',
       kubeNode: 'worker, 1',
+      predecessors: predecessors[purpose] ?? [],
       publicKey: toSpki(key),
       notBeforeMs: START,
       notAfterMs: END,
@@ -75,6 +77,25 @@ test('a certificate is refused that is of another authority, key, kube node, TPM
     { ak: new Uint8Array(0) },
   ];
   for (const change of cases) assert.throws(() => verifyKeyCertificates({ ...claims, ...change }), refused);
+});
+
+test('a rotated AK names those before it, newest first; nothing else stands in either certificate', async () => {
+  const name = (digit: string) => `000b${digit.repeat(64)}`;
+  const names = ['1', '2', '3', '4'].map(name);
+  const claims = await createClaims({ ak: names });
+  verifyKeyCertificates(claims);
+  assert.deepEqual(readPredecessors(claims.ak), names);
+  assert.deepEqual(readPredecessors((await createClaims()).ak), []);
+  for (const wrong of [
+    { evidence: [name('1')] },
+    { ak: [...names, name('5')] },
+    { ak: ['000b'] },
+    { ak: [`${name('1')}:${name('2')}`] },
+  ]) {
+    const other = await createClaims(wrong);
+    assert.throws(() => verifyKeyCertificates(other), refused, JSON.stringify(wrong));
+  }
+  assert.deepEqual(addPredecessor(name('0'), names), [name('0'), ...names.slice(0, 3)]);
 });
 
 test('an authority does not pass as a certified key', async () => {
