@@ -65,7 +65,7 @@ export class ScanJobs {
     return container.scan?.drift.sha256 === driftBefore ? 'same' : 'counted';
   }
 
-  /** A scan that does not end within a short time is started anew apart from the others, and so are those that follow. */
+  /** A scan that does not fit where it was tried is started anew with more time and room, apart from the others. */
   async #scan(
     container: TrackedContainer,
     rootfs: Rootfs,
