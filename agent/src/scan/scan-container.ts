@@ -102,10 +102,11 @@ export class ContainerScans {
     }
   }
 
-  #recall({ key, lowerKey, upper, mountPoints }: ScanRequest): DriftMemory {
+  #recall({ key, lowerKey, upper, mountPoints, restless }: ScanRequest): DriftMemory {
     const generation = JSON.stringify([lowerKey, upper, mountPoints]);
     const known = this.#memories.get(key);
     const memory = known?.generation === generation ? known.memory : createDriftMemory();
+    for (const path of restless) memory.outcomes.delete(toBytePath(Buffer.from(path, 'latin1')));
     this.#memories.delete(key);
     this.#memories.set(key, { generation, memory });
     return memory;
