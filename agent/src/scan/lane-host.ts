@@ -71,6 +71,8 @@ export function startProcess({ module, maxHeapMb }: HostOptions, events: HostEve
       else child.channel?.unref();
     },
     end: async () => {
+      // An idle one does not hold its parent, which may have nothing else left to wait for.
+      child.ref();
       if (!child.kill('SIGKILL')) return;
       await ended;
     },
