@@ -37,7 +37,7 @@ function createClaims(change: (claims: ContainerClaims) => void = () => undefine
     security: null,
     mounts: [],
     running: { code: [], executed: [], anonymous: [], foreign: [], injected: [], transient: [] },
-    scan: { complete: true, limits: [] },
+    scan: { complete: true, limits: [], timed: false },
   };
   change(claims);
   return claims;
@@ -61,7 +61,7 @@ suite('what a live look at a container ends in', () => {
   });
 
   const limited = (limit: string) => (claims: ContainerClaims) => {
-    claims.scan = { complete: false, limits: [limit] };
+    claims.scan = { complete: false, limits: [limit], timed: false };
   };
 
   test('drift, tampered layers, foreign code and mounts that nobody asked for are changes', () => {

@@ -147,7 +147,7 @@ function createContainer(fixture: ContainerFixture): { id: string; set: Buffer; 
     security: null,
     mounts: [],
     running: { code: [], executed: [], anonymous: [], foreign: [], injected: [], transient: [] },
-    scan: { complete: true, limits: [] },
+    scan: { complete: true, limits: [], timed: false },
     ...fixture.claims,
   });
   return { id: fixture.id, set, documents: [baseline, inventory, drift] };

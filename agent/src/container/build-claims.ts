@@ -52,6 +52,8 @@ export interface ContainerFacts {
   readonly scan: ScanResult | undefined;
   /** Limits that were hit outside of the scan. */
   readonly limits: readonly string[];
+  /** Changes of its data places are looked at by the clock. */
+  readonly isTimed: boolean;
   /** Why this kind of container is not read at all; empty where it is. */
   readonly unsupported: readonly string[];
 }
@@ -129,7 +131,7 @@ function buildClaims(facts: ContainerFacts, leaveOut: ReadonlySet<string>): Cont
     security: record.spec === undefined ? null : createSecurityClaims(record.spec),
     mounts: leaveOut.has('mounts') ? [] : createMountClaims(facts, record.spec),
     running: leaveOut.has('running') ? null : (facts.running ?? null),
-    scan: { complete: limits.length === 0 && scan !== undefined, limits },
+    scan: { complete: limits.length === 0 && scan !== undefined, limits, timed: facts.isTimed },
   };
 }
 

@@ -13,6 +13,7 @@ import { RunningLooks } from './running-looks.ts';
 import type { RuntimeSource } from './runtime-source.ts';
 import { ScanJobs } from './scan-jobs.ts';
 import { takeSnapshot } from './take-snapshot.ts';
+import { Timers } from './timers.ts';
 import { TrackedContainer } from './tracked-container.ts';
 
 export interface RuntimeCollectorDeps {
@@ -47,7 +48,7 @@ export class RuntimeCollector implements ContainerCollector {
   /** By namespace and id. */
   readonly #containers = new Map<string, TrackedContainer>();
   readonly #callbacks: (() => void)[] = [];
-  readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #timers = new Timers();
   readonly #scheduled = new Map<TrackedContainer, { readonly timer: NodeJS.Timeout; readonly dueMs: number }>();
   readonly #looking = new Set<TrackedContainer>();
   readonly #losses = new LossLedger();
@@ -76,7 +77,7 @@ export class RuntimeCollector implements ContainerCollector {
       clock,
       toHostPath: (directory) => this.#jobs.toHostPath(directory),
       onChange: (container, areMounts) => this.#onRunning(container, areMounts),
-      after: (ms, call) => this.#after(ms, call),
+      after: (ms, call) => this.#timers.after(ms, call),
     });
     this.#watch = deps.createWatch({
       onChange: (directory, changes) => this.#onDirectory(directory, changes),
@@ -101,10 +102,10 @@ export class RuntimeCollector implements ContainerCollector {
       () => this.#listSoon(),
     );
     await this.#list();
-    this.#every(RELIST_MS, () => this.#listSoon());
-    this.#every(pollMs, () => this.#sweep());
-    this.#every(peekMs, () => void this.#running.peek(this.#containers.values()));
-    this.#every(lowerCheckMs, () => this.#proofs.checkAll(scrubMs));
+    this.#timers.every(RELIST_MS, () => this.#listSoon());
+    this.#timers.every(pollMs, () => this.#sweep());
+    this.#timers.every(peekMs, () => void this.#running.peek(this.#containers.values()));
+    this.#timers.every(lowerCheckMs, () => this.#proofs.checkAll(scrubMs));
   }
 
   async collect(): Promise<ContainerSnapshot> {
@@ -144,7 +145,7 @@ export class RuntimeCollector implements ContainerCollector {
 
   async close(): Promise<void> {
     this.#closed = true;
-    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.close();
     this.#unsubscribe?.();
     this.#watch.close();
     await Promise.all([this.#deps.scanner.close(), this.#deps.looker.close()]);
@@ -172,8 +173,8 @@ export class RuntimeCollector implements ContainerCollector {
   #lookSoon(container: TrackedContainer): void {
     if (this.#looking.has(container)) return;
     this.#looking.add(container);
-    this.#after(this.#deps.coalesceMs, () => void this.#lookInside(container));
-    this.#after(SETTLED_MS, () => {
+    this.#timers.after(this.#deps.coalesceMs, () => void this.#lookInside(container));
+    this.#timers.after(SETTLED_MS, () => {
       this.#looking.delete(container);
       void this.#lookInside(container);
     });
@@ -196,6 +197,7 @@ export class RuntimeCollector implements ContainerCollector {
       for (const change of changes) container.changes.add(change, nowMs);
       container.timing.markDirty(nowMs);
       this.#schedule(container);
+      this.#updateTimed(container, nowMs);
     }
     this.#proofs.check(directory);
   }
@@ -234,7 +236,16 @@ export class RuntimeCollector implements ContainerCollector {
     for (const container of this.#containers.values()) {
       const dueMs = container.running.restless.length > 0 ? Math.min(ageMs, RESTLESS_MS) : ageMs;
       if (container.timing.isWalkDue(nowMs, dueMs)) this.#mark(container);
+      this.#updateTimed(container, nowMs);
     }
+  }
+
+  #updateTimed(container: TrackedContainer, nowMs: number): void {
+    const isTimed = container.changes.isNoisy(nowMs);
+    if (isTimed === container.isTimed) return;
+    container.isTimed = isTimed;
+    container.invalidate();
+    this.#notify();
   }
 
   #markAll(): void {
@@ -256,8 +267,8 @@ export class RuntimeCollector implements ContainerCollector {
     const waitMs = pauseMs ?? Math.max(timing.pauseMs(this.#deps.coalesceMs), changes.waitMs(nowMs));
     const dueMs = nowMs + waitMs;
     if (running !== undefined && running.dueMs <= dueMs) return;
-    if (running !== undefined) this.#cancel(running.timer);
-    const timer = this.#after(waitMs, () => {
+    if (running !== undefined) this.#timers.cancel(running.timer);
+    const timer = this.#timers.after(waitMs, () => {
       this.#scheduled.delete(container);
       void this.#scan(container);
     });
@@ -278,7 +289,7 @@ export class RuntimeCollector implements ContainerCollector {
   #listSoon(): void {
     if (this.#listAgain) return;
     this.#listAgain = true;
-    this.#after(this.#deps.coalesceMs, () => {
+    this.#timers.after(this.#deps.coalesceMs, () => {
       this.#listAgain = false;
       void this.#list().catch(() => this.#failList());
     });
@@ -372,29 +383,6 @@ export class RuntimeCollector implements ContainerCollector {
   #notify(): void {
     if (this.#closed) return;
     for (const callback of this.#callbacks) callback();
-  }
-
-  #after(ms: number, call: () => void): NodeJS.Timeout {
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      if (!this.#closed) call();
-    }, ms);
-    if (this.#closed) timer.unref();
-    this.#timers.add(timer);
-    return timer;
-  }
-
-  #cancel(timer: NodeJS.Timeout): void {
-    clearTimeout(timer);
-    this.#timers.delete(timer);
-  }
-
-  #every(ms: number, call: () => void): void {
-    const repeat = () => {
-      call();
-      this.#after(ms, repeat);
-    };
-    this.#after(ms, repeat);
   }
 }
 

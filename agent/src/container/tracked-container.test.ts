@@ -102,6 +102,7 @@ const FACTS: ContainerFacts = {
   running: undefined,
   scan: undefined,
   limits: [],
+  isTimed: false,
   unsupported: [],
 };
 

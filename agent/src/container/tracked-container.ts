@@ -40,6 +40,8 @@ export class TrackedContainer {
   readonly timing: ScanTiming;
   /** Where something changed that no scan has looked at. */
   readonly changes = new ChangeSet();
+  /** Changes of its data places are looked at by the clock. */
+  isTimed = false;
   #claims: Document | undefined;
   /** Drift of the last scan that a claims-set was made of, and so told. */
   #toldDrift: string | undefined;
@@ -85,7 +87,7 @@ export class TrackedContainer {
   }
 
   #listFacts(layers: ContainerFacts['layers']): ContainerFacts {
-    const { record, rootfs, mounts, covered, scan, unsupported } = this;
+    const { record, rootfs, mounts, covered, scan, isTimed, unsupported } = this;
     const limits: string[] = [...this.running.limits];
     if (this.failure !== undefined) limits.push(this.failure);
     if (this.runtimeFailure !== undefined) limits.push(this.runtimeFailure);
@@ -94,7 +96,7 @@ export class TrackedContainer {
     if (running === undefined && this.isRunning && unsupported.length === 0) limits.push('notLookedAt');
     const image = this.isRootMismatched ? undefined : this.image;
     const allMounts = { mounts, otherMounts: this.running.mounts };
-    return { record, rootfs, image, layers, ...allMounts, covered, running, scan, limits, unsupported };
+    return { record, rootfs, image, layers, ...allMounts, covered, running, scan, limits, isTimed, unsupported };
   }
 }
 

@@ -244,7 +244,8 @@ export interface ContainerClaims {
   mounts: MountClaims[];
   /** Null where its processes were never looked at, with the reason among the limits. */
   running: RunningClaims | null;
-  scan: { complete: boolean; limits: string[] };
+  /** `timed`: so much is written to its data places that changes there are looked at by the clock, within 3 s. */
+  scan: { complete: boolean; limits: string[]; timed: boolean };
 }
 
 export type ClaimsSet = HostClaims | BootClaims | ImaClaims | KernelClaims | ContainersClaims | ContainerClaims;

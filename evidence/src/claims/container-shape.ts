@@ -136,5 +136,5 @@ export const containerClaims = object<ContainerClaims>({
   security: nullable(security),
   mounts: array(mount, { max: 4096 }),
   running: nullable(runningClaims),
-  scan: object({ complete: boolean, limits }),
+  scan: object({ complete: boolean, limits, timed: boolean }),
 });

@@ -65,7 +65,7 @@ const container: ContainerClaims = {
     injected: [{ path: '/usr/bin/web', name: 'LD_PRELOAD', value: '/tmp/x.so', from: 'process' }],
     transient: ['/tmp/x%FF'],
   },
-  scan: { complete: true, limits: [] },
+  scan: { complete: true, limits: [], timed: false },
 };
 const samples: ClaimsSet[] = [
   {

@@ -69,8 +69,24 @@ const CONTAINER_CASES: ContainerCase[] = [
   ['a stopped container', 'affirming', ['CONTAINER_STOPPED'], { status: 'stopped' }],
   ['pending changes at the limit', 'affirming', [], {}, {}, 5000],
   ['pending changes beyond the limit', 'none', ['SCAN_PENDING'], {}, {}, 5001],
-  ['a scan that hit a limit', 'none', ['SCAN_INCOMPLETE'], { scan: { complete: false, limits: ['entries'] } }],
-  ['a limit beside a complete scan', 'none', ['SCAN_INCOMPLETE'], { scan: { complete: true, limits: ['entries'] } }],
+  [
+    'a scan that hit a limit',
+    'none',
+    ['SCAN_INCOMPLETE'],
+    { scan: { complete: false, limits: ['entries'], timed: false } },
+  ],
+  [
+    'changes that are looked at by the clock',
+    'affirming',
+    ['SCAN_TIMED'],
+    { scan: { complete: true, limits: [], timed: true } },
+  ],
+  [
+    'a limit beside a complete scan',
+    'none',
+    ['SCAN_INCOMPLETE'],
+    { scan: { complete: true, limits: ['entries'], timed: false } },
+  ],
   ['no manifest', 'none', ['IMAGE_UNPROVEN'], { image: { ...image, manifest: null } }],
   ['no configuration', 'none', ['IMAGE_UNPROVEN'], { image: { ...image, config: null } }],
   ['no layers', 'none', ['IMAGE_UNPROVEN'], { image: { ...image, layers: [] } }],
@@ -96,7 +112,7 @@ const CONTAINER_CASES: ContainerCase[] = [
     ['LAYER_MODIFIED'],
     {
       image: { ...image, layers: [{ ...layer, proof: 'none', differing: [DIFFERENCE] }] },
-      scan: { complete: false, limits: ['layerContent:/bin/x'] },
+      scan: { complete: false, limits: ['layerContent:/bin/x'], timed: false },
     },
   ],
   [
@@ -105,14 +121,14 @@ const CONTAINER_CASES: ContainerCase[] = [
     ['LAYER_MODIFIED', 'SCAN_INCOMPLETE'],
     {
       image: { ...image, layers: [{ ...layer, proof: 'none', differing: [DIFFERENCE] }] },
-      scan: { complete: false, limits: ['entries', 'layerContent:/bin/x'] },
+      scan: { complete: false, limits: ['entries', 'layerContent:/bin/x'], timed: false },
     },
   ],
   [
     'a limit that names a layer, and no difference in any',
     'none',
     ['SCAN_INCOMPLETE'],
-    { scan: { complete: false, limits: ['layerContent:/bin/x'] } },
+    { scan: { complete: false, limits: ['layerContent:/bin/x'], timed: false } },
   ],
   ['no SBOM', 'none', ['SBOM_MISSING'], {}, { sboms: [], hasSbom: false }],
   ['an SBOM and nothing to compare', 'none', ['SBOM_NOT_COMPARED'], {}, { sboms: [] }],

@@ -58,6 +58,7 @@ function appraiseState(claims: ContainerClaims, pendingMs: number, policy: Appra
   if (limits.length > 0 || (!claims.scan.complete && !isExplained)) {
     findings.push(createFinding('SCAN_INCOMPLETE', { actual: limits.join(', ') || 'no reason given' }));
   }
+  if (claims.scan.timed) findings.push(createFinding('SCAN_TIMED'));
   return findings;
 }
 

@@ -39,7 +39,7 @@ export const CLEAN_CLAIMS: ContainerClaims = {
   security: null,
   mounts: [],
   running: { code: [], executed: [], anonymous: [], foreign: [], injected: [], transient: [] },
-  scan: { complete: true, limits: [] },
+  scan: { complete: true, limits: [], timed: false },
 };
 
 const FACTS = { complete: true, limits: [], packages: 2, databases: 1 };

@@ -102,6 +102,7 @@ export const FINDING_RULES = {
   CONTAINER_STOPPED: info('The container has stopped.'),
   SCAN_INCOMPLETE: undecided('The scan of the container hit a limit or failed.'),
   SCAN_PENDING: undecided('Changes in the container have been waiting for a scan for too long.'),
+  SCAN_TIMED: info('So much is written to data places of the container that changes there are looked at by the clock.'),
   INVENTORY_MISSING: undecided('There is no package inventory of the container.'),
   DRIFT_MISSING: undecided('There is no drift document of the container.'),
   NO_PACKAGE_DATABASE: warning('No package database was found, so packages cannot be compared.'),
