@@ -11,7 +11,6 @@ const run = promisify(execFile);
 
 export interface PodmanContainer {
   readonly id: string;
-  readonly pid: number;
 }
 
 /** podman with a store of its own and a collector over it. Needs root. */
@@ -113,7 +112,7 @@ export async function startPodmanWorld(
       run: async (image, args, flags = []) => {
         const limits = ['--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=4096:4096'];
         const id = await podman(['run', '--detach', '--network', 'none', ...limits, ...flags, image, ...args]);
-        return { id, pid: Number(await podman(['inspect', '--format', '{{.State.Pid}}', id])) };
+        return { id };
       },
       remove: async (id) => {
         // podman gives up where its own unmounting is not done yet.

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { proveLayerByTarSplit } from '@holdfast/agent';
 import { type LayerSource, listBusyboxEntries, type OciImage, type OciLayer } from '@holdfast/scripts';
 import { listDrift, readContainer, waitFor } from './container-world.ts';
@@ -9,6 +10,7 @@ import { listTestLayers, makeTemporaryDirectory, run } from './layer-fixtures.ts
 import { type PodmanWorld, startPodmanWorld, whyNoPodman } from './podman-world.ts';
 
 const skip = (await whyNoPodman()) ?? false;
+const HOLDFAST = fileURLToPath(new URL('../../scripts/holdfast', import.meta.url));
 const IDLE = ['sleep', '100000'];
 const NAME = 'localhost/holdfast/app:1';
 
@@ -48,14 +50,20 @@ describe('containers of podman', { skip, timeout: 300_000 }, () => {
     const row: { id: string } | undefined = rows.find((each) => each['diff-digest'] === diffId);
     return row?.id ?? assert.fail('the layer is not in the store');
   };
+  /** Runs the image's own command and waits until nothing about it is in motion. */
+  const runSettled = async () => {
+    const container = await world.run(NAME, []);
+    await waitFor(
+      () => world.look(container.id),
+      ({ claims }) => claims.status === 'running' && claims.scan.complete,
+    );
+    return container;
+  };
   const lowerOf = async (index: number) => await findLayer(image.layers[index]?.diffId ?? '');
 
   it('are attested down to the manifest, each layer by tar-split', async () => {
-    const { id } = await world.run(NAME, []);
-    const { claims, drift } = await waitFor(
-      () => world.look(id),
-      (each) => each.claims.status === 'running',
-    );
+    const { id } = await runSettled();
+    const { claims, drift } = await world.look(id);
     assert.deepEqual(claims.scan, { complete: true, limits: [] });
     assert.deepEqual([claims.status, claims.runtime, claims.sandbox], ['running', 'runc', false]);
     assert.equal(claims.image.manifest, image.manifestDigest);
@@ -74,8 +82,7 @@ describe('containers of podman', { skip, timeout: 300_000 }, () => {
   });
 
   it('are told of when a file of the image or a new program lies in the writable layer', async () => {
-    const { id } = await world.run(NAME, []);
-    await world.settle();
+    const { id } = await runSettled();
     await world.podman(['exec', id, 'sh', '-c', 'echo two > /app/data; cp /bin/busybox /tmp.bin']);
     const seen = await waitFor(
       () => world.look(id),
@@ -86,8 +93,7 @@ describe('containers of podman', { skip, timeout: 300_000 }, () => {
   });
 
   it('are not proven while a byte of a lower layer is another one on the host, its times put back', async () => {
-    const { id } = await world.run(NAME, []);
-    await world.settle();
+    const { id } = await runSettled();
     const file = join(world.root, 'overlay', await lowerOf(1), 'diff/app/data');
     // By another process: what the collector's own does raises no event.
     const write = (text: string) =>
@@ -112,7 +118,7 @@ describe('containers of podman', { skip, timeout: 300_000 }, () => {
     const waitForStatus = async (wanted: string) =>
       await waitFor(
         () => world.look(id),
-        ({ claims }) => claims.status === wanted,
+        ({ claims }) => claims.status === wanted && claims.scan.complete,
       );
     await world.podman(['pause', id]);
     await waitForStatus('paused');
@@ -131,8 +137,7 @@ describe('containers of podman', { skip, timeout: 300_000 }, () => {
   });
 
   it('stay what they are when their image’s name is moved', async () => {
-    const { id } = await world.run(NAME, []);
-    await world.settle();
+    const { id } = await runSettled();
     await world.addImage(await describeImage('localhost/holdfast/other:1', 'two'));
     await world.podman(['tag', NAME, 'localhost/holdfast/kept:1']);
     await world.podman(['tag', 'localhost/holdfast/other:1', NAME]);
@@ -142,6 +147,35 @@ describe('containers of podman', { skip, timeout: 300_000 }, () => {
     );
     assert.equal(claims.image.manifest, image.manifestDigest);
     await world.podman(['tag', 'localhost/holdfast/kept:1', NAME]);
+    await world.remove(id);
+  });
+
+  it('that live for an instant are seen or named as a loss, never neither', async () => {
+    const before = new Set((await world.collector.collect()).index.limits);
+    const { id } = await world.run(NAME, ['sh', '-c', 'true'], ['--rm']);
+    const wanted = [`NOT_CAPTURED:${id}`, `NOT_OBSERVED:${id}`];
+    await waitFor(
+      async () => (await world.collector.collect()).index,
+      (index) => index.containers[id] !== undefined || wanted.some((loss) => index.limits.includes(loss)),
+    );
+    assert.ok(wanted.every((loss) => !before.has(loss)));
+  });
+
+  it('are told by the command as the agent tells them', async () => {
+    const { id } = await runSettled();
+    const runtime = `containers-storage:${world.root}+${world.runRoot}`;
+    const { stdout } = await run(HOLDFAST, ['container', id.slice(0, 12), '--runtime', runtime, '--json']);
+    const { containers } = JSON.parse(stdout);
+    assert.deepEqual(
+      containers.map(({ id: each, verdict }: Record<string, string>) => [each, verdict]),
+      [[id, 'unchanged']],
+    );
+    const outcome = await run(HOLDFAST, ['doctor', '--tpm', 'none', '--runtime', runtime, '--json']).catch(
+      (error) => error,
+    );
+    const { checks } = JSON.parse(outcome.stdout);
+    const check = checks.find(({ id: each }: { id: string }) => each === 'runtime.storage');
+    assert.deepEqual([check.status, check.detail], ['works', `${world.root} holds 1 containers of podman or CRI-O`]);
     await world.remove(id);
   });
 

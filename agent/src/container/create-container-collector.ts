@@ -25,11 +25,12 @@ export function createContainerCollector(options: ContainerCollectorOptions): Co
   const hostRoot = options.hostRoot ?? '/';
   const source = createSource(options, hostRoot);
   const processes = createProcessSource(hostRoot);
+  const scanner = createScanner();
   return new RuntimeCollector({
     source,
-    scanner: createScanner(),
+    scanner,
     inspector: new ContainerInspector({ source, processes }),
-    looker: createProcessLooker(hostRoot),
+    looker: createProcessLooker(scanner, hostRoot),
     createWatch: createDirectoryWatch,
     clock: { monotonicMs: () => performance.now() },
     hostRoot,

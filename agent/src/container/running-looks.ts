@@ -77,14 +77,17 @@ export class RunningLooks {
     running.seenMs = this.#deps.clock.monotonicMs();
     const executed = running.takeExecuted();
     try {
-      const reply = await this.#deps.looker.look({
-        pid: record.task.pid,
-        pids: await this.#deps.source.listPids(record),
-        device,
-        lowers: rootfs.lowers.map((lower) => this.#deps.toHostPath(lower)),
-        upper: rootfs.upper === undefined ? null : this.#deps.toHostPath(rootfs.upper),
-        executed,
-      });
+      const reply = await this.#deps.looker.look(
+        {
+          pid: record.task.pid,
+          pids: await this.#deps.source.listPids(record),
+          device,
+          lowers: rootfs.lowers.map((lower) => this.#deps.toHostPath(lower)),
+          upper: rootfs.upper === undefined ? null : this.#deps.toHostPath(rootfs.upper),
+          executed,
+        },
+        record.key,
+      );
       if (describeTask(container.record) === task) this.#apply(container, reply);
     } catch (error) {
       if (!(error instanceof AgentError)) throw error;

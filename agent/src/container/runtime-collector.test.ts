@@ -156,6 +156,8 @@ async function startWorld(ids: string[], scan: (key: string, isSlow: boolean) =>
       differing: [],
       limit: undefined,
     }),
+    look: async () => assert.fail('processes are looked at by another'),
+    peek: async () => assert.fail('processes are looked at by another'),
     forget: async () => undefined,
     close: async () => undefined,
   };
@@ -207,7 +209,6 @@ function createFakeLooker(): ProcessLooker {
   return {
     look: async () => ({ ...lists, mounts: [], restless: [], limits: [], isUnsettled: false }),
     peek: async (pids) => pids.map(() => ''),
-    close: async () => undefined,
   };
 }
 

@@ -148,7 +148,7 @@ export class RuntimeCollector implements ContainerCollector {
     this.#timers.close();
     this.#unsubscribe?.();
     this.#watch.close();
-    await Promise.all([this.#deps.scanner.close(), this.#deps.looker.close()]);
+    await this.#deps.scanner.close();
     await this.#listing?.catch(() => undefined);
     this.#deps.source.close();
   }

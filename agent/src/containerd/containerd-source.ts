@@ -14,7 +14,7 @@ export interface ContainerdSourceOptions {
   readonly namespaces: readonly string[] | undefined;
   readonly hostRoot: string;
   /** Opens the second source where containerd serves one. */
-  createCri?(): CriView;
+  readonly createCri?: () => CriView;
 }
 
 function formatUid({ namespace, id }: { readonly namespace: string; readonly id: string }): string {

@@ -8,7 +8,10 @@ import { createStorageWatch } from './storage-watch.ts';
 export interface StorageState {
   /** Container id → its first process, or undefined where nothing runs. */
   readonly containers: ReadonlyMap<string, ContainerTask | undefined>;
+  /** Differs after the list of images changed. */
   readonly images: string | undefined;
+  /** Differs after a root was mounted or unmounted. */
+  readonly mounts: string | undefined;
 }
 
 export interface StorageFollowing {
@@ -20,6 +23,8 @@ export interface StorageFollowing {
 
 /** What nothing tells of, such as the end of a process, is seen after this time at the latest. */
 const LOOK_MS = 1_000;
+/** After a change: starting and stopping take several steps, of which only some are told of. */
+const SETTLE_MS = 150;
 const GATHER_MS = 20;
 const ID = /^[0-9a-f]{64}$/;
 
@@ -43,6 +48,7 @@ export function followStorage(
   let timer: NodeJS.Timeout | undefined;
   let isLooking = false;
   let isAsked = false;
+  let isMoving = false;
   let ended = false;
   const watch = createStorageWatch(
     directories.map((path) => files.toHostPath(path)),
@@ -63,8 +69,10 @@ export function followStorage(
       const names = watch.takeNames();
       const now = await following.look();
       if (ended) return;
+      const events = before === undefined ? [] : compareStates(before, now, names);
+      for (const [topic, id] of events) emit(topic, id);
       if (before === undefined) onGap();
-      else for (const [topic, id] of compareStates(before, now, names)) emit(topic, id);
+      isMoving = events.length > 0;
       before = now;
     } catch (error) {
       if (!(error instanceof AgentError)) throw error;
@@ -72,7 +80,7 @@ export function followStorage(
       onGap();
     } finally {
       isLooking = false;
-      lookSoon(isAsked ? GATHER_MS : LOOK_MS);
+      lookSoon(isAsked ? GATHER_MS : isMoving ? SETTLE_MS : LOOK_MS);
     }
   };
   void look();
@@ -105,5 +113,6 @@ export function compareStates(
   const gone = new Set([...before.containers.keys(), ...names.filter((name) => ID.test(name))].filter(isGone));
   for (const id of gone) events.push(['/containers/delete', id]);
   if (before.images !== now.images) events.push(['/images/update', undefined]);
+  if (before.mounts !== now.mounts) events.push(['/containers/update', undefined]);
   return events;
 }

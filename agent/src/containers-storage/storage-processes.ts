@@ -31,12 +31,15 @@ export async function findProcess(
 }
 
 /**
- * Every process of the cgroup that a process is in, and of those below it. Undefined where no hierarchy shows that cgroup.
- * Throws `AgentError` where there are more cgroups than a container has.
+ * Every process of the container's cgroup, which one of its processes leads to, and of those below it. Undefined where no
+ * hierarchy shows that cgroup. Throws `AgentError` where there are more cgroups than a container has.
  */
-export async function listCgroupPids(files: StorageFiles, pid: number): Promise<number[] | undefined> {
+export async function listCgroupPids(files: StorageFiles, pid: number, id: string): Promise<number[] | undefined> {
   for (const cgroup of await readCgroups(files, pid)) {
-    for (const directory of listMounts(cgroup)) {
+    if (!cgroup.path.includes(id)) continue;
+    const parts = cgroup.path.split('/');
+    const path = parts.slice(0, parts.findIndex((part) => part.includes(id)) + 1).join('/');
+    for (const directory of listMounts({ ...cgroup, path })) {
       const pids = await readPids(files, directory);
       if (pids !== undefined) return [...pids, ...(await listPidsBelow(files, directory))];
     }
@@ -102,11 +105,21 @@ async function isFrozen(files: StorageFiles, cgroups: readonly Cgroup[]): Promis
 /** conmon is started with the path of the runtime after `-r`. */
 async function readRuntime(files: StorageFiles, userdata: string): Promise<string | undefined> {
   const pid = await readPid(files, `${userdata}/conmon.pid`);
-  const cmdline = pid === undefined ? undefined : await files.read(`/proc/${pid}/cmdline`, MAX_SMALL_BYTES);
+  const cmdline = pid === undefined ? undefined : await readOrNothing(files, `/proc/${pid}/cmdline`, MAX_SMALL_BYTES);
   const args = cmdline?.toString('latin1').split('\0') ?? [];
   if (args[0]?.split('/').at(-1) !== 'conmon') return undefined;
   const at = args.findIndex((arg) => arg === '-r' || arg === '--runtime');
   return at === -1 ? undefined : args[at + 1]?.split('/').at(-1);
+}
+
+/** One container whose file is not usable must not take the list from the others. */
+export async function readOrNothing(files: StorageFiles, path: string, maxBytes: number): Promise<Buffer | undefined> {
+  try {
+    return await files.read(path, maxBytes);
+  } catch (error) {
+    if (error instanceof AgentError && error.code === 'ERR_AGENT_RUNTIME_DATA') return undefined;
+    throw error;
+  }
 }
 
 async function readPid(files: StorageFiles, path: string): Promise<number | undefined> {

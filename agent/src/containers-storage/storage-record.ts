@@ -14,16 +14,21 @@ export interface StorageFacts {
   /** The runtime specification that the container was started with, as bytes; undefined where there is none. */
   readonly config: Buffer | undefined;
   readonly process: StorageProcess | undefined;
+  /** The kernel shows its root file system mounted. */
+  readonly isMounted: boolean;
 }
 
 const LABEL_LIMITS = { maxBytes: 4 << 20, maxDepth: 4, maxKeys: 10_000 };
 const POD_LABELS = ['io.kubernetes.pod.namespace', 'io.kubernetes.pod.name', 'io.kubernetes.pod.uid'] as const;
 
 /** Runtime of a container that nothing runs: no monitor is left to tell. */
-export const NO_RUNTIME = 'none';
+const NO_RUNTIME = 'none';
+/** Something runs it, or may, and nothing says what: no such container is ever clean. */
+const UNKNOWN_RUNTIME = 'unknown';
 
 /** Turns a row of the store into the record of a container. What podman and CRI-O know beyond it stands in annotations. */
-export function createStorageRecord({ namespace, driver, row, config, process }: StorageFacts): ContainerRecord {
+export function createStorageRecord(facts: StorageFacts): ContainerRecord {
+  const { namespace, driver, row, config, process } = facts;
   const spec = config === undefined ? undefined : readSpec(config);
   const notes = spec?.annotations ?? {};
   const labels = readLabels(notes['io.kubernetes.cri-o.Labels']);
@@ -40,7 +45,7 @@ export function createStorageRecord({ namespace, driver, row, config, process }:
     name: notes['io.kubernetes.container.name'] ?? labels['io.kubernetes.container.name'] ?? row.names[0] ?? row.id,
     pod: hasPod ? { namespace: podNamespace, name: podName, uid: podUid } : null,
     sandbox: notes['io.kubernetes.cri-o.ContainerType'] === 'sandbox',
-    runtime: process === undefined ? NO_RUNTIME : (process.runtime ?? 'unknown'),
+    runtime: chooseRuntime(facts),
     started: row.created,
     imageName: notes['io.kubernetes.cri-o.ImageName'] ?? row.imageName,
     criImage: row.image === '' ? undefined : `sha256:${row.image}`,
@@ -50,6 +55,12 @@ export function createStorageRecord({ namespace, driver, row, config, process }:
     revision: digest,
     task: process?.task,
   };
+}
+
+/** A root that is mounted although no process is known: the directory of what runs may be another than the settings say. */
+function chooseRuntime({ process, isMounted }: StorageFacts): string {
+  if (process !== undefined) return process.runtime ?? UNKNOWN_RUNTIME;
+  return isMounted ? UNKNOWN_RUNTIME : NO_RUNTIME;
 }
 
 function readSpec(config: Buffer): OciSpec | undefined {

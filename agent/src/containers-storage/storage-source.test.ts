@@ -46,6 +46,7 @@ function createStore() {
   files.write(`${USERDATA}/pidfile`, '77');
   files.write(`${USERDATA}/conmon.pid`, '70\n');
   files.write('/proc/70/cmdline', ['/usr/bin/conmon', '-c', ID, '-r', '/usr/bin/crun', ''].join('\0'));
+  files.write('/proc/1/mountinfo', '1 0 0:9 / / rw - ext4 /dev/vda rw\n');
   files.write('/proc/77/cgroup', `1:name=systemd:/x/libpod-${ID}\n0::/x/libpod-${ID}\n`);
   files.write(`/sys/fs/cgroup/systemd/x/libpod-${ID}/cgroup.procs`, '77\n78\n');
   files.write(`/sys/fs/cgroup/systemd/x/libpod-${ID}/nested/cgroup.procs`, '79\n');
@@ -98,6 +99,17 @@ test('a number that now belongs to another process is not the container’s', as
   assert.equal(record.runtime, 'none');
 });
 
+test('a root that is mounted although no process is known is no stopped container', async () => {
+  const { files, list } = createStore();
+  files.remove(`${USERDATA}/pidfile`);
+  assert.equal((await list()).runtime, 'none');
+  files.write('/proc/1/mountinfo', `1 0 0:9 / ${ROOT}/overlay/${WRITABLE}/merged rw - overlay overlay rw\n`);
+  const { runtime, task } = await list();
+  assert.deepEqual([runtime, task], ['unknown', undefined]);
+  files.write('/proc/1/mountinfo', 'malformed\n');
+  assert.equal((await list()).runtime, 'unknown');
+});
+
 test('without a monitor that tells, the runtime is unknown and not supported', async () => {
   const { files, list } = createStore();
   files.write('/proc/70/cmdline', '/bin/sleep\0-r\0runc\0');
@@ -113,6 +125,10 @@ test('a frozen cgroup is a paused container', async () => {
 test('every process of the cgroup and of those below it is told; where it is not shown that is an error', async () => {
   const { files, source, list } = createStore();
   assert.deepEqual(await source.listPids(await list()), [77, 78, 79]);
+  files.write('/proc/77/cgroup', `0::/a/libpod-${ID}.scope/container\n`);
+  files.write(`/sys/fs/cgroup/a/libpod-${ID}.scope/cgroup.procs`, '5\n');
+  files.write(`/sys/fs/cgroup/a/libpod-${ID}.scope/container/cgroup.procs`, '77\n');
+  assert.deepEqual(await source.listPids(await list()), [5, 77]);
   files.remove('/sys/fs/cgroup');
   await assert.rejects(source.listPids(await list()), { code: 'ERR_AGENT_RUNTIME_DATA' });
   const record = await list();
@@ -232,6 +248,7 @@ test('two looks tell what came, ended, restarted, went, and what was there only 
   const state = (rows: [string, number | undefined][], images = 'i', status: 'running' | 'paused' = 'running') => ({
     containers: new Map(rows.map(([id, pid]) => [id, pid === undefined ? undefined : { pid, status }])),
     images,
+    mounts: undefined,
   });
   const before = state([
     ['a', 1],
@@ -260,6 +277,7 @@ test('two looks tell what came, ended, restarted, went, and what was there only 
     ['/images/update', undefined],
   ]);
   assert.deepEqual(compareStates(now, now, []), []);
+  assert.deepEqual(compareStates(now, { ...now, mounts: 'm' }, []), [['/containers/update', undefined]]);
   assert.deepEqual(compareStates(state([['a', 1]]), state([['a', 1]], 'i', 'paused'), []), [['/tasks/paused', 'a']]);
   assert.deepEqual(
     compareStates(now, state([]), [])

@@ -2,14 +2,14 @@ import { basename, dirname } from 'node:path';
 import { EvidenceError } from '@holdfast/evidence';
 import { AgentError } from '../agent-error.ts';
 import type { ContainerRecord, ContainerTask } from '../container/container-record.ts';
-import { parseMountinfo } from '../container/mountinfo.ts';
+import { type MountInfo, parseMountinfo } from '../container/mountinfo.ts';
 import { parseOverlayOptions } from '../container/overlay-options.ts';
 import type { Rootfs } from '../container/rootfs-resolver.ts';
 import type { RuntimeSource } from '../container/runtime-source.ts';
 import type { StorageContainer } from './storage-documents.ts';
 import { followStorage, type StorageState } from './storage-events.ts';
 import type { StorageFiles, StoragePaths } from './storage-files.ts';
-import { findProcess, listCgroupPids } from './storage-processes.ts';
+import { findProcess, listCgroupPids, readOrNothing } from './storage-processes.ts';
 import { createStorageRecord } from './storage-record.ts';
 import { resolveStorageRootfs } from './storage-rootfs.ts';
 import { STORAGE_DRIVERS, StorageStore } from './storage-store.ts';
@@ -21,12 +21,13 @@ export interface StorageSourceOptions {
   readonly selects: (id: string) => boolean;
 }
 
+const MAX_NAMESPACE_CHARS = 256;
 const MAX_CONFIG_BYTES = 16 << 20;
 const MAX_MOUNTINFO_BYTES = 16 << 20;
 
 /** Namespace of the containers of a store among those of other runtimes: no namespace of containerd can hold a colon. */
 export function formatStorageNamespace({ root }: StoragePaths): string {
-  return `containers-storage:${root}`;
+  return `containers-storage:${root}`.slice(0, MAX_NAMESPACE_CHARS);
 }
 
 /**
@@ -95,18 +96,21 @@ class StorageReader {
       const process = await findProcess(this.#files, this.#runDirectory(driver, row.id), row.id);
       containers.set(row.id, process?.task);
     }
-    return { containers, images: await this.#store.stampImages() };
+    const [images, mounts] = await Promise.all([this.#store.stampImages(), this.#store.stampMounts()]);
+    return { containers, images, mounts };
   }
 
   async listRecords(): Promise<ContainerRecord[]> {
     const namespace = formatStorageNamespace(this.#paths);
     const records: ContainerRecord[] = [];
+    const mounted = await this.#listMountPoints();
     for (const { driver, row } of await this.#listRows()) {
       const [process, config] = await Promise.all([
         findProcess(this.#files, this.#runDirectory(driver, row.id), row.id),
         this.#readConfig(driver, row.id),
       ]);
-      records.push(createStorageRecord({ namespace, driver, row, config, process }));
+      const isMounted = mounted?.has(`${this.#paths.root}/${driver}/${row.layer}/merged`) ?? true;
+      records.push(createStorageRecord({ namespace, driver, row, config, process, isMounted }));
     }
     return records;
   }
@@ -125,7 +129,7 @@ class StorageReader {
 
   async listPids({ id, task }: ContainerRecord): Promise<number[]> {
     if (task === undefined) return [];
-    const pids = await listCgroupPids(this.#files, task.pid);
+    const pids = await listCgroupPids(this.#files, task.pid, id);
     if (pids !== undefined) return pids;
     // The process may just have ended; if not, a container whose processes cannot be listed is not vouched for.
     if ((await this.#files.stamp(`/proc/${task.pid}`)) === undefined) return [];
@@ -148,22 +152,33 @@ class StorageReader {
   /** podman keeps it with what lasts, CRI-O in both places. */
   async #readConfig(driver: string, id: string): Promise<Buffer | undefined> {
     const lasting = `${this.#paths.root}/${driver}-containers/${id}/userdata/config.json`;
-    const found = await this.#files.read(lasting, MAX_CONFIG_BYTES);
-    return found ?? (await this.#files.read(`${this.#runDirectory(driver, id)}/config.json`, MAX_CONFIG_BYTES));
+    const found = await readOrNothing(this.#files, lasting, MAX_CONFIG_BYTES);
+    if (found !== undefined) return found;
+    return await readOrNothing(this.#files, `${this.#runDirectory(driver, id)}/config.json`, MAX_CONFIG_BYTES);
+  }
+
+  /** Where the host has something mounted, latin1; undefined where the kernel does not show it. */
+  async #listMountPoints(): Promise<Set<string> | undefined> {
+    const bytes = await this.#files.read('/proc/1/mountinfo', MAX_MOUNTINFO_BYTES);
+    const mounts = bytes === undefined ? undefined : parseMounts(bytes);
+    return mounts === undefined ? undefined : new Set(mounts.map(({ mountPoint }) => mountPoint));
   }
 
   /** Features that the store's settings turned on for the mount and that are not read here. */
   async #readMountOptions(pid: number): Promise<readonly string[]> {
     const bytes = await this.#files.read(`/proc/${pid}/mountinfo`, MAX_MOUNTINFO_BYTES);
-    if (bytes === undefined) return [];
-    try {
-      const roots = parseMountinfo(bytes).filter((mount) => mount.mountPoint === '/');
-      const shown = roots.at(-1);
-      return shown?.fsType === 'overlay' ? parseOverlayOptions(shown.superOptions).unsupported : [];
-    } catch (error) {
-      // The comparison with the kernel's table tells of it.
-      if (error instanceof EvidenceError) return [];
-      throw error;
-    }
+    // Where the table is malformed, the comparison with it tells so.
+    const mounts = bytes === undefined ? [] : (parseMounts(bytes) ?? []);
+    const shown = mounts.filter((mount) => mount.mountPoint === '/').at(-1);
+    return shown?.fsType === 'overlay' ? parseOverlayOptions(shown.superOptions).unsupported : [];
+  }
+}
+
+function parseMounts(bytes: Buffer): MountInfo[] | undefined {
+  try {
+    return parseMountinfo(bytes);
+  } catch (error) {
+    if (error instanceof EvidenceError) return undefined;
+    throw error;
   }
 }

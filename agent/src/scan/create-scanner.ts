@@ -1,4 +1,5 @@
 import { AgentError } from '../agent-error.ts';
+import type { LookReply, LookRequest, PeekReply, PeekRequest } from '../process/look-protocol.ts';
 import { startProcess, startThread } from './lane-host.ts';
 import type { ProofReply, ProofRequest, QuietReply, ScanReply, ScanRequest } from './scan-protocol.ts';
 import { ScanFailure, WorkerLane } from './worker-lane.ts';
@@ -14,6 +15,10 @@ export interface Scanner {
     options: ScanOptions,
   ): Promise<ScanReply | QuietReply>;
   prove(request: Omit<ProofRequest, 'kind'>, group: string): Promise<ProofReply>;
+  /** Looks at the processes of a container, among the quick scans. Rejects as `scan`. */
+  look(request: LookRequest, group: string): Promise<LookReply>;
+  /** Asks whether anything about processes is other than before. Rejects as `scan`. */
+  peek(request: PeekRequest): Promise<PeekReply>;
   /** Forgets what is remembered of a container that is gone. */
   forget(key: string): Promise<void>;
   close(): Promise<void>;
@@ -31,6 +36,8 @@ export interface ScanOptions {
 const IDLE_MS = 10_000;
 /** What a scan may take beyond its own budget before its worker is ended. */
 const GRACE_MS = 500;
+/** What a look at processes may take beyond its budget: it may be in the middle of one large file. */
+const LOOK_GRACE_MS = 8_000;
 /** A quick scan's own limits keep it well below; see `SCAN_BOUNDS`. */
 const THREAD_HEAP_MB = 256;
 const PROCESS_HEAP_MB = 384;
@@ -67,6 +74,12 @@ export function createScanner(): Scanner {
       });
       return toProofReply(reply);
     },
+    look: async (request, group) =>
+      toLookReply(
+        await scans.run({ createRequest: () => request, group, timeoutMs: request.budgetMs + LOOK_GRACE_MS }),
+      ),
+    peek: async (request) =>
+      toPeekReply(await scans.run({ createRequest: () => request, group: '', timeoutMs: LOOK_GRACE_MS })),
     forget: async (key) => {
       await scans.run({ createRequest: () => ({ kind: 'forget', key }), group: key, timeoutMs: GRACE_MS });
     },
@@ -87,6 +100,24 @@ function toScanReply(reply: unknown): ScanReply | QuietReply {
 function toProofReply(reply: unknown): ProofReply {
   if (isProofReply(reply)) return reply;
   throw new TypeError('a proof answers with a fingerprint');
+}
+
+function toLookReply(reply: unknown): LookReply {
+  if (isLookReply(reply)) return reply;
+  throw new TypeError('a look answers with what runs');
+}
+
+function toPeekReply(reply: unknown): PeekReply {
+  if (isPeekReply(reply)) return reply;
+  throw new TypeError('a peek answers with signatures');
+}
+
+function isLookReply(reply: unknown): reply is LookReply {
+  return typeof reply === 'object' && reply !== null && 'transient' in reply;
+}
+
+function isPeekReply(reply: unknown): reply is PeekReply {
+  return typeof reply === 'object' && reply !== null && 'signatures' in reply;
 }
 
 function isScanReply(reply: unknown): reply is ScanReply | QuietReply {

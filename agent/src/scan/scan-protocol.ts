@@ -1,5 +1,6 @@
 import type { LayerDifference } from '../layer/proof/layer-difference.ts';
 import type { OverlayLower } from '../overlay/overlay-view.ts';
+import type { LookReply, LookRequest, PeekReply, PeekRequest } from '../process/look-protocol.ts';
 
 /** What one scan of one container is to do. Paths are absolute, bytes as latin1. */
 export interface ScanRequest {
@@ -114,9 +115,11 @@ export interface ProofReply {
   readonly limit: string | undefined;
 }
 
-export type WorkerRequest = ScanRequest | ForgetRequest | ProofRequest;
+export type WorkerRequest = ScanRequest | ForgetRequest | ProofRequest | LookRequest | PeekRequest;
+
+export type WorkerReply = ScanReply | QuietReply | ProofReply | LookReply | PeekReply;
 
 /** What a worker answers to the request of the same number. */
 export type WorkerAnswer =
-  | { readonly id: number; readonly reply: ScanReply | QuietReply | ProofReply | null }
+  | { readonly id: number; readonly reply: WorkerReply | null }
   | { readonly id: number; readonly failure: { readonly code: string; readonly message: string } };

@@ -1,15 +1,17 @@
 import { parentPort } from 'node:worker_threads';
 import { lowerThreadPriority, RootfsError, setReadDeadline } from '@holdfast/rootfs';
+import { ProcessLooks } from '../process/process-looks.ts';
 import { READY } from './lane-host.ts';
 import { proveContainerLayer } from './prove-container.ts';
 import { ContainerScans } from './scan-container.ts';
-import type { ProofReply, QuietReply, ScanReply, WorkerAnswer, WorkerRequest } from './scan-protocol.ts';
+import type { WorkerAnswer, WorkerReply, WorkerRequest } from './scan-protocol.ts';
 
 /**
  * Body of a worker thread or process: takes one request after the other. A failure is an answer, so that the worker goes on.
  * A process is for what takes long: it has the disk when nobody else wants it, and ends with the process that started it.
  */
 const scans = new ContainerScans();
+const looks = new ProcessLooks();
 
 function onRequest({ id, request }: { id: number; request: WorkerRequest }): void {
   void answer(id, request).then((message) => {
@@ -28,13 +30,17 @@ async function answer(id: number, request: WorkerRequest): Promise<WorkerAnswer>
   }
 }
 
-async function handle(request: WorkerRequest): Promise<ScanReply | QuietReply | ProofReply | null> {
+async function handle(request: WorkerRequest): Promise<WorkerReply | null> {
   switch (request.kind) {
     case 'scan':
       setReadDeadline(request.budgetMs);
       return scans.scan(request);
     case 'proof':
       return await proveContainerLayer(request);
+    case 'look':
+      return looks.look(request);
+    case 'peek':
+      return looks.peek(request);
     case 'forget':
       scans.forget(request.key);
       return null;

@@ -7,10 +7,13 @@ import { readNdb } from './ndb.ts';
 import { malformedDatabase } from './page-budget.ts';
 import { RpmOwner } from './rpm-files.ts';
 import { parseRpmHeader, RPM_TAG, type RpmHeader } from './rpm-header.ts';
+import { parseRpmManifest, type RpmIdentity } from './rpm-manifest.ts';
 import { readSqliteTable } from './sqlite-table.ts';
 
 /** Where distributions keep the database: the usual place, that of ostree, and that of newer ones. */
 const DIRECTORIES = ['/var/lib/rpm', '/usr/share/rpm', '/usr/lib/sysimage/rpm'].map(toBytePath);
+/** What stands in place of a database in images that were emptied of rpm. */
+const MANIFEST = toBytePath('/var/lib/rpmmanifest/container-manifest-2');
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9._+-]{0,255}$/;
 const VERSION = /^[A-Za-z0-9._+~^]{1,255}$/;
 const ARCHITECTURE = /^[A-Za-z0-9_]{1,64}$/;
@@ -46,13 +49,28 @@ export function readRpm(builder: InventoryBuilder, osId: string | undefined): Os
     databases.push(path);
     readPackages(builder, path, bytes, osId, packages);
   }
+  const listed = readManifest(builder, osId);
   return {
-    databases,
-    packages: packages.map(({ found, database }): OsPackage => ({ found, database })),
+    databases: [...databases, ...(listed === undefined ? [] : [MANIFEST])],
+    packages: [...packages, ...(listed ?? [])].map(({ found, database }): OsPackage => ({ found, database })),
     listOwnedPaths: (sink) => {
       for (const { found, header, database } of packages) tellFiles(builder, found.purl, header, database, sink);
     },
   };
+}
+
+/** Packages of the manifest own no paths: it names no files. Undefined where there is none. */
+function readManifest(builder: InventoryBuilder, osId: string | undefined): OsPackage[] | undefined {
+  const bytes = builder.readDatabase('rpm', MANIFEST);
+  if (bytes === undefined) return undefined;
+  const packages: OsPackage[] = [];
+  for (const identity of parseRpmManifest(bytes.toString('latin1'))) {
+    noteMalformed(builder, MANIFEST, () => {
+      if (identity === undefined) throw malformedDatabase('a line that names no package');
+      packages.push({ found: toPackage(identity, osId), database: MANIFEST });
+    });
+  }
+  return packages;
 }
 
 function readPackages(
@@ -70,7 +88,7 @@ function readPackages(
       noteMalformed(builder, path, () => {
         const header = parseRpmHeader(blob);
         if (isKey(header)) return;
-        packages.push({ found: toPackage(header, osId), database: path, header });
+        packages.push({ found: toPackage(readIdentity(header), osId), database: path, header });
       });
     }
   });
@@ -104,16 +122,25 @@ function isKey(header: RpmHeader): boolean {
   return isNamedSo && header.text(RPM_TAG.arch) === undefined && header.texts(RPM_TAG.baseNames).length === 0;
 }
 
-function toPackage(header: RpmHeader, osId: string | undefined): FoundPackage {
-  const [name, arch] = [header.text(RPM_TAG.name) ?? '', header.text(RPM_TAG.arch) ?? ''];
-  const [version, release] = [header.text(RPM_TAG.version) ?? '', header.text(RPM_TAG.release) ?? ''];
+function readIdentity(header: RpmHeader): RpmIdentity {
+  return {
+    name: header.text(RPM_TAG.name) ?? '',
+    version: header.text(RPM_TAG.version) ?? '',
+    release: header.text(RPM_TAG.release) ?? '',
+    arch: header.text(RPM_TAG.arch) ?? '',
+    epoch: header.numbers(RPM_TAG.epoch)[0] ?? 0,
+    sourceRpm: header.text(RPM_TAG.sourceRpm) ?? '',
+  };
+}
+
+function toPackage(identity: RpmIdentity, osId: string | undefined): FoundPackage {
+  const { name, version, release, arch, epoch } = identity;
   const isWhole = NAME.test(name) && VERSION.test(version) && VERSION.test(release);
   if (!isWhole || (arch !== '' && !ARCHITECTURE.test(arch))) throw malformedDatabase('a package without a name');
-  const epoch = header.numbers(RPM_TAG.epoch)[0] ?? 0;
   const full = `${version}-${release}`;
   const qualifiers = { arch, epoch: epoch === 0 ? undefined : String(epoch) };
   const namespace = osId === undefined ? [] : [osId];
-  const source = parseSourceRpm(header.text(RPM_TAG.sourceRpm));
+  const source = parseSourceRpm(identity.sourceRpm);
   return {
     purl: formatPurl({ type: 'rpm', namespace, name, version: full, qualifiers }),
     type: 'rpm',
@@ -125,8 +152,8 @@ function toPackage(header: RpmHeader, osId: string | undefined): FoundPackage {
 }
 
 /** `NAME-VERSION-RELEASE.src.rpm`. */
-function parseSourceRpm(file: string | undefined): FoundPackage['source'] {
-  const match = /^(.+)-([^-]+-[^-]+)\.(?:no)?src\.rpm$/.exec(file ?? '');
+function parseSourceRpm(file: string): FoundPackage['source'] {
+  const match = /^(.+)-([^-]+-[^-]+)\.(?:no)?src\.rpm$/.exec(file);
   const [, name = '', version = ''] = match ?? [];
   return NAME.test(name) && version.split('-').every((part) => VERSION.test(part)) ? { name, version } : undefined;
 }
