@@ -238,7 +238,7 @@ test('what runs is scanned, and its claims stay the same until something changes
   await until(() => collector.pending().length === 0);
   const first = await collector.collect();
   const claims = await readClaims(collector, 'c1');
-  assert.deepEqual(claims?.scan, { complete: true, limits: [] });
+  assert.deepEqual(claims?.scan, { complete: true, limits: [], timed: false });
   assert.equal(claims?.image.manifest, sha256(MANIFEST));
   assert.deepEqual((await collector.collect()).index, first.index);
   assert.deepEqual(collector.runtimes(), [{ name: 'containerd', version: '1.6' }]);

@@ -111,14 +111,14 @@ const encode = (facts: Partial<ContainerFacts>) =>
 
 test('nothing known is never clean', () => {
   const { scan, image, drift } = encode({});
-  assert.deepEqual(scan, { complete: false, limits: ['imageUnknown', 'notScanned', 'rootfsUnknown'] });
+  assert.deepEqual(scan, { complete: false, limits: ['imageUnknown', 'notScanned', 'rootfsUnknown'], timed: false });
   assert.deepEqual([image.manifest, image.chainId, drift], [null, null, null]);
 });
 
 test('an unsupported container says why and nothing else', () => {
   const { status, scan } = encode({ unsupported: ['runtime:io.containerd.kata.v2'] });
   assert.equal(status, 'unsupported');
-  assert.deepEqual(scan, { complete: false, limits: ['unsupported:runtime:io.containerd.kata.v2'] });
+  assert.deepEqual(scan, { complete: false, limits: ['unsupported:runtime:io.containerd.kata.v2'], timed: false });
 });
 
 test('runtimes that keep their processes from this kernel, and user namespaces, are unsupported', () => {
@@ -198,12 +198,12 @@ test('a whole scan with all layers proven is complete', () => {
     counts,
   };
   const claims = encode({ image, rootfs, layers: [{ proof: 'content', limits: [] }], scan: { ...base, limits: [] } });
-  assert.deepEqual(claims.scan, { complete: true, limits: [] });
+  assert.deepEqual(claims.scan, { complete: true, limits: [], timed: false });
   assert.deepEqual(claims.driftCounts, counts);
   assert.equal(claims.image.layers[0]?.proof, 'content');
   assert.equal(claims.process?.argsFrom, 'image');
   const limited = encode({ image, rootfs, scan: { ...base, limits: ['drift:time'] } });
-  assert.deepEqual(limited.scan, { complete: false, limits: ['drift:time'] });
+  assert.deepEqual(limited.scan, { complete: false, limits: ['drift:time'], timed: false });
   assert.equal(limited.image.layers[0]?.proof, 'none');
 });
 
