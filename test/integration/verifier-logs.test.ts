@@ -377,8 +377,7 @@ suite('boot sessions', () => {
     machine.measure(entries(47, 60));
     const resumed = await attest();
     assert.equal(resumed.base, 'boot+ima');
-    assert.ok(!codesOf(resumed).includes('BOOT_SESSION_NEW'));
-    assert.ok(codesOf(resumed).includes('BOOT_SESSION_RESUMED'));
+    assert.match(codesOf(resumed).join(), /^(?!.*BOOT_SESSION_NEW).*BOOT_SESSION_RESUMED/);
     machine.tpm.clock.restartCount += 1;
     machine.boot(PLAIN);
     machine.measure(entries(0, 12));

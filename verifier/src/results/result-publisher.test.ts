@@ -8,7 +8,7 @@ import { openDatabase } from '../store/open-database.ts';
 import { createResultStore } from '../store/result-store.ts';
 import { createResultPublisher, type PublishedState } from './result-publisher.ts';
 
-const POLICY = { maxPendingMs: 5000, kernelBaseline: [] };
+const POLICY = { maxPendingMs: 5000, judgeKernel: () => [] };
 const LIFETIME_MS = 300_000;
 
 function createPublisher() {
