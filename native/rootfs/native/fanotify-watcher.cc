@@ -18,9 +18,8 @@ namespace rootfs {
 
 namespace {
 
-constexpr uint64_t kMask =
-    FAN_CREATE | FAN_DELETE | FAN_MOVED_FROM | FAN_MOVED_TO | FAN_MODIFY | FAN_CLOSE_WRITE | FAN_ATTRIB | FAN_OPEN_EXEC |
-    FAN_ONDIR;
+constexpr uint64_t kMask = FAN_CREATE | FAN_DELETE | FAN_MOVED_FROM | FAN_MOVED_TO | FAN_MODIFY | FAN_CLOSE_WRITE |
+                           FAN_ATTRIB | FAN_OPEN_EXEC | FAN_ONDIR;
 constexpr uint64_t kMoves = FAN_MOVED_FROM | FAN_MOVED_TO;
 constexpr size_t kBufferBytes = 64 * 1024;
 constexpr int kMaxReads = 64;
