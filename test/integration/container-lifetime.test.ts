@@ -91,7 +91,7 @@ describe('containers that come, change and go', { skip, timeout: 300_000 }, () =
       ({ claims, drift }) => claims.status === 'stopped' && drift?.relevant.length === 1,
     );
     assert.equal(findDrift(seen, '/etc/last').kind, 'added');
-    assert.deepEqual(seen.claims.scan, { complete: true, limits: [] });
+    assert.deepEqual(seen.claims.scan, { complete: true, limits: [], timed: false });
     await waitFor(
       async () => world.collector.pending(),
       (pending) => pending.length === 0,

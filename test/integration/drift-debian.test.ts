@@ -37,7 +37,7 @@ describe('a Debian container', { skip, timeout: 600_000 }, () => {
   async function start(): Promise<{ container: RunningContainer; first: SeenContainer }> {
     const container = await world.containerd.run({ image: IMAGE });
     const first = await world.look(container.id);
-    assert.deepEqual(first.claims.scan, { complete: true, limits: [] });
+    assert.deepEqual(first.claims.scan, { complete: true, limits: [], timed: false });
     assert.deepEqual(listDrift(first), []);
     return { container, first };
   }

@@ -24,7 +24,7 @@ describe('containers that were made through the CRI', { skip, timeout: 300_000 }
       () => world.look(id),
       (each) => each.claims.status === 'running',
     );
-    assert.deepEqual(claims.scan, { complete: true, limits: [] });
+    assert.deepEqual(claims.scan, { complete: true, limits: [], timed: false });
     const { metadata } = pod.config;
     const labels = { 'app.kubernetes.io/name': 'web' };
     assert.deepEqual(claims.pod, { namespace: 'shop', name: 'web-0', uid: metadata?.uid, labels });
