@@ -34,6 +34,16 @@ export interface KernelRule {
   readonly requirement: KernelRequirement;
 }
 
+/** A rule in the tables of rules. */
+export type KernelRuleRow = readonly [
+  id: string,
+  severity: FindingSeverity,
+  source: string,
+  title: string,
+  reason: string,
+  requirement: KernelRequirement,
+];
+
 /** How serious a rule is here; `off` leaves it out. */
 export type KernelRuleSeverity = FindingSeverity | 'off';
 

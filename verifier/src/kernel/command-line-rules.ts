@@ -1,0 +1,125 @@
+import type { KernelRequirement, KernelRuleRow } from './kernel-rule.ts';
+
+const KSPP = 'KSPP recommended settings';
+const KERNEL_DOCS = 'Linux admin-guide';
+const CIS = 'CIS Debian Linux benchmark';
+
+const without = (...words: string[]): KernelRequirement => ({ kind: 'commandLineWithout', words });
+
+/** Rules over the command line: 101 on. */
+export const COMMAND_LINE_RULES: readonly KernelRuleRow[] = [
+  [
+    'HF-KERNEL-101',
+    'warning',
+    KERNEL_DOCS,
+    'mitigations of CPU faults are on',
+    'Containers could read memory of the kernel and of one another.',
+    without(
+      'mitigations=off',
+      'nopti',
+      'pti=off',
+      'nospectre_v1',
+      'nospectre_v2',
+      'spectre_v2=off',
+      'spectre_bhi=off',
+      'spec_store_bypass_disable=off',
+      'l1tf=off',
+      'mds=off',
+      'tsx_async_abort=off',
+      'mmio_stale_data=off',
+      'retbleed=off',
+    ),
+  ],
+  [
+    'HF-KERNEL-102',
+    'warning',
+    KSPP,
+    'the kernel is placed at random',
+    'Every exploit of the kernel knows where things are.',
+    without('nokaslr'),
+  ],
+  [
+    'HF-KERNEL-103',
+    'warning',
+    KSPP,
+    'the CPU guards the kernel',
+    'The kernel could be made to run or read memory of a process.',
+    without('nosmep', 'nosmap', 'noexec=off', 'noexec32=off'),
+  ],
+  [
+    'HF-KERNEL-104',
+    'warning',
+    KSPP,
+    'no security module is switched off',
+    'Profiles of containers would have no effect.',
+    without('selinux=0', 'apparmor=0', 'security=none', 'enforcing=0'),
+  ],
+  [
+    'HF-KERNEL-105',
+    'warning',
+    KERNEL_DOCS,
+    'signed modules and lockdown are not switched off',
+    'Root could change the running kernel.',
+    without('lockdown=none', 'module.sig_enforce=0'),
+  ],
+  [
+    'HF-KERNEL-106',
+    'info',
+    KERNEL_DOCS,
+    'IMA and EVM do not only log',
+    'Files that fail their signatures would be used.',
+    without('ima_appraise=off', 'ima_appraise=log', 'ima_appraise=fix', 'evm=fix'),
+  ],
+  [
+    'HF-KERNEL-107',
+    'warning',
+    CIS,
+    'no shell stands before the system',
+    'Whoever has the console has the machine.',
+    without(
+      'init=/bin/sh',
+      'init=/bin/bash',
+      'init=/usr/bin/sh',
+      'init=/usr/bin/bash',
+      'rdinit=/bin/sh',
+      'rdinit=/bin/bash',
+      'rd.break',
+      'systemd.debug_shell',
+      'single',
+      'emergency',
+      'kgdboc',
+    ),
+  ],
+  [
+    'HF-KERNEL-108',
+    'info',
+    KSPP,
+    'the IOMMU is not switched off',
+    'Devices could read and write all memory.',
+    without('iommu=off', 'iommu=pt', 'iommu.passthrough=1', 'intel_iommu=off', 'amd_iommu=off'),
+  ],
+  [
+    'HF-KERNEL-109',
+    'info',
+    KSPP,
+    'hardening of memory is not switched off',
+    'Old content of memory and addresses of the kernel would be told.',
+    without(
+      'init_on_alloc=0',
+      'page_poison=0',
+      'randomize_kstack_offset=0',
+      'randomize_kstack_offset=off',
+      'hardened_usercopy=off',
+      'no_hash_pointers',
+      'vsyscall=native',
+    ),
+  ],
+  [
+    'HF-KERNEL-110',
+    'info',
+    KSPP,
+    'slabs are not merged',
+    'An overflow of one kind of object would reach objects of other kinds.',
+    { kind: 'commandLineWith', words: ['slab_nomerge'] },
+  ],
+];
