@@ -8,6 +8,9 @@ import { explainFileError } from './input-file.ts';
 /** A command has the machine to itself, unlike the agent: one thread beside its own, for more only wait for each other. */
 const MAX_HELPERS = 1;
 
+const UNPACK_HINT =
+  'name a root directory or an OCI image layout (an archive becomes one by: skopeo copy docker-archive:FILE oci:DIRECTORY)';
+
 /** Opens what a person named as `DIR` or `OCI-LAYOUT[:TAG]`: an image where it is a layout, else a root directory. */
 export async function openNamedView(name: string): Promise<ClosableView> {
   return (await isLayout(name)) ? await openNamedImage(name) : await openNamedDirectory(name);
@@ -29,7 +32,10 @@ async function openNamedDirectory(name: string): Promise<ClosableView> {
   const found = await stat(name).catch((error: unknown) => {
     throw undecided(explainFileError(name, error), error);
   });
-  if (!found.isDirectory()) throw undecided(`${name} is no directory; name a root directory or an OCI image layout`);
+  if (!found.isDirectory()) throw undecided(`${name} is no directory; ${UNPACK_HINT}`);
+  // What docker saved, unpacked: a root it is not, and as one it would hold no package.
+  if ((await exists(`${name}/manifest.json`)) && !(await exists(`${name}/etc`)))
+    throw undecided(`${name} is an unpacked docker archive and no root directory; ${UNPACK_HINT}`);
   return openDirectoryView(resolve(name), { helpers: MAX_HELPERS });
 }
 

@@ -115,6 +115,14 @@ suite('bad input to commands that read a file', () => {
     assertRefused(['inventory', `${layout}:no-such-tag`], 3, /no-such-tag|no image/);
   });
 
+  test('inventory: what docker saved, as a file and unpacked, says how it becomes an image layout', () => {
+    assertRefused(['inventory', file('saved.tar', 'manifest.json')], 3, /is no directory.*skopeo copy docker-archive:/);
+    const unpacked = join(directory, 'unpacked');
+    mkdirSync(unpacked);
+    writeFileSync(join(unpacked, 'manifest.json'), '[{"Config":"c.json","RepoTags":["a:1"],"Layers":["l/layer.tar"]}]');
+    assertRefused(['inventory', unpacked, '--json'], 3, /unpacked docker archive.*skopeo copy docker-archive:/);
+  });
+
   test('build attest wants a key, a place for its output and packages', () => {
     assertRefused(['build', 'attest', directory], 2, /needs --out FILE/);
     assertRefused(['build', 'attest', directory, '--out', 'o', '--key', file('k', 'no key')], 3, /no private key/);
