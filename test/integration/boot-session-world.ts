@@ -24,6 +24,9 @@ const SHUTDOWN = {
 /** TPM2_Clear (part 3, 24.6) by the platform's empty auth value. */
 const CLEAR = Buffer.from('80020000001b000001264000000c0000000940000009000000' + '0000', 'hex');
 
+/** TPM2_ClockSet (part 3, 29.2) to one hour, by the owner's empty auth value: later than any copy made before comes to. */
+const CLOCK_SET = Buffer.from('800200000023000001284000000100000009400000090000000000000000000036ee80', 'hex');
+
 /** A software TPM with its agent, a verifier, and all the results that it ever gave. */
 export interface BootSessionWorld {
   readonly agents: AgentWorld;
@@ -37,6 +40,8 @@ export interface BootSessionWorld {
   writeBootId(): Promise<void>;
   /** Sets the wall clock of the kube node back. */
   setClockBack(ms: number): void;
+  /** Lets the TPM's clock be an hour ahead of a copy's, as if it had run for so much longer. */
+  advanceTpmClock(): Promise<void>;
   /** TPM2_Clear behind the agent's back. */
   clearTpm(): Promise<void>;
   /** Waits for a result later than `after` that is as it should be. */
@@ -82,6 +87,7 @@ export async function createBootSessionWorld(): Promise<BootSessionWorld> {
     setClockBack: (ms) => {
       behindMs = ms;
     },
+    advanceTpmClock: async () => await sendCommand(swtpm, CLOCK_SET),
     clearTpm: async () => await sendCommand(swtpm, CLEAR),
     waitFor: async (what, after, isRight) => await waitForResult(results, what, after, isRight),
     waitForRound: async (withinMs = WAIT_MS) => await waitForRound(client, withinMs),

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, suite, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { AttestationStatus, type Result } from '@holdfast/proto';
 import { missingSwtpm, startSwtpm } from '../support/swtpm.ts';
 import { type BootSessionWorld, codesOf, createBootSessionWorld } from './boot-session-world.ts';
@@ -148,9 +147,7 @@ suite('a TPM whose state was copied', { skip }, () => {
     await world.powerOff('clear');
     const copy = await world.copyOf(world.swtpm.stateDirectory, 'same-count');
     await world.swtpm.restart();
-    await world.waitForRound();
-    // What the copy needs until its first quote must be less than this.
-    await sleep(3_000);
+    await world.advanceTpmClock();
     await world.waitForRound();
     await world.powerOff('clear');
     await world.swtpm.restore(copy);
@@ -191,7 +188,7 @@ suite('a TPM whose state was copied', { skip }, () => {
     await rm(join(stateDir, 'chain.journal'));
     await world.swtpm.restart();
     await world.startAgent();
-    await sleep(3_000);
+    await world.advanceTpmClock();
     await world.waitForRound();
     const mark = world.results.length;
     const clone = await startSwtpm({ copyOf: copy });
