@@ -49,10 +49,11 @@ async function findObstacle(): Promise<string | undefined> {
   return undefined;
 }
 
-/** Makes the store, lets `prepare` fill it and starts a collector over it. `driver` is how the store keeps its layers. */
+/** Makes the store, lets `prepare` fill it and starts a collector over it. `driver` is how the store keeps its layers, `mountOptions` what it adds to their mounts. */
 export async function startPodmanWorld(
   prepare: (world: Pick<PodmanWorld, 'addImage' | 'podman'>) => Promise<unknown>,
   driver = 'overlay',
+  mountOptions = '',
 ): Promise<PodmanWorld> {
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-podman-'));
   const [root, runRoot] = [join(directory, 'root'), join(directory, 'run')];
@@ -66,6 +67,7 @@ export async function startPodmanWorld(
     'runc',
     '--events-backend',
     'none',
+    ...(mountOptions === '' ? [] : ['--storage-opt', `overlay.mountopt=${mountOptions}`]),
   ];
   // What the machine's own settings say of mounts and limits must not count here.
   const env = {

@@ -3,13 +3,16 @@ import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { proveLayerByTarSplit } from '@holdfast/agent';
+import { proveLayerByTarSplit, startAgent } from '@holdfast/agent';
+import { parseClaimsSet } from '@holdfast/evidence';
 import { type LayerSource, listBusyboxEntries, type OciImage, type OciLayer } from '@holdfast/scripts';
+import { missingSwtpm, startSwtpm } from '../support/swtpm.ts';
+import { createAgentWorld } from './agent-world.ts';
 import { listDrift, readContainer, waitFor } from './container-world.ts';
 import { listTestLayers, makeTemporaryDirectory, run } from './layer-fixtures.ts';
 import { type PodmanWorld, startPodmanWorld, whyNoPodman } from './podman-world.ts';
 
-const skip = (await whyNoPodman()) ?? false;
+const skip = (await whyNoPodman()) ?? missingSwtpm() ?? false;
 const HOLDFAST = fileURLToPath(new URL('../../scripts/holdfast', import.meta.url));
 const IDLE = ['sleep', '100000'];
 const NAME = 'localhost/holdfast/app:1';
@@ -64,7 +67,7 @@ describe('containers of podman', { skip, timeout: 300_000 }, () => {
   it('are attested down to the manifest, each layer by tar-split', async () => {
     const { id } = await runSettled();
     const { claims, drift } = await world.look(id);
-    assert.deepEqual(claims.scan, { complete: true, limits: [] });
+    assert.deepEqual([claims.scan.complete, claims.scan.limits], [true, []]);
     assert.deepEqual([claims.status, claims.runtime, claims.sandbox], ['running', 'runc', false]);
     assert.equal(claims.image.manifest, image.manifestDigest);
     assert.equal(claims.image.config, image.configDigest);
@@ -126,7 +129,7 @@ describe('containers of podman', { skip, timeout: 300_000 }, () => {
     await waitForStatus('running');
     await world.podman(['stop', '--time', '0', id]);
     const { claims } = await waitForStatus('stopped');
-    assert.deepEqual(claims.scan, { complete: true, limits: [] });
+    assert.deepEqual([claims.scan.complete, claims.scan.limits], [true, []]);
     await world.podman(['start', id]);
     await waitForStatus('running');
     await world.remove(id);
@@ -176,6 +179,35 @@ describe('containers of podman', { skip, timeout: 300_000 }, () => {
     const { checks } = JSON.parse(outcome.stdout);
     const check = checks.find(({ id: each }: { id: string }) => each === 'runtime.storage');
     assert.deepEqual([check.status, check.detail], ['works', `${world.root} holds 1 containers of podman or CRI-O`]);
+    await world.remove(id);
+  });
+
+  it('are in the evidence of an agent whose settings name their store', async (test) => {
+    const { id } = await runSettled();
+    const swtpm = await startSwtpm({ ekCertificates: false });
+    test.after(() => swtpm.close());
+    const agents = await createAgentWorld();
+    test.after(() => agents.close());
+    agents.peer.isCurious = true;
+    const { root, runRoot } = world;
+    const agent = await startAgent(
+      agents.configure({ tpm: { tcti: swtpm.tcti }, runtime: { containersStorage: { root, runRoot } } }),
+    );
+    test.after(() => agent.close());
+    const readClaims = async () => {
+      const index = agents.peer.rounds.findLast(({ sets }) => sets.has('containers'))?.sets.get('containers');
+      assert.ok(
+        index !== undefined,
+        `no round of ${agents.peer.rounds.length} told of containers: ${agents.peer.failures.join('; ')}`,
+      );
+      const digest = parseClaimsSet(index, 'containers').containers[id] ?? '';
+      const set = agents.peer.contents.get(digest);
+      assert.ok(set !== undefined, 'the container is not told of yet');
+      return parseClaimsSet(set, 'container', id);
+    };
+    const claims = await waitFor(readClaims, ({ scan }) => scan.complete);
+    assert.equal(claims.image.manifest, image.manifestDigest);
+    assert.ok(claims.image.layers.every(({ proof }) => proof === 'tarSplit'));
     await world.remove(id);
   });
 
@@ -243,6 +275,22 @@ describe('containers of podman', { skip, timeout: 300_000 }, () => {
 });
 
 describe('a container store that keeps its layers in another way', { skip, timeout: 120_000 }, () => {
+  it('is unsupported, never clean, where copied files may lack their content', async () => {
+    const prepare = async ({ addImage }: Pick<PodmanWorld, 'addImage'>) =>
+      await addImage(await describeImage(NAME, 'one'));
+    const world = await startPodmanWorld(prepare, 'overlay', 'nodev,metacopy=on');
+    try {
+      const { id } = await world.run(NAME, []);
+      const { claims } = await waitFor(
+        () => world.look(id),
+        (each) => each.claims.scan.limits.includes('unsupported:metacopy'),
+      );
+      assert.deepEqual([claims.status, claims.scan.complete], ['unsupported', false]);
+    } finally {
+      await world.close();
+    }
+  });
+
   it('has its containers listed as unsupported, never clean', async () => {
     let made = '';
     const world = await startPodmanWorld(async ({ addImage, podman }) => {

@@ -46,6 +46,23 @@ describe('containers that are not read', { skip, timeout: 120_000 }, () => {
     }
   });
 
+  it('do not keep those of other shims, of one or of several containers, from being read', async () => {
+    const { containerd } = world;
+    const v1 = await containerd.run({ image: NAME, flags: ['--runtime', 'io.containerd.runc.v1'] });
+    const others = [await containerd.run({ image: NAME }), await containerd.run({ image: NAME })];
+    for (const { id } of [v1, ...others]) {
+      const { claims } = await waitFor(
+        async () => readContainer(await world.collector.collect(), id),
+        (each) => each.claims.scan.complete && each.claims.status === 'running',
+      );
+      assert.deepEqual(
+        claims.image.layers.map(({ proof }) => proof),
+        ['content'],
+      );
+    }
+    for (const container of [v1, ...others]) await containerd.remove(container);
+  });
+
   it('lie in a snapshotter that keeps whole copies', async () => {
     await world.containerd.ctr(['snapshots', '--snapshotter', 'native', 'ls']);
     const container = await world.containerd.run({ image: NAME, flags: ['--snapshotter', 'native'] });
