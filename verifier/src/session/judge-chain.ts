@@ -103,11 +103,13 @@ function isRolledBack(next: ChainHead, head: ChainHead): boolean {
 /**
  * Whether the clock contradicts the TPM itself: within one run it only rises, and with safe=YES it is later than any that
  * was ever reported (TPM 2.0 part 1, clock). A copy of a TPM's state that was started as often as the original has the
- * same counters, but not the same time. After a dirty power-off (safe=NO) it may go back.
+ * same counters, but not the same time. After a dirty power-off (safe=NO) it may go back. Software TPMs keep their clock on
+ * disk only now and then, and call it safe again some seconds after a power cut although it is behind: so across a reset
+ * it says nothing.
  */
 function isClockBack({ firstMs, safe }: QuotedClock, next: ChainHead, head: ChainHead): boolean {
   if (head.clockMs === null || next.akName !== head.akName || firstMs >= head.clockMs) return false;
-  return safe || (next.resetCount === head.resetCount && next.restartCount === head.restartCount);
+  return next.resetCount === head.resetCount && (safe || next.restartCount === head.restartCount);
 }
 
 /** Whether the declared losses cover every number from `from` to `to`. */
