@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { DriftEntry } from '@holdfast/evidence';
+import { type DriftEntry, parseImaList, summariseIma } from '@holdfast/evidence';
 import { createContainerEvidence, createDrift, createEvidence } from '../appraisal/evidence.test-support.ts';
 import { createImaEntry } from './ima-entry.test-support.ts';
 import { joinImaFiles } from './ima-file-facts.ts';
@@ -83,4 +83,28 @@ test('foreign code that IMA measured at its path is found, and no other', () => 
     },
   ]);
   assert.deepEqual(appraiseMeasuredCode(evidence, new Set()), []);
+});
+
+/**
+ * What Linux 6.1 of Debian wrote under `ima_policy=tcb` when root read a file of an upper directory and a process whose
+ * root had been moved into the overlay executed it. Without a signature the last field is empty.
+ */
+const RECORDED = `10 a7716ed0e858f961172507c5d965cb5b5884c70d ima-sig sha256:c8872210411124be7961821d7881ce3c7a4e2fc8746ef8614905058cd81f0cf9 /state/o/upper/bin/dropped ${''}
+10 31fc46fa753732d613b6bca46095fee9450db8ce ima-sig sha256:c8872210411124be7961821d7881ce3c7a4e2fc8746ef8614905058cd81f0cf9 /bin/dropped ${''}
+`;
+
+test('a real kernel names what a container executes by its path in it, and what the host reads by another', () => {
+  const entries = parseImaList(Buffer.from(RECORDED));
+  assert.equal(summariseIma(entries).mismatches, 0);
+  const sha256 = 'c8872210411124be7961821d7881ce3c7a4e2fc8746ef8614905058cd81f0cf9';
+  const evidence = drifted(added('/bin/dropped', sha256));
+  for (const [read, found] of [
+    [entries, 1],
+    [entries.slice(0, 1), 0],
+    [entries.slice(1), 1],
+  ] as const) {
+    const collector = new MeasuredFilesCollector({ agentRoot: null, known: 0 });
+    collector.add(read);
+    assert.equal(appraiseMeasuredCode(evidence, collector.files.keys).length, found);
+  }
 });
