@@ -1,31 +1,14 @@
 import assert from 'node:assert/strict';
-import { access, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { collectInventory, openDirectoryView } from '@holdfast/agent';
 import type { Inventory, InventoryPackage } from '@holdfast/evidence';
 import { run } from '../integration/layer-fixtures.ts';
+import { cacheLanguageRoot } from './language-root.ts';
 
-const CACHE = join(import.meta.dirname, '../../.cache/test-roots');
-const INCLUDED = ['python3-pip', 'python3-venv', 'nodejs', 'npm', 'openjdk-17-jre-headless', 'ruby'];
 const skip = process.getuid?.() === 0 ? false : 'needs root to unpack and enter a root file system';
-
-/** Path of the tar of a Debian root with five languages: minutes to make, made once. */
-async function cacheLanguageRoot(): Promise<string> {
-  const tar = join(CACHE, 'bookworm-languages.tar');
-  const isThere = await access(tar).then(
-    () => true,
-    () => false,
-  );
-  if (isThere) return tar;
-  await mkdir(CACHE, { recursive: true });
-  const part = join(CACHE, `part-${process.pid}.tar`);
-  const include = `--include=${INCLUDED.join(',')}`;
-  await run('mmdebstrap', ['--quiet', '--variant=minbase', include, 'bookworm', part], { maxBuffer: 1 << 26 });
-  await rename(part, tar);
-  return tar;
-}
 
 describe('inventory of a Debian root with python, node, java and ruby', { skip, timeout: 900_000 }, () => {
   let root = '';
