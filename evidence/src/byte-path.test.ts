@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bytePathToBuffer, formatBytePath, joinBytePath, toBytePath } from './byte-path.ts';
+import { bytePathToBuffer, formatBytePath, joinBytePath, latin1ToBytePath, toBytePath } from './byte-path.ts';
 import { parseBytePath } from './path-text.ts';
 import { createRandom, evidenceError } from './testing/foreign-bytes.test.ts';
 
@@ -15,6 +15,8 @@ test('bytes of a path survive whatever they are', () => {
 test('a path that is not absolute and normal is the caller’s mistake', () => {
   for (const path of ['', 'a', '/a/', '//', '/a//b', '/.', '/a/..', '/a\0'])
     assert.throws(() => toBytePath(path), TypeError);
+  for (const path of ['/a/', '/a/../b', '/\u0100', 'a']) assert.throws(() => latin1ToBytePath(path), TypeError);
+  for (const path of ['/', '/\xff', '/..a/b..', '/a/...']) assert.equal(latin1ToBytePath(path), path);
   for (const name of ['', '.', '..', 'a/b', 'a\0']) assert.throws(() => joinBytePath(toBytePath('/'), name), TypeError);
 });
 

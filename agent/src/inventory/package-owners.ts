@@ -35,6 +35,10 @@ export function createPackageOwners(
   const builder = new InventoryBuilder(view, { ...DEFAULT_INVENTORY_LIMITS, ...options.limits });
   const databases = readOsDatabases(builder, options.osId ?? readOsId(builder));
   const owners = new PathOwners(builder, databases);
+  const findResolved = (path: BytePath, name: string) => {
+    const real = builder.attempt(() => resolveParent(view, path));
+    return real === undefined ? undefined : owners.find(real, name);
+  };
   return {
     databases: databases.flatMap((database) => database.databases),
     get limits() {
@@ -42,8 +46,7 @@ export function createPackageOwners(
     },
     ownerOf(path) {
       const name = path.slice(path.lastIndexOf('/') + 1);
-      const real = builder.attempt(() => resolveParent(view, path));
-      const found = owners.find(parentPath(path), name) ?? (real === undefined ? undefined : owners.find(real, name));
+      const found = owners.find(parentPath(path), name) ?? findResolved(path, name);
       if (found === undefined) return undefined;
       const { owner, listed } = found;
       return {
