@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { undecided } from './cli-error.ts';
 
@@ -8,7 +9,8 @@ import { undecided } from './cli-error.ts';
 export async function readInputFile(path: string, maxBytes: number): Promise<Buffer> {
   let file: Awaited<ReturnType<typeof open>>;
   try {
-    file = await open(path, 'r');
+    // A FIFO is to be refused, and not to be waited for.
+    file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
   } catch (error) {
     throw undecided(explainFileError(path, error), error);
   }
