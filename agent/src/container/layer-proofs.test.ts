@@ -82,6 +82,18 @@ test('a check hands on what is known, and changes nothing where that holds', asy
   assert.equal(proofs.generationOf('/l'), 0);
 });
 
+test('what moves while a layer is compared is looked for after that, once', async () => {
+  const { proofs, asked, pass } = createWorld((_request, call) => reply(call === 1 ? 'content' : 'known'));
+  proofs.ensure(LAYER);
+  proofs.check('/l');
+  proofs.check('/l');
+  await pass(1);
+  await pass(1);
+  assert.equal(asked.length, 2);
+  await pass(1);
+  assert.equal(asked.length, 2);
+});
+
 test('a layer that moved voids the scans that rest on it', async () => {
   const moved = reply('none', { digest: { fingerprint: 'g', content: null }, differing: [DIFFERENCE] });
   const { proofs, changes, pass } = createWorld((_request, call) => (call === 1 ? reply('content') : moved));

@@ -28,6 +28,8 @@ interface Row {
   /** Counts changes of the directory since it was first seen. */
   generation: number;
   isQueued: boolean;
+  /** Something moved after the look that is queued or under way was asked for. */
+  isAskedAgain: boolean;
   scrubbedAtMs: number;
 }
 
@@ -59,7 +61,15 @@ export class LayerProofs {
     const isSame = known?.layer.diffId === layer.diffId && (known.layer.blob !== null || layer.blob === null);
     if (isSame) return;
     const generation = known === undefined ? 0 : known.generation + 1;
-    const row: Row = { layer, digest: null, proven: PENDING, generation, isQueued: false, scrubbedAtMs: 0 };
+    const row: Row = {
+      layer,
+      digest: null,
+      proven: PENDING,
+      generation,
+      isQueued: false,
+      isAskedAgain: false,
+      scrubbedAtMs: 0,
+    };
     this.#rows.set(layer.directory, row);
     this.#prove(row, false);
   }
@@ -75,7 +85,9 @@ export class LayerProofs {
   /** Looks at the times of a directory again; where they moved, at its content. */
   check(directory: string): void {
     const row = this.#rows.get(directory);
-    if (row !== undefined) this.#prove(row, false);
+    if (row === undefined) return;
+    row.isAskedAgain = row.isQueued;
+    this.#prove(row, false);
   }
 
   /** Looks at every directory; byte for byte at those whose last such look is longer ago than `scrubMs`. */
@@ -99,6 +111,7 @@ export class LayerProofs {
       .catch((error: unknown) => this.#fail(row, readScanFailure(error) ?? 'error'))
       .finally(() => {
         row.isQueued = false;
+        if (row.isAskedAgain && this.#rows.get(directory) === row) this.check(directory);
       });
   }
 
