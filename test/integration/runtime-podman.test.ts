@@ -149,6 +149,9 @@ describe('containers of podman', { skip, timeout: 300_000 }, () => {
       (each) => each.claims.image.retagged,
     );
     assert.equal(claims.image.manifest, image.manifestDigest);
+    const { limits } = (await world.settle()).index;
+    const unseen = limits.filter((limit) => limit.startsWith('NOT_OBSERVED'));
+    assert.deepEqual(unseen, [], 'an image that came is no container that went');
     await world.podman(['tag', 'localhost/holdfast/kept:1', NAME]);
     await world.remove(id);
   });

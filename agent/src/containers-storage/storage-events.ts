@@ -39,21 +39,18 @@ export function followStorage(
 ): () => void {
   const { files, paths, namespace } = following;
   const directories = [
-    `${paths.root}/overlay-containers`,
-    `${paths.root}/overlay-images`,
-    `${paths.runRoot}/overlay-containers`,
-    `${paths.runRoot}/overlay-layers`,
-  ];
+    { path: `${paths.root}/overlay-containers`, holdsContainers: true },
+    { path: `${paths.runRoot}/overlay-containers`, holdsContainers: true },
+    { path: `${paths.root}/overlay-images`, holdsContainers: false },
+    { path: `${paths.runRoot}/overlay-layers`, holdsContainers: false },
+  ].map((each) => ({ ...each, path: files.toHostPath(each.path) }));
   let before: StorageState | undefined;
   let timer: NodeJS.Timeout | undefined;
   let isLooking = false;
   let isAsked = false;
   let isMoving = false;
   let ended = false;
-  const watch = createStorageWatch(
-    directories.map((path) => files.toHostPath(path)),
-    () => lookSoon(GATHER_MS),
-  );
+  const watch = createStorageWatch(directories, () => lookSoon(GATHER_MS));
   const emit = (topic: string, containerId: string | undefined) =>
     onEvent({ namespace, topic, containerId, execId: undefined });
   const lookSoon = (ms: number): void => {
