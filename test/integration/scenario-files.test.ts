@@ -204,7 +204,7 @@ const HIDING: readonly Case[] = [
   },
   {
     name: 'a program that is written to through a link in a data place is changed under its own name',
-    change: 'ln /app/tool /tmp/notes; echo id >> /tmp/notes',
+    change: 'ln /app/tool /tmp/notes; sleep 1; echo id >> /tmp/notes',
     findings: [
       { code: 'EXECUTABLE_MODIFIED', path: '/app/tool', expected: sha256(TOOL), actual: sha256(`${TOOL}id\n`) },
       { code: 'EXECUTABLE_ADDED', path: '/tmp/notes', actual: sha256(`${TOOL}id\n`) },

@@ -48,7 +48,7 @@ type Closers = (() => Promise<void>)[];
 
 const KUBE_NODE = 'worker-1';
 /** From a change in a container to the published result, with room for a busy machine. */
-const RESULT_TIMEOUT_MS = 40_000;
+const RESULT_TIMEOUT_MS = 60_000;
 const DAY_MS = 86_400_000;
 
 /** Starts all of it. The caller closes it. */

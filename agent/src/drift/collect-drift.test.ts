@@ -71,6 +71,7 @@ class FakeUpper implements UpperSource {
       rdevMajor,
       rdevMinor,
       ino: 1n,
+      nlink: 1,
       ctimeNs: BigInt(entry.changed ?? 0),
     };
     const xattrs = Object.entries(entry.xattrs ?? {}).map(([name, value]) => [name, Buffer.from(value, 'latin1')]);
@@ -244,6 +245,14 @@ test('code that lies across the border of first and last bytes is seen', () => {
   for (const before of [8_180, 8_189, 8_191, 8_192]) {
     assert.deepEqual(list(scan({ '/tmp/x': across(before) }).drift.relevant), ['added /tmp/x'], `${before}`);
   }
+});
+
+test('a file that changed a moment ago is read again, whatever its attributes say', () => {
+  const changed = Date.now() * 1e6;
+  const memory = createDriftMemory();
+  const first = scan({ '/etc/conf': { content: 'a=1', changed } }, { memory });
+  const second = scan({ '/etc/conf': { content: 'a=2', changed } }, { memory });
+  assert.deepEqual([list(first.drift.relevant), list(second.drift.relevant)], [[], ['modified /etc/conf']]);
 });
 
 test('a device is told by its numbers', () => {

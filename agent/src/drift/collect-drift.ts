@@ -62,6 +62,8 @@ export interface DriftOutcome {
 export const MAX_RELEVANT = 20_000;
 const TOO_MANY = 'relevantEntries';
 const MAX_LIMITS = 100;
+const NS_PER_MS = 1_000_000n;
+const UNSETTLED_NS = 1_000n * NS_PER_MS;
 /** Above this an upper directory is compared anew each time rather than held in memory. */
 export const MAX_REMEMBERED = 100_000;
 
@@ -124,7 +126,9 @@ class DriftBuilder {
     if (outcome !== known?.outcome) this.#isKnown = false;
     this.#walked.update(`${entry.path}\0${signature}\n`, 'latin1');
     const isFinal = outcome.kind !== 'relevant' || outcome.limit === undefined;
-    if (isFinal && this.#remembered.size < MAX_REMEMBERED) this.#remembered.set(entry.path, { signature, outcome });
+    if (isFinal && this.#remembered.size < MAX_REMEMBERED) {
+      this.#remembered.set(entry.path, { signature: formatRemembered(entry, signature), outcome });
+    }
     this.#seen.add(entry.path);
     if (outcome.kind === 'other') this.#addOther(entry, outcome.bytes, signature);
     if (outcome.kind === 'relevant') this.#addRelevant(entry.path, outcome);
@@ -274,6 +278,15 @@ function digestForInventory(relevant: readonly DriftEntry[], limits: readonly st
 export function formatSignature({ stat }: UpperEntry): string {
   const { type, ino, ctimeNs, size, mode, uid, gid } = stat;
   return `${type} ${ino} ${ctimeNs} ${size} ${mode} ${uid} ${gid}`;
+}
+
+/**
+ * The signature as it is remembered. A file that changed a moment ago may change once more without any attribute of it
+ * moving, since the clock of many kernels ticks in milliseconds: what is remembered of it never holds.
+ */
+export function formatRemembered({ stat }: UpperEntry, signature: string): string {
+  const isSettled = stat.type !== 'file' || BigInt(Date.now()) * NS_PER_MS - stat.ctimeNs > UNSETTLED_NS;
+  return isSettled ? signature : `${signature} unsettled`;
 }
 
 /** An empty memory, for the first scan of a container or after its image or mounts changed. */

@@ -17,6 +17,7 @@ interface Fake {
   /** Stands for its ctime. */
   moved?: number;
   fails?: boolean;
+  nlink?: number;
 }
 
 /** A container with an upper directory in memory that was walked once; counts the files opened since. */
@@ -63,7 +64,15 @@ class Walked implements UpperSource {
     const file = this.files.get(path);
     if (file === undefined) return undefined;
     const { type = 'file', mode = type === 'char' ? 0 : 0o644, content = '', moved = 0 } = file;
-    const place = { uid: 0, gid: 0, rdevMajor: 0, rdevMinor: 0, ino: 1n, ctimeNs: BigInt(moved) };
+    const place = {
+      uid: 0,
+      gid: 0,
+      rdevMajor: 0,
+      rdevMinor: 0,
+      ino: 1n,
+      nlink: file.nlink ?? 1,
+      ctimeNs: BigInt(moved),
+    };
     return {
       path,
       stat: { type, mode, size: content.length, ...place },
@@ -216,3 +225,18 @@ function createRandom(seed: number): (bound: number) => number {
     return Math.floor(state / 65_536) % bound;
   };
 }
+
+test('a file with other names calls for a walk: no event need tell of them', () => {
+  const container = new Walked({ '/tmp/notes': { content: 'a', nlink: 2 }, '/opt/tool': { content: 'a', nlink: 2 } });
+  container.files.set('/tmp/notes', { content: 'ab', nlink: 2, moved: 1 });
+  assert.equal(container.update('tmp/notes'), undefined);
+});
+
+test('a file that changed a moment ago is read again, whatever its attributes say', () => {
+  const moved = Date.now() * 1e6;
+  const container = new Walked({});
+  container.files.set('/etc/conf', { content: 'a=1', moved });
+  assert.deepEqual(container.update('etc/conf'), []);
+  container.files.set('/etc/conf', { content: 'a=2', moved });
+  assert.deepEqual(container.update('etc/conf'), ['modified /etc/conf configuration imageContent']);
+});

@@ -5,6 +5,7 @@ import {
   type DriftMemory,
   type DriftOutcome,
   type DriftRequest,
+  formatRemembered,
   formatSignature,
   MAX_RELEVANT,
   MAX_REMEMBERED,
@@ -22,7 +23,7 @@ export interface UpdateRequest extends DriftRequest {
  * where nothing that is listed changed.
  *
  * Undefined calls for a walk, as the answer cannot be had of these paths alone: there was no complete walk before, the
- * path is or was a directory, content of the image is hidden as a whole, something could not be read, or the time is over.
+ * path is or was a directory or has other names, content of the image is hidden as a whole, something could not be read, or the time is over.
  */
 export function updateDrift(request: UpdateRequest): DriftOutcome | undefined {
   const { last } = request.memory;
@@ -54,6 +55,8 @@ function takeIn(name: string, relevant: Map<BytePath, DriftEntry>, request: Upda
   if (known?.signature === signature) return entry !== undefined || !relevant.has(path);
   if (entry?.stat.type === 'directory' || isDirectory(known)) return false;
   if (known?.outcome.kind === 'relevant' && known.outcome.hidesImage) return false;
+  // What changed has other names, of which no event need tell.
+  if (entry !== undefined && entry.stat.nlink > 1) return false;
   if (entry === undefined || signature === undefined) {
     relevant.delete(path);
     return outcomes.delete(path);
@@ -62,7 +65,7 @@ function takeIn(name: string, relevant: Map<BytePath, DriftEntry>, request: Upda
   if (outcome.kind === 'relevant' && (outcome.hidesImage || outcome.limit !== undefined)) return false;
   if (outcome.kind === 'relevant') relevant.set(path, outcome.entry);
   else relevant.delete(path);
-  outcomes.set(path, { signature, outcome });
+  outcomes.set(path, { signature: formatRemembered(entry, signature), outcome });
   return relevant.size <= MAX_RELEVANT && outcomes.size <= MAX_REMEMBERED;
 }
 

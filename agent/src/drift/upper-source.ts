@@ -7,7 +7,7 @@ export interface UpperEntry {
   readonly path: BytePath;
   readonly stat: Pick<
     RootStat,
-    'type' | 'mode' | 'uid' | 'gid' | 'size' | 'rdevMajor' | 'rdevMinor' | 'ino' | 'ctimeNs'
+    'type' | 'mode' | 'uid' | 'gid' | 'size' | 'rdevMajor' | 'rdevMinor' | 'ino' | 'nlink' | 'ctimeNs'
   >;
   /** Of a symbolic link, latin1. */
   readonly target: string | undefined;
