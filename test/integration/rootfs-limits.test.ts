@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { openSync, truncateSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, openSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { lowerThreadPriority, openRoot, RootfsError, setReadDeadline } from '@holdfast/rootfs';
@@ -80,4 +82,31 @@ test('a thread takes the lowest rank at the disk, and only that thread', () => {
   assert.deepEqual([low, idle], ['best-effort: prio 7', 'idle']);
   // @ts-expect-error what is no rank
   assert.throws(() => lowerThreadPriority('high'), TypeError);
+});
+
+const needsFuse = existsSync('/dev/fuse') && process.getuid?.() === 0 ? false : 'needs root and /dev/fuse';
+
+test('a file system that does not answer holds nobody who only looks at its root', { skip: needsFuse }, async (t) => {
+  const base = mkdtempSync(join(tmpdir(), 'holdfast-silent-'));
+  const silent = join(base, 'silent');
+  mkdirSync(silent);
+  const attacker = join(base, 'attacker');
+  execFileSync('cc', ['-O2', '-o', attacker, join(import.meta.dirname, '../support/attacker.c')]);
+  const child = spawn(attacker, ['silent', silent], { stdio: ['ignore', 'pipe', 'inherit'] });
+  t.after(() => {
+    // First what does not answer, then what would ask it.
+    child.kill('SIGKILL');
+    spawnSync('umount', ['--lazy', silent]);
+    rmSync(base, { recursive: true, force: true });
+  });
+  await once(child.stdout, 'data');
+  const look = (code: string) =>
+    spawnSync(process.execPath, ['--input-type=module', '-e', code, silent], {
+      timeout: 10_000,
+      killSignal: 'SIGKILL',
+    });
+  const careful = look(`
+    const { openRoot } = await import(${JSON.stringify(import.meta.resolve('@holdfast/rootfs'))});
+    console.log(openRoot(process.argv[1]).lstat(Buffer.alloc(0)).type);`);
+  assert.equal(careful.stdout.toString(), 'directory\n', careful.stderr.toString());
 });

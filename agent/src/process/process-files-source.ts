@@ -1,6 +1,8 @@
-import { closeSync, fstatSync, openSync, readFileSync, readlinkSync, readSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync, readlinkSync, readSync } from 'node:fs';
 import { join } from 'node:path';
+import { openRoot } from '@holdfast/rootfs';
 import { attempt, type FileHasher } from './file-hasher.ts';
+import { makeDevice } from './make-device.ts';
 import type { HeldFile, ProcBytes, ProcessFiles } from './process-files.ts';
 
 /** Linux: the descriptor only holds the file; opening it asks nothing of its file system. */
@@ -25,8 +27,10 @@ export function createProcessFiles(hostRoot: string, hasher: FileHasher): Proces
     readInnerPid: (pid) => readInnerPid(text(pid, 'status')),
     statRoot: (pid) =>
       attempt(() => {
-        const { dev, ino } = statSync(`${proc(pid, 'root')}/`, { bigint: true });
-        return { dev, ino };
+        // Held and asked without a question to its file system: that of a hostile container need not answer.
+        using root = openRoot(proc(pid, 'root'));
+        const stat = root.lstat(Buffer.alloc(0));
+        return stat && { dev: makeDevice(stat.devMajor, stat.devMinor), ino: stat.ino };
       }),
     readProgram: (pid) => link(pid, 'exe'),
     hold: (pid, what) => hold(proc(pid, what === 'program' ? 'exe' : `map_files/${what.range}`), hasher),
