@@ -30,6 +30,8 @@ export class PathOwners implements OwnerSink {
   #claims = new Map<string, Claims>();
   readonly #directories = new Map<string, BytePath | undefined>([['', ROOT]]);
   #bytes = 0;
+  /** A walk asks for one directory after the other. */
+  #found: { readonly directory: string; readonly claims: Claims | undefined } = { directory: '', claims: undefined };
   #last: { readonly directory: string; readonly claims: Claims } = { directory: '?', claims: new Map() };
 
   constructor(builder: InventoryBuilder, databases: readonly OsDatabase[]) {
@@ -42,7 +44,8 @@ export class PathOwners implements OwnerSink {
 
   /** Owner of an entry by the directory that it is in on disk, parents without links, and its name. */
   find(directory: BytePath, name: string): { owner: PathOwner; listed: string } | undefined {
-    const claim = this.#claims.get(directory)?.get(name);
+    if (directory !== this.#found.directory) this.#found = { directory, claims: this.#claims.get(directory) };
+    const claim = this.#found.claims?.get(name);
     if (claim === undefined) return undefined;
     if ('owner' in claim && claim.listed !== undefined) return { owner: claim.owner, listed: claim.listed };
     return { owner: 'owner' in claim ? claim.owner : claim, listed: joinBytePath(directory, name) };

@@ -22,7 +22,10 @@ export function formatPurl({ type, namespace = [], name, version, qualifiers = {
   return `pkg:${path}${version === undefined ? '' : `@${encode(version)}`}${query === '' ? '' : `?${query}`}`;
 }
 
+const PLAIN = /^[\w.~:-]*$/;
+
 function encode(text: string): string {
+  if (PLAIN.test(text)) return text;
   return encodeURIComponent(text.toWellFormed())
     .replaceAll(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)
     .replaceAll('%3A', ':');
