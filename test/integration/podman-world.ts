@@ -93,7 +93,8 @@ export async function startPodmanWorld(
   };
   const close = async () => {
     await podman(['rm', '--all', '--force', '--time', '0']).catch(() => undefined);
-    for (const mount of (await listMounts(directory)).reverse()) await run('umount', ['--lazy', mount]);
+    for (const mount of (await listMounts(directory)).reverse())
+      await run('umount', ['--lazy', mount]).catch(() => undefined);
     // podman cleans up after its containers by itself, a little later.
     await rm(directory, { recursive: true, force: true, maxRetries: 10 });
   };

@@ -26,6 +26,7 @@ const LOOK_MS = 1_000;
 /** After a change: starting and stopping take several steps, of which only some are told of. */
 const SETTLE_MS = 150;
 const GATHER_MS = 20;
+const MAX_SEEN = 50_000;
 const ID = /^[0-9a-f]{64}$/;
 
 /**
@@ -49,6 +50,7 @@ export function followStorage(
   let isLooking = false;
   let isAsked = false;
   let isMoving = false;
+  const seen = new SeenIds();
   let ended = false;
   const watch = createStorageWatch(directories, () => lookSoon(GATHER_MS));
   const emit = (topic: string, containerId: string | undefined) =>
@@ -65,8 +67,9 @@ export function followStorage(
     try {
       const names = watch.takeNames();
       const now = await following.look();
+      const news = seen.takeNew(names, now.containers.keys());
       if (ended) return;
-      const events = before === undefined ? [] : compareStates(before, now, names);
+      const events = before === undefined ? [] : compareStates(before, now, news);
       for (const [topic, id] of events) emit(topic, id);
       if (before === undefined) onGap();
       isMoving = events.length > 0;
@@ -86,6 +89,28 @@ export function followStorage(
     clearTimeout(timer);
     watch.close();
   };
+}
+
+/** Remembers containers that were looked at: their directories go later than they do, and are no containers of their own. */
+export class SeenIds {
+  readonly #ids = new Set<string>();
+
+  /** Those of the names that no look ever showed; `listed` is what the last one did. */
+  takeNew(names: readonly string[], listed: Iterable<string>): string[] {
+    for (const id of listed) this.#add(id);
+    const news = names.filter((name) => ID.test(name) && !this.#ids.has(name));
+    for (const name of news) this.#add(name);
+    return news;
+  }
+
+  #add(id: string): void {
+    this.#ids.delete(id);
+    this.#ids.add(id);
+    for (const oldest of this.#ids) {
+      if (this.#ids.size <= MAX_SEEN) break;
+      this.#ids.delete(oldest);
+    }
+  }
 }
 
 /**

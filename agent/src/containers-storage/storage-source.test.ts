@@ -6,7 +6,7 @@ import { ImageResolver } from '../container/image-resolver.ts';
 import { parseMountinfo } from '../container/mountinfo.ts';
 import { findRootMount } from '../container/rootfs-resolver.ts';
 import { FakeStorageFiles } from './fake-storage.test-support.ts';
-import { compareStates } from './storage-events.ts';
+import { compareStates, SeenIds } from './storage-events.ts';
 import { createStorageSource } from './storage-source.ts';
 
 const ROOT = '/store';
@@ -242,6 +242,13 @@ test('a list that is malformed is no list, and a store that is not there is name
     none.probe(),
     (error: unknown) => error instanceof AgentError && error.code === 'ERR_AGENT_RUNTIME_ADDRESS',
   );
+});
+
+test('a name counts as new once, and never where a look showed that container', () => {
+  const seen = new SeenIds();
+  assert.deepEqual(seen.takeNew([], [ID]), []);
+  assert.deepEqual(seen.takeNew([ID, LOW, 'containers.json'], []), [LOW]);
+  assert.deepEqual(seen.takeNew([ID, LOW], []), []);
 });
 
 test('two looks tell what came, ended, restarted, went, and what was there only in between', () => {
