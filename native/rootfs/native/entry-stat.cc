@@ -46,7 +46,8 @@ bool ToType(uint16_t mode, EntryType* type) {
 
 Result<EntryStat> Stat(int directory, const char* name, int flags) {
   struct statx raw = {};
-  // What a file system in user space knows by itself is enough: one that does not answer would hold the caller for ever.
+  // What a file system in user space knows by itself is enough: one that does not answer would hold the caller for
+  // ever.
   if (statx(directory, name, flags | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, kMask, &raw) != 0) {
     bool missing = errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG;
     return Status::Fail(missing ? Code::kNotFound : Code::kSystem, errno, "statx");

@@ -16,7 +16,8 @@ namespace rootfs {
 
 namespace {
 
-// Levels climbed between two looks: few looks where names are short, and with the last no step past the watched directory.
+// Levels climbed between two looks: few looks where names are short, and with the last no step past the watched
+// directory.
 constexpr int kClimbSteps[] = {1024, 128, 16, 1};
 constexpr int kMaxClimb = 1 << 16;
 constexpr std::string_view kDeleted = " (deleted)";
