@@ -235,7 +235,7 @@ class StartedWorld implements HostileWorld {
     const container = await containerd.run({ image: name, args: ['/attacker', ...args] });
     const read = async (path: string) =>
       await readFile(`/proc/${container.pid}/root${path}`, 'utf8').catch(() => undefined);
-    await waitUntil('the attack begins', async () => (await read('/ready')) !== undefined, 600_000);
+    await waitUntil('the attack begins', async () => (await read('/ready')) !== undefined, 1_800_000);
     return {
       container,
       waitForResult: (isWanted, timeoutMs = 30_000) => this.#waitForResult(container.id, isWanted, timeoutMs),

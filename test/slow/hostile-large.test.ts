@@ -6,7 +6,7 @@ import { type HostileWorld, listLimits, startHostileWorld } from '../integration
 import { missingSwtpm } from '../support/swtpm.ts';
 
 const skip = missingSwtpm() ?? (await whyNoContainerd()) ?? false;
-const options = { skip, timeout: 1_200_000 };
+const options = { skip, timeout: 3_600_000 };
 const STATUS = 'Package: aa\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n';
 let world: HostileWorld;
 
