@@ -1,13 +1,22 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
+import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ChannelCredentials, Client } from '@grpc/grpc-js';
 import { type RunningAgent, startAgent } from '@holdfast/agent';
-import { callUnary, type Result, ResultService } from '@holdfast/proto';
-import { parseVerifierConfig, type RunningVerifier, startVerifier } from '@holdfast/verifier';
+import { BOOT_PREDICATE_TYPE, type BootReference } from '@holdfast/evidence';
+import { callUnary, EvidenceService, openServerStream, type Result, ResultService } from '@holdfast/proto';
+import {
+  loadTrust,
+  loadVerifierKeys,
+  parseVerifierConfig,
+  type RunningVerifier,
+  signStatement,
+  startVerifier,
+  verifySnapshot,
+} from '@holdfast/verifier';
 import { ekTemplate, openTpm, type Tpm } from 'tpm2-tss-node';
 import { splitEventLog } from '../support/measured-machine.ts';
 import { missingSwtpm, type Swtpm, startSwtpm } from '../support/swtpm.ts';
@@ -16,6 +25,7 @@ import { type AgentWorld, createAgentWorld } from './agent-world.ts';
 const EVENT_LOG = 'sys/kernel/security/tpm0/binary_bios_measurements';
 const USERSPACE_LOG = 'run/log/systemd/tpm2-measure.log';
 const EV_NO_ACTION = 3;
+const HOUR_MS = 3_600_000;
 const boot = join(import.meta.dirname, '../vectors/measured-boot/plain-uki');
 const skip = missingSwtpm() ?? false;
 const options = { skip, timeout: 60_000 };
@@ -25,7 +35,9 @@ let world: AgentWorld;
 let verifier: RunningVerifier;
 let agent: RunningAgent;
 let client: Client;
+let channel: ChannelCredentials;
 let hostRoot: string;
+let trust: { keys: object[] };
 /** What systemd would have logged by now. */
 let log = '';
 
@@ -107,9 +119,22 @@ before(async () => {
   await launch(ekName);
 });
 
+async function pullSnapshot(): Promise<Buffer> {
+  const nonce = randomBytes(32).toString('base64url');
+  const peer = new Client(agent.listenAddress, channel);
+  try {
+    const chunks: Uint8Array[] = [];
+    for await (const { chunk } of openServerStream(peer, EvidenceService.method.getSnapshot, { nonce }))
+      chunks.push(chunk);
+    return Buffer.concat(chunks);
+  } finally {
+    peer.close();
+  }
+}
+
 async function launch(ekName: string): Promise<void> {
   const trustFile = join(world.directory, 'trust.json');
-  const trust = {
+  const made = {
     format: 'holdfast-trust-v1',
     version: 1,
     expires: new Date(Date.now() + 86_400_000).toISOString(),
@@ -118,17 +143,24 @@ async function launch(ekName: string): Promise<void> {
     eks: [{ kubeNode: 'worker-1', ekName }],
     ekRoots: [],
   };
+  trust = made;
   await writeFile(trustFile, JSON.stringify(trust));
-  const issue = async (name: string, roles: ('verifier' | 'operator')[]) =>
+  const issue = async (name: string, roles: ('verifier' | 'operator' | 'responder')[]) =>
     await world.ca.issueFiles(join(world.directory, 'tls'), name, { commonName: name, roles, hosts: ['127.0.0.1'] });
   const tls = await issue('real-verifier', ['verifier']);
   const stateDir = join(world.directory, 'verifier');
   const settings = { listen: '127.0.0.1:0', stateDir, tls, trustFile, logLevel: 'silent' };
   verifier = await startVerifier(parseVerifierConfig(settings));
-  const files = await issue('operator', ['operator']);
+  const files = await issue('operator', ['operator', 'responder']);
   const [ca, key, cert] = [await readFile(files.ca), await readFile(files.key), await readFile(files.cert)];
-  client = new Client(verifier.listenAddress, ChannelCredentials.createSsl(ca, key, cert));
-  const agentSettings = { tpm: { tcti: swtpm.tcti }, verifier: { address: verifier.listenAddress }, heartbeatMs: 400 };
+  channel = ChannelCredentials.createSsl(ca, key, cert);
+  client = new Client(verifier.listenAddress, channel);
+  const agentSettings = {
+    tpm: { tcti: swtpm.tcti },
+    verifier: { address: verifier.listenAddress },
+    heartbeatMs: 400,
+    listen: '127.0.0.1:0',
+  };
   agent = await startAgent(world.configure({ ...agentSettings, hostRoot }));
 }
 
@@ -159,6 +191,33 @@ test('a log that is ahead of the TPM counts up to the quote, and a growing one g
   await writeHostFile(USERSPACE_LOG, `${log}${record}\n`);
   const result = await waitFor(textsOf('enter-initrd, leave-initrd, machine-id in PCR 15, sysinit'));
   assert.equal(result.base, 'boot');
+});
+
+test('a snapshot has the log, and offline its boot is compared with signed references', options, async () => {
+  const snapshot = await pullSnapshot();
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const { published } = await loadVerifierKeys(join(world.directory, 'verifier'), 'holdfast-verifier');
+  const [validFrom, validUntil] = [-1, 1].map((sign) => new Date(Date.now() + sign * HOUR_MS).toISOString());
+  const terms = { environment: 'development', scope: ['*'], validFrom, validUntil };
+  const signer = { id: 'boots', role: 'boot', publicKey: publicKey.export({ type: 'spki', format: 'pem' }) };
+  const keys = [...published, signer].map((key) => ({ ...key, ...terms }));
+  const file = loadTrust(Buffer.from(JSON.stringify({ ...trust, keys })));
+  const verify = async (...references: BootReference[]) => {
+    const inputs = references.map((predicate, at) => {
+      const subjects = [{ name: 'worker-1', digest: { sha256: 'a'.repeat(64) } }];
+      const statement = { subjects, predicateType: BOOT_PREDICATE_TYPE, predicate, key: privateKey, keyId: 'boots' };
+      return { name: String(at), bytes: Buffer.from(signStatement(statement)) };
+    });
+    const verified = await verifySnapshot(snapshot, { trust: file, references: inputs, now: Date.now() });
+    assert.deepEqual(verified.refusedReferences, []);
+    return verified.result.findings.map(({ code }) => code).filter((code) => /REFERENCED|UNEXPECTED|PHASES/.test(code));
+  };
+  assert.deepEqual(await verify(), ['BOOT_NOT_REFERENCED', 'BOOT_PHASES_LOGGED']);
+  const digest = 'ab'.repeat(32);
+  const value = createHash('sha256').update(Buffer.alloc(32)).update(Buffer.from(digest, 'hex')).digest('hex');
+  const event = { pcr: 12, kind: 'section', name: 'configuration', digest } as const;
+  const other = { version: 1, commandLine: null, secureBoot: null, pcrs: { 12: [value] }, events: [event] } as const;
+  assert.deepEqual(await verify(other), ['BOOT_EVENT_UNEXPECTED', 'BOOT_PHASES_LOGGED']);
 });
 
 test('what was measured and is in no log is found', options, async () => {
