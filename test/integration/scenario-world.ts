@@ -31,8 +31,6 @@ export interface ScenarioWorld {
   start(image: string, options?: StartOptions): Promise<ScenarioContainer>;
   /** Waits until the newest published result satisfies a condition. */
   waitFor(condition: (result: Result) => boolean, what: string): Promise<Result>;
-  /** The results that the verifier still has of a container, whether or not it is there any more. */
-  explain(containerId: string): Promise<Result[]>;
   /** Waits until the verifier accepted so many further rounds of evidence; an unchanged one publishes nothing. */
   waitForRounds(count: number): Promise<void>;
   close(): Promise<void>;
@@ -127,10 +125,6 @@ class StartedWorld implements ScenarioWorld {
       if (performance.now() > deadlineMs) throw new Error(`no result says: ${what}`);
       await delay(20);
     }
-  }
-
-  async explain(containerId: string): Promise<Result[]> {
-    return await this.#parts.feed.explain(containerId);
   }
 
   async waitForRounds(count: number): Promise<void> {
@@ -232,7 +226,6 @@ interface ResultFeed {
   readonly error: Error | undefined;
   /** When the verifier accepted the newest evidence, as it says. */
   readLastRound(): Promise<number>;
-  explain(subject: string): Promise<Result[]>;
   close(): Promise<void>;
 }
 
@@ -264,7 +257,6 @@ async function openFeed(world: AgentWorld, verifier: RunningVerifier): Promise<R
       const lastGoodAt = kubeNodes.find(({ name }) => name === KUBE_NODE)?.lastGoodAt;
       return lastGoodAt === undefined ? 0 : timestampMs(lastGoodAt);
     },
-    explain: async (subject) => (await callUnary(client, ResultService.method.explain, { subject })).results,
     close: async () => {
       stream.cancel();
       client.close();
