@@ -1,4 +1,6 @@
+import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { AttestationStatus } from '@holdfast/proto';
 import { whyNoContainerd } from '@holdfast/scripts';
 import { missingSwtpm } from '../support/swtpm.ts';
 import { type ExpectedFinding, type ScenarioContainer, sha256 } from './scenario-container.ts';
@@ -108,8 +110,14 @@ describe('what of the changes in a container is relevant', { skip, timeout: 300_
       'n=0; while [ $n -lt 2000 ]; do n=$((n + 1)); echo $n >> /var/log/app/access.log; echo $n > /tmp/f$n; done';
     await Promise.all([container.run(churn), write([['/var/lib/app/uploads/z.php', SHELL]])]);
     const path = '/var/lib/app/uploads/z.php';
-    await container.expectFindings([{ code: 'EXECUTABLE_ADDED', path, actual: sha256(SHELL) }]);
+    await container.expectAmong({ code: 'EXECUTABLE_ADDED', path, actual: sha256(SHELL) });
+    // A fast machine passes the rate from which a container is looked at by the clock, which is told for a minute.
+    const others = container.listFindings()?.filter(({ code }) => code !== 'SCAN_TIMED') ?? [];
+    assert.deepEqual(
+      others.map(({ code }) => code),
+      ['EXECUTABLE_ADDED', 'VOLUME_UNPROVEN'],
+    );
     await container.run(`rm ${path}`);
-    await container.expectAffirming();
+    await world.waitFor(() => container.read()?.status === AttestationStatus.AFFIRMING, 'affirming again');
   });
 });
