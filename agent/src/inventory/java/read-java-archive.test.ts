@@ -6,9 +6,9 @@ import { createFileBytes } from '../file-bytes.ts';
 import { readJavaArchive } from './read-java-archive.ts';
 import { encodeZip, pomEntry, type ZipFixture } from './zip-archive.test-support.ts';
 
-function read(bytes: Buffer, name = 'some.jar'): { purls: string[]; limits: string[] } {
+function read(bytes: Buffer, name = 'some.jar', maxHeldBytes = 192 << 20): { purls: string[]; limits: string[] } {
   const limits: string[] = [];
-  const found = readJavaArchive(createFileBytes(bytes), name, 192 << 20, (what) => limits.push(what));
+  const found = readJavaArchive(createFileBytes(bytes), name, maxHeldBytes, (what) => limits.push(what));
   return { purls: found.map(({ purl }) => purl), limits };
 }
 
@@ -103,6 +103,16 @@ describe('hostile Java archives', () => {
   it('that are bombs end at the limit, whatever size they claim', () => {
     const bomb = { name: 'META-INF/maven/a/b/pom.properties', content: Buffer.alloc(4 * 1024 * 1024), bytes: 10 };
     assert.deepEqual(read(encodeZip([bomb])).limits, ['archive']);
+  });
+
+  it('with more entries than may be held are a limit, alone and those of each level together', () => {
+    const empty = Array.from({ length: 100 }, (_, at) => ({ name: `${at}.jar`, content: '' }));
+    const full = encodeZip([OWN, ...empty]);
+    assert.deepEqual(read(full, 'x.jar', 40_000).purls, ['pkg:maven/org.example/app@1.2.0']);
+    assert.deepEqual(read(full, 'x.jar', 30_000), { purls: [], limits: ['archive'] });
+    const nested = encodeZip([OWN, ...empty, { name: 'inner.jar', content: full, isStored: true }]);
+    assert.ok(read(nested, 'x.jar', 60_000).limits.includes('archive'));
+    assert.ok(!read(nested, 'x.jar', 200_000).limits.includes('archive'));
   });
 
   it('that hold themselves end', () => {

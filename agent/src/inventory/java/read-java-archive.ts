@@ -3,7 +3,7 @@ import { createFileBytes, type FileBytes } from '../file-bytes.ts';
 import type { FoundPackage } from '../inventory-builder.ts';
 import { guessFromManifest, parsePomProperties } from './java-manifest.ts';
 import { readZipEntry } from './read-zip-entry.ts';
-import { listZipEntries, type ZipEntry } from './zip-directory.ts';
+import { countHeldBytes, listZipEntries, type ZipEntry } from './zip-directory.ts';
 
 const ARCHIVE = /\.(?:jar|war|ear|par|sar|nar|jpi|hpi|rar)$/i;
 const POM_PROPERTIES = /^META-INF\/maven\/[^/]+\/[^/]+\/pom\.properties$/;
@@ -48,11 +48,25 @@ class JavaArchives {
 
   read(file: FileBytes, name: string, depth: number): FoundPackage[] {
     this.#archivesLeft -= 1;
-    const entries = this.#attempt(() => listZipEntries(file));
+    const entries = this.#attempt(() => listZipEntries(file, this.#maxHeldBytes - this.#heldBytes));
     if (entries === undefined) return [];
     const own = this.#readOwn(file, entries, name);
     const nested = entries.filter((entry) => isJavaArchive(entry.name));
-    return [...own, ...nested.flatMap((entry) => this.#readNested(file, entry, depth + 1))];
+    return [...own, ...this.#hold(countHeldBytes(nested), () => this.#readAllNested(file, nested, depth + 1))];
+  }
+
+  /** Runs a step while so much more is held. */
+  #hold<T>(bytes: number, step: () => T): T {
+    this.#heldBytes += bytes;
+    try {
+      return step();
+    } finally {
+      this.#heldBytes -= bytes;
+    }
+  }
+
+  #readAllNested(file: FileBytes, nested: readonly ZipEntry[], depth: number): FoundPackage[] {
+    return nested.flatMap((entry) => this.#readNested(file, entry, depth));
   }
 
   #readOwn(file: FileBytes, entries: readonly ZipEntry[], name: string): FoundPackage[] {
@@ -74,12 +88,7 @@ class JavaArchives {
     }
     const bytes = this.#unpack(file, entry, this.#maxHeldBytes - this.#heldBytes);
     if (bytes === undefined) return [];
-    this.#heldBytes += bytes.length;
-    try {
-      return this.read(createFileBytes(bytes), entry.name, depth);
-    } finally {
-      this.#heldBytes -= bytes.length;
-    }
+    return this.#hold(bytes.length, () => this.read(createFileBytes(bytes), entry.name, depth));
   }
 
   #unpack(file: FileBytes, entry: ZipEntry, maxBytes: number): Buffer | undefined {

@@ -24,6 +24,8 @@ const ENTRY_SIGNATURE = 0x02014b50;
 const ENTRY_BYTES = 46;
 const MAX_DIRECTORY_BYTES = 64 * 1024 * 1024;
 const MAX_ENTRIES = 500_000;
+/** What one entry takes in memory beside its row in the directory. */
+const HELD_ENTRY_BYTES = 256;
 const EXTRA_64 = 1;
 const UNKNOWN_32 = 0xffffffff;
 
@@ -32,12 +34,14 @@ const UNKNOWN_32 = 0xffffffff;
  * before the archive. Undefined where there is no end record, which is then no archive for anybody.
  *
  * Throws `EvidenceError` ERR_EVIDENCE_MALFORMED for a directory that does not hold what the end record says, and
- * ERR_EVIDENCE_LIMIT beyond 500,000 entries or 64 MiB. APPNOTE.TXT 6.3.10, sections 4.3.12 to 4.3.16.
+ * ERR_EVIDENCE_LIMIT beyond 500,000 entries, 64 MiB or what may be held in memory. APPNOTE.TXT 6.3.10, sections 4.3.12 to
+ * 4.3.16.
  */
-export function listZipEntries(file: FileBytes): ZipEntry[] | undefined {
+export function listZipEntries(file: FileBytes, maxHeldBytes: number): ZipEntry[] | undefined {
   const end = findEnd(file);
   if (end === undefined) return undefined;
-  if (end.entries > MAX_ENTRIES || end.directoryBytes > MAX_DIRECTORY_BYTES) {
+  const isHeld = end.directoryBytes + end.entries * HELD_ENTRY_BYTES <= maxHeldBytes;
+  if (end.entries > MAX_ENTRIES || end.directoryBytes > MAX_DIRECTORY_BYTES || !isHeld) {
     throw new EvidenceError('ERR_EVIDENCE_LIMIT', 'zip: more entries than are read');
   }
   // The distance between where the directory is and where it says to be is what was put before the archive.
@@ -47,6 +51,11 @@ export function listZipEntries(file: FileBytes): ZipEntry[] | undefined {
   const directory = file.read(start, end.directoryBytes);
   if (directory.length < end.directoryBytes) throw malformedZip('a directory that is cut');
   return parseDirectory(directory, end.entries, shift);
+}
+
+/** What a list takes in memory, about. */
+export function countHeldBytes(entries: readonly ZipEntry[]): number {
+  return entries.reduce((bytes, { name }) => bytes + name.length + HELD_ENTRY_BYTES, 0);
 }
 
 export function malformedZip(what: string): EvidenceError {
