@@ -48,9 +48,13 @@ test('archives in an image that unpack to much more than they are name their lim
   );
   await withAttack(['none'], entries, async (attack) => {
     const isNamed = (result: ContainerResult) =>
-      ['archive /srv/bomb.jar', 'archive /srv/nested.jar', 'archive /srv/many.jar', 'fileBytes /srv/long/'].every(
-        (each) => listLimits(result).includes(each),
-      );
+      [
+        'archive /srv/bomb.jar',
+        'archive /srv/nested.jar',
+        'archive /srv/many.jar',
+        'fileBytes /srv/long/',
+        'jsonValues /srv/deep/',
+      ].every((each) => listLimits(result).includes(each));
     assertNotGood(await attack.waitForResult(isNamed, 90_000));
   });
 });

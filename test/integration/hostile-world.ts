@@ -28,7 +28,7 @@ const AGENT = join(import.meta.dirname, 'agent-process.ts');
 /** A container whose changes wait longer than this is undecided at the verifier (design §4.6). */
 const ON_TIME_MS = 5_000;
 /** Of docs/operations.md. */
-const MAX_MAIN_MIB = 512;
+const MAX_MAIN_MIB = 384;
 const MAX_HELPER_MIB = 512;
 
 /** A container that attacks, and what came of it. */

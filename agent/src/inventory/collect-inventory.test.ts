@@ -202,7 +202,7 @@ describe('inventory', () => {
       '/b/package.json': '{"name":"x","version":1}',
       '/c/package.json': 'not json',
       '/d/package.json': '[]',
-      '/e/package.json': `${'['.repeat(100_000)}`,
+      '/e/package.json': `${'['.repeat(10_000)}`,
       '/f/package.json': '{"name":"\\u202e","version":"1"}',
       '/g/package.json': '{"name":"\\ud800","version":"1"}',
       '/h/package.json': `{"name":"${'ä'.repeat(300)}","version":"1"}`,
@@ -211,6 +211,15 @@ describe('inventory', () => {
     });
     assert.deepEqual(inventory.packages, []);
     assert.equal(inventory.complete, true);
+  });
+
+  it('names manifests that would take many times their size in memory', () => {
+    const inventory = collect({
+      '/e/package.json': '['.repeat(100_000),
+      '/f/package.json': '{"name":"x","version":"1"}',
+    });
+    assert.deepEqual(inventory.limits, ['jsonValues /e/package.json']);
+    assert.equal(inventory.packages.length, 1);
   });
 
   it('counts programs and libraries that nobody owns', () => {

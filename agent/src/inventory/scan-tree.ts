@@ -13,6 +13,7 @@ import { openFileBytes } from './file-bytes.ts';
 import type { FoundPackage, InventoryBuilder } from './inventory-builder.ts';
 import { isJavaArchive, readJavaArchive } from './java/read-java-archive.ts';
 import { findManifestReader, type ManifestReader } from './language/find-manifest-reader.ts';
+import { isOverstructured } from './language/json-structure.ts';
 import type { PathOwners } from './path-owners.ts';
 
 /** How many entries go by between two looks at the clock. */
@@ -115,7 +116,9 @@ class TreeScan implements TreeVisitor {
     for (const [at, manifest] of files.entries()) {
       const path = toPath(manifest);
       const bytes = contents[at] ?? this.#builder.attempt(() => view.readFile(path, limits.maxManifestBytes));
-      if (bytes !== undefined) this.#add(manifest, manifest.reader(bytes));
+      if (bytes === undefined) continue;
+      if (isOverstructured(bytes)) this.#builder.note('jsonValues', path);
+      else this.#add(manifest, manifest.reader(bytes));
     }
   }
 

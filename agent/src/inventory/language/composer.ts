@@ -1,6 +1,6 @@
 import type { FoundPackage } from '../inventory-builder.ts';
 import { formatPurl } from '../purl.ts';
-import { asObject, asPackageText } from './manifest-text.ts';
+import { asObject, asPackageText, parseJson } from './manifest-text.ts';
 
 /** Reads Composer's `vendor/composer/installed.json`: a list, or since Composer 2 an object with `packages`. */
 export function parseComposerInstalled(bytes: Buffer): FoundPackage[] {
@@ -24,12 +24,4 @@ export function parseComposerInstalled(bytes: Buffer): FoundPackage[] {
       },
     ];
   });
-}
-
-function parseJson(bytes: Buffer): unknown {
-  try {
-    return JSON.parse(bytes.toString('utf8'));
-  } catch {
-    return undefined;
-  }
 }

@@ -1,3 +1,5 @@
+import { isOverstructured } from './json-structure.ts';
+
 const MAX_TEXT_BYTES = 512;
 
 /** Printable text without blanks, as names and versions of packages are. Undefined for anything else. */
@@ -8,9 +10,15 @@ export function asPackageText(value: unknown): string | undefined {
 
 /** Parses a manifest as a JSON object; what is no JSON is no manifest, and trees are full of broken test files. */
 export function parseJsonObject(bytes: Buffer): Readonly<Record<string, unknown>> | undefined {
+  return asObject(parseJson(bytes));
+}
+
+/** Parses JSON; undefined for what is none, and for what would take many times its size in memory. */
+export function parseJson(bytes: Buffer): unknown {
+  if (isOverstructured(bytes)) return undefined;
   const text = bytes.toString('utf8');
   try {
-    return asObject(JSON.parse(text.startsWith('\uFEFF') ? text.slice(1) : text));
+    return JSON.parse(text.startsWith('\uFEFF') ? text.slice(1) : text);
   } catch {
     return undefined;
   }
