@@ -155,18 +155,23 @@ export class RuntimeCollector implements ContainerCollector {
 
   #onEvent({ namespace, topic, containerId, execId }: ContainerdEvent): void {
     const container = containerId === undefined ? undefined : this.#containers.get(`${namespace}/${containerId}`);
-    if (topic === '/containers/delete' && containerId !== undefined && container === undefined) {
-      this.#lose('NOT_OBSERVED', containerId);
-    }
+    if (topic === '/containers/delete' && containerId !== undefined) this.#onDelete(namespace, containerId);
     if (topic.startsWith('/images/')) this.#imagesMoved = true;
     if (container !== undefined && topic === '/tasks/exit' && execId === undefined) {
       container.hasExited = true;
       this.#mark(container, 0);
     }
-    if (container !== undefined && topic === '/tasks/start') container.hasExited = false;
+    if (container !== undefined && topic === '/tasks/start') container.onStart();
     // Commands run inside come and go: each is a reason to look at that container alone.
     if (execId === undefined && !topic.startsWith('/tasks/exec-')) this.#listSoon();
     else if (container !== undefined) this.#lookSoon(container);
+  }
+
+  #onDelete(namespace: string, id: string): void {
+    const uid = formatUid({ namespace, id });
+    const container = this.#containers.get(uid);
+    if (container !== undefined) container.isDeleteTold = true;
+    else if (!this.#losses.takeExpected(uid, this.#deps.clock.monotonicMs())) this.#lose('NOT_OBSERVED', id);
   }
 
   /** At once, and again when what was started has had time to become what it is. */
@@ -347,6 +352,7 @@ export class RuntimeCollector implements ContainerCollector {
 
   #drop(uid: string, container: TrackedContainer): void {
     this.#containers.delete(uid);
+    if (!container.isDeleteTold) this.#losses.expectEvent(uid, this.#deps.clock.monotonicMs());
     if (!container.isCaptured && container.unsupported.length === 0) this.#lose('NOT_CAPTURED', container.record.key);
     const inUse = new Set([...this.#containers.values()].flatMap((each) => this.#listDirectories(each)));
     for (const directory of this.#listDirectories(container)) if (!inUse.has(directory)) this.#watch.remove(directory);
@@ -386,6 +392,6 @@ export class RuntimeCollector implements ContainerCollector {
   }
 }
 
-function formatUid({ namespace, id }: ContainerRecord): string {
+function formatUid({ namespace, id }: Pick<ContainerRecord, 'namespace' | 'id'>): string {
   return `${namespace}/${id}`;
 }

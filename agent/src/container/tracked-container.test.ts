@@ -217,3 +217,16 @@ test('a loss is told once to who asks, and stands in the index for five minutes'
   assert.deepEqual(losses.listRecent(10), ['NOT_CAPTURED:b', 'NOT_OBSERVED:a']);
   assert.deepEqual(losses.listRecent(300_003), []);
 });
+
+test('the event that follows a known container out is no loss of another, once and for a while', () => {
+  const losses = new LossLedger();
+  losses.expectEvent('ns/a', 0);
+  assert.equal(losses.takeExpected('ns/b', 1), false);
+  assert.equal(losses.takeExpected('ns/a', 1), true);
+  assert.equal(losses.takeExpected('ns/a', 2), false);
+  losses.expectEvent('ns/a', 0);
+  assert.equal(losses.takeExpected('ns/a', 60_001), false);
+  for (let at = 0; at < 5_000; at += 1) losses.expectEvent(`ns/${at}`, 0);
+  assert.equal(losses.takeExpected('ns/0', 1), false);
+  assert.equal(losses.takeExpected('ns/4999', 1), true);
+});

@@ -37,6 +37,8 @@ export class TrackedContainer {
   readonly place = new ScanPlace();
   /** The runtime said that its first process ended, and nothing was started since. */
   hasExited = false;
+  /** An event told that it is gone; the list has it no more, or soon will not. */
+  isDeleteTold = false;
   readonly timing: ScanTiming;
   /** Where something changed that no scan has looked at. */
   readonly changes = new ChangeSet();
@@ -49,6 +51,12 @@ export class TrackedContainer {
   constructor(record: ContainerRecord, nowMs: number) {
     this.record = record;
     this.timing = new ScanTiming(nowMs);
+  }
+
+  /** It runs, or runs again. */
+  onStart(): void {
+    this.hasExited = false;
+    this.isDeleteTold = false;
   }
 
   get unsupported(): readonly string[] {
