@@ -61,8 +61,9 @@ export class ContainerLook {
       await look();
       container.runtimeFailure = undefined;
     } catch (error) {
-      if (!(error instanceof AgentError)) throw error;
-      container.runtimeFailure = `runtime:${error.code}`;
+      const reason = readLookFailure(error);
+      if (reason === undefined) throw error;
+      container.runtimeFailure = `runtime:${reason}`;
     }
     return describe(container) !== before;
   }
@@ -107,6 +108,15 @@ export class ContainerLook {
       this.#deps.proofs.ensure({ directory, diffId, blob, group: record.key });
     });
   }
+}
+
+/**
+ * Why a container could not be looked at: the runtime's failure or the kernel's refusal, whatever it is, which a container
+ * may bring about and which is then its own limit. Undefined for faults of this program.
+ */
+export function readLookFailure(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return undefined;
+  return error instanceof AgentError || 'syscall' in error ? error.code : undefined;
 }
 
 function describeRecord({ revision, task, snapshotKey, key }: ContainerRecord): string {
