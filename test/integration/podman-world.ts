@@ -93,10 +93,7 @@ export async function startPodmanWorld(
   };
   const close = async () => {
     await podman(['rm', '--all', '--force', '--time', '0']).catch(() => undefined);
-    for (const mount of (await listMounts(directory)).reverse())
-      await run('umount', ['--lazy', mount]).catch(() => undefined);
-    // podman cleans up after its containers by itself, a little later.
-    await rm(directory, { recursive: true, force: true, maxRetries: 10 });
+    await removeStore(directory);
   };
   try {
     await prepare({ addImage, podman });
@@ -136,6 +133,21 @@ export async function startPodmanWorld(
     await close();
     throw error;
   }
+}
+
+/**
+ * podman cleans up after its containers by itself, a little later, and mounts the store's directory anew for that: what is in
+ * use is tried again as a whole, for retries within would multiply with every level of the tree.
+ */
+async function removeStore(directory: string): Promise<void> {
+  await waitFor(
+    async () => {
+      for (const mount of (await listMounts(directory)).reverse())
+        await run('umount', ['--lazy', mount]).catch(() => undefined);
+      await rm(directory, { recursive: true, force: true });
+    },
+    () => true,
+  );
 }
 
 async function listMounts(directory: string): Promise<string[]> {

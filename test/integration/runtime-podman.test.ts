@@ -8,7 +8,7 @@ import { parseClaimsSet } from '@holdfast/evidence';
 import { type LayerSource, listBusyboxEntries, type OciImage, type OciLayer } from '@holdfast/scripts';
 import { missingSwtpm, startSwtpm } from '../support/swtpm.ts';
 import { createAgentWorld } from './agent-world.ts';
-import { listDrift, readContainer, waitFor } from './container-world.ts';
+import { listDrift, waitFor } from './container-world.ts';
 import { listTestLayers, makeTemporaryDirectory, run } from './layer-fixtures.ts';
 import { type PodmanWorld, startPodmanWorld, whyNoPodman } from './podman-world.ts';
 
@@ -216,11 +216,12 @@ describe('containers of podman', { skip, timeout: 300_000 }, () => {
 
   it('with owners mapped for a user namespace are unsupported, never clean', async () => {
     const { id } = await world.run(NAME, [], ['--uidmap', '0:100000:65536', '--gidmap', '0:100000:65536']);
-    const snapshot = await world.settle();
-    const { claims } = readContainer(snapshot, id);
+    const { claims } = await waitFor(
+      () => world.look(id),
+      (each) => each.claims.scan.limits.includes('unsupported:userNamespace'),
+    );
     assert.equal(claims.status, 'unsupported');
     assert.equal(claims.scan.complete, false);
-    assert.ok(claims.scan.limits.includes('unsupported:userNamespace'), String(claims.scan.limits));
     await world.remove(id);
   });
 
