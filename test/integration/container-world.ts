@@ -58,7 +58,7 @@ export async function startContainerWorld(
     containerd,
     collector,
     settle,
-    look: async (id) => readContainer(await settle(), id),
+    look: (id) => lookAt(collector, id),
     close: async () => {
       await collector.close();
       await containerd.close();
@@ -82,6 +82,13 @@ export async function settleCollector(collector: ContainerCollector): Promise<Co
     if (collector.pending().length === 0 && !isBusy) return snapshot;
     await pauseUntil(deadline, collector);
   }
+}
+
+/** Waits until the collector has heard of the container, and then until it settled. */
+export async function lookAt(collector: ContainerCollector, id: string): Promise<SeenContainer> {
+  const deadline = performance.now() + SETTLE_TIMEOUT_MS;
+  while ((await collector.collect()).index.containers[id] === undefined) await pauseUntil(deadline, collector);
+  return readContainer(await settleCollector(collector), id);
 }
 
 async function pauseUntil(deadline: number, collector: ContainerCollector): Promise<void> {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type ContainerCollector, type ContainerSnapshot, createContainerCollector } from '@holdfast/agent';
 import { type OciImage, type OciImageOptions, writeOciImage } from '@holdfast/scripts';
-import { readContainer, type SeenContainer, settleCollector, waitFor } from './container-world.ts';
+import { lookAt, type SeenContainer, settleCollector, waitFor } from './container-world.ts';
 
 const run = promisify(execFile);
 
@@ -123,7 +123,7 @@ export async function startPodmanWorld(
         );
       },
       settle,
-      look: async (id) => readContainer(await settle(), id),
+      look: (id) => lookAt(collector, id),
       close: async () => {
         await collector.close();
         await close();
