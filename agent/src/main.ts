@@ -156,7 +156,7 @@ async function createCollector({ runtime, hostRoot }: AgentConfig): Promise<Cont
   if (runtime === 'none') return undefined;
   const { createContainerCollector } = await import('./container/create-container-collector.ts');
   const { containerd: address, containersStorage, namespaces } = runtime;
-  const options = { address, containersStorage, hostRoot };
+  const options = { address, containersStorage, hostRoot, areConfirmed: true };
   return createContainerCollector(namespaces === undefined ? options : { ...options, namespaces });
 }
 
@@ -212,6 +212,7 @@ async function openRounds(
     readEventLog: () => claims.collector.eventLog,
     readUserspaceLog: () => claims.collector.readUserspaceLog(),
     readImaSegment: (offset) => claims.ima.read(offset),
+    onTaken: ({ containerSets }) => claims.containers?.confirm(new Set(containerSets.keys())),
   });
   const engine = new RoundEngine({
     collector: claims.collector,

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
-import { AttestationStatus } from '@holdfast/proto';
+import { AttestationStatus, type Result } from '@holdfast/proto';
 import { type OciImage, whyNoContainerd } from '@holdfast/scripts';
 import { missingSwtpm } from '../support/swtpm.ts';
 import { type ScenarioContainer, sha256 } from './scenario-container.ts';
@@ -132,10 +132,15 @@ describe('images and containers that change under an agent', { skip, timeout: 30
     await world.containerd.ctr(['containers', 'rm', id]);
   });
 
-  it('15: containers that come and go at once leave no good result behind', async () => {
-    const ids = Array.from({ length: 6 }, (_none, at) => `gone-${at}`);
+  it('15: containers that come and go at once are told of or named as losses, never neither, and leave no good result', async () => {
+    const ids = Array.from({ length: 12 }, (_none, at) => `gone-${at}`);
     for (const id of ids) await world.containerd.ctr(['run', '--rm', image.name, id, 'sh', '-c', ':']);
-    await world.waitForRounds(2);
+    const isLost = ({ findings }: Result, id: string) =>
+      findings.some(({ actual }) => actual === `NOT_CAPTURED:${id}` || actual === `NOT_OBSERVED:${id}`);
+    await world.waitFor(
+      (result) => ids.every((id) => world.toldContainers.has(id) || isLost(result, id)),
+      'each of them was told of, or is a loss',
+    );
     await world.waitFor(({ containers }) => containers.every(({ id }) => !ids.includes(id)), 'none of them is left');
   });
 });

@@ -25,6 +25,8 @@ export interface ScenarioWorld {
   readonly containerd: TestContainerd;
   /** The newest published result. */
   readonly latest: Result | undefined;
+  /** Ids of all containers that a published result ever told of. */
+  readonly toldContainers: ReadonlySet<string>;
   /** Imports an image; its SBOM is made of it, signed and given to the verifier. */
   addImage(options: OciImageOptions): Promise<OciImage>;
   /** Starts a container and waits until it is affirming, which each of these images allows. */
@@ -99,6 +101,10 @@ class StartedWorld implements ScenarioWorld {
 
   get latest(): Result | undefined {
     return this.#parts.feed.latest;
+  }
+
+  get toldContainers(): ReadonlySet<string> {
+    return this.#parts.feed.toldContainers;
   }
 
   async addImage(options: OciImageOptions): Promise<OciImage> {
@@ -223,6 +229,7 @@ async function launchAgent(
 /** Results as the verifier streams them. */
 interface ResultFeed {
   readonly latest: Result | undefined;
+  readonly toldContainers: ReadonlySet<string>;
   readonly error: Error | undefined;
   /** When the verifier accepted the newest evidence, as it says. */
   readLastRound(): Promise<number>;
@@ -239,13 +246,17 @@ async function openFeed(world: AgentWorld, verifier: RunningVerifier): Promise<R
   const stream = openServerStream(client, ResultService.method.watchResults, { kubeNode: '' });
   let latest: Result | undefined;
   let error: Error | undefined;
+  const toldContainers = new Set<string>();
   stream.on('data', ({ result }) => {
-    if (result !== undefined) latest = result;
+    if (result === undefined) return;
+    latest = result;
+    for (const { id } of result.containers) toldContainers.add(id);
   });
   stream.on('error', (reason: Error) => {
     error = reason;
   });
   return {
+    toldContainers,
     get latest() {
       return latest;
     },

@@ -10,7 +10,7 @@ export interface ContainerSnapshot {
   readonly blobs: ReadonlyMap<string, Buffer>;
   /**
    * What could not be captured since the last call of `collect`: `NOT_CAPTURED:<id>` for a container that was removed
-   * before its last state was read, `NOT_OBSERVED:<id>` for one that came and went between two looks. Each is told once
+   * before its last state was read, or without a word within ten seconds that a Verifier took what was read, `NOT_OBSERVED:<id>` for one that came and went between two looks. Each is told once
    * here, and stands among the limits of the index for five minutes.
    */
   readonly lost: readonly string[];
@@ -30,6 +30,8 @@ export interface ContainerCollector {
    */
   start(): Promise<void>;
   collect(): Promise<ContainerSnapshot>;
+  /** These claims-sets (SHA-256, lower-case hex) were taken by a Verifier as evidence of their moment. */
+  confirm(sets: ReadonlySet<string>): void;
   /** Calls back after a claims-set changed or a container appeared or left. Several callbacks may be set. */
   onDirty(callback: () => void): void;
   /** Containers with changes that no finished scan covers: id, and milliseconds since the oldest such change. */
@@ -68,4 +70,6 @@ export interface ContainerCollectorOptions {
   readonly lowerCheckMs?: number;
   /** How often every lower directory is read again byte for byte, in milliseconds; default 24 hours. */
   readonly scrubMs?: number;
+  /** Whether `confirm` will be called. Without, a container counts as captured once `collect` told of it; default false. */
+  readonly areConfirmed?: boolean;
 }

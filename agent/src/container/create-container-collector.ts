@@ -41,6 +41,7 @@ export function createContainerCollector(options: ContainerCollectorOptions): Co
     scanTimeoutMs: options.scanTimeoutMs ?? 120_000,
     lowerCheckMs: options.lowerCheckMs ?? 300_000,
     scrubMs: options.scrubMs ?? DAY_MS,
+    areConfirmed: options.areConfirmed ?? false,
   });
 }
 

@@ -187,6 +187,7 @@ async function startWorld(ids: string[], scan: (key: string, isSlow: boolean) =>
     scanTimeoutMs: 10_000,
     lowerCheckMs: 10_000,
     scrubMs: 10_000,
+    areConfirmed: false,
   });
   open.push(collector);
   let dirty = 0;

@@ -6,9 +6,9 @@ import type { ContainerCollector, ContainerSnapshot } from './container-collecto
 import type { ContainerInspector } from './container-inspector.ts';
 import { ContainerLook } from './container-look.ts';
 import type { ContainerRecord } from './container-record.ts';
+import { Departures } from './departures.ts';
 import type { DirectoryWatch, WatchListener } from './directory-watch.ts';
 import { LayerProofs } from './layer-proofs.ts';
-import { LossLedger } from './loss-ledger.ts';
 import { RunningLooks } from './running-looks.ts';
 import type { RuntimeSource } from './runtime-source.ts';
 import { ScanJobs } from './scan-jobs.ts';
@@ -31,6 +31,8 @@ export interface RuntimeCollectorDeps {
   readonly scanTimeoutMs: number;
   readonly lowerCheckMs: number;
   readonly scrubMs: number;
+  /** Whether `confirm` is called for what a Verifier took. */
+  readonly areConfirmed: boolean;
 }
 
 /** How often the runtime is asked for its list although no event called for it. */
@@ -51,7 +53,7 @@ export class RuntimeCollector implements ContainerCollector {
   readonly #timers = new Timers();
   readonly #scheduled = new Map<TrackedContainer, { readonly timer: NodeJS.Timeout; readonly dueMs: number }>();
   readonly #looking = new Set<TrackedContainer>();
-  readonly #losses = new LossLedger();
+  readonly #departures: Departures;
   readonly #proofs: LayerProofs;
   readonly #jobs: ScanJobs;
   readonly #running: RunningLooks;
@@ -67,7 +69,8 @@ export class RuntimeCollector implements ContainerCollector {
 
   constructor(deps: RuntimeCollectorDeps) {
     this.#deps = deps;
-    const { scanner, clock, hostRoot, scanTimeoutMs } = deps;
+    const { scanner, clock, hostRoot, scanTimeoutMs, areConfirmed } = deps;
+    this.#departures = new Departures({ clock, areConfirmed, onLoss: () => this.#notify() });
     const onChange = (directory: string, isMoved: boolean) => this.#onProof(directory, isMoved);
     this.#proofs = new LayerProofs({ scanner, clock, onChange });
     this.#jobs = new ScanJobs({ scanner, proofs: this.#proofs, clock, hostRoot, budgetMs: scanTimeoutMs });
@@ -109,13 +112,14 @@ export class RuntimeCollector implements ContainerCollector {
   }
 
   async collect(): Promise<ContainerSnapshot> {
-    const limits = [
-      ...this.#limits,
-      ...this.#deps.source.listLimits(),
-      ...this.#losses.listRecent(this.#deps.clock.monotonicMs()),
-    ];
+    const limits = [...this.#limits, ...this.#deps.source.listLimits(), ...this.#departures.listRecentLosses()];
     const layersOf = (container: TrackedContainer) => this.#listLayers(container);
-    return takeSnapshot(this.#containers.values(), layersOf, limits, this.#losses.take());
+    return takeSnapshot(this.#containers.values(), layersOf, limits, this.#departures.takeLosses());
+  }
+
+  confirm(sets: ReadonlySet<string>): void {
+    this.#departures.confirm(sets);
+    for (const container of this.#containers.values()) container.confirm(sets);
   }
 
   onDirty(callback: () => void): void {
@@ -146,6 +150,7 @@ export class RuntimeCollector implements ContainerCollector {
   async close(): Promise<void> {
     this.#closed = true;
     this.#timers.close();
+    this.#departures.close();
     this.#unsubscribe?.();
     this.#watch.close();
     await this.#deps.scanner.close();
@@ -171,7 +176,7 @@ export class RuntimeCollector implements ContainerCollector {
     const uid = formatUid({ namespace, id });
     const container = this.#containers.get(uid);
     if (container !== undefined) container.isDeleteTold = true;
-    else if (!this.#losses.takeExpected(uid, this.#deps.clock.monotonicMs())) this.#lose('NOT_OBSERVED', id);
+    else this.#departures.onUnknownDeleted(uid, id);
   }
 
   /** At once, and again when what was started has had time to become what it is. */
@@ -352,16 +357,10 @@ export class RuntimeCollector implements ContainerCollector {
 
   #drop(uid: string, container: TrackedContainer): void {
     this.#containers.delete(uid);
-    if (!container.isDeleteTold) this.#losses.expectEvent(uid, this.#deps.clock.monotonicMs());
-    if (!container.isCaptured && container.unsupported.length === 0) this.#lose('NOT_CAPTURED', container.record.key);
+    this.#departures.leave(uid, container);
     const inUse = new Set([...this.#containers.values()].flatMap((each) => this.#listDirectories(each)));
     for (const directory of this.#listDirectories(container)) if (!inUse.has(directory)) this.#watch.remove(directory);
     void this.#deps.scanner.forget(container.record.key).catch(() => undefined);
-    this.#notify();
-  }
-
-  #lose(kind: 'NOT_CAPTURED' | 'NOT_OBSERVED', id: string): void {
-    this.#losses.add(kind, id, this.#deps.clock.monotonicMs());
     this.#notify();
   }
 

@@ -3,7 +3,7 @@ import { AgentError } from '../agent-error.ts';
 import type { ImaSegment } from '../boot/ima-claims.ts';
 import type { Clock } from '../clock.ts';
 import type { ChainStore } from '../round/chain-store.ts';
-import type { Round } from '../round/round.ts';
+import type { Round, RoundContent } from '../round/round.ts';
 import { AGENT_VERSION } from '../version.ts';
 import { Conversation } from './conversation.ts';
 import { findContent } from './evidence-message.ts';
@@ -19,6 +19,8 @@ export interface ConversationHubDeps {
   readEventLog(): Buffer | undefined;
   readUserspaceLog(): Buffer | undefined;
   readImaSegment(offset: number): ImaSegment | undefined;
+  /** The Verifier that counts took this content as evidence of its moment. */
+  onTaken(content: RoundContent): void;
 }
 
 export interface ConversationOptions {
@@ -78,7 +80,9 @@ export class ConversationHub {
       findContent: (digest) => this.#newest?.content && findContent(this.#newest.content, digest),
       onReceipt: async (round, receipt) => {
         onReceipt?.(receipt);
-        if (confirms) await this.#deps.chain.confirm(round.record.seq);
+        if (!confirms) return;
+        if (receipt.fresh && round.content !== undefined) this.#deps.onTaken(round.content);
+        await this.#deps.chain.confirm(round.record.seq);
       },
       onFailure: (error) => {
         failure = error;

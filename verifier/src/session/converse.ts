@@ -129,6 +129,7 @@ async function sendReceipt(port: Port, ueid: string, reply: RoundReply, deps: Co
   const value = {
     evidenceId: Buffer.from(reply.evidenceId, 'hex'),
     outcome: RoundOutcome.APPRAISED,
+    fresh: reply.fresh,
     detail: reply.fresh ? '' : 'accepted as history: it answers no challenge that is still good',
     next: issueChallenge(ueid, deps),
     status: toStatusMessage(reply.overall),

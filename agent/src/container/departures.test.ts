@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createDocument, type ScanResult } from './build-claims.ts';
+import type { ContainerRecord } from './container-record.ts';
+import { Departures } from './departures.ts';
+import { parseOciSpec } from './oci-spec.ts';
+import { TrackedContainer } from './tracked-container.ts';
+
+const RECORD: ContainerRecord = {
+  key: 'a',
+  id: 'a',
+  namespace: 'n',
+  name: 'app',
+  pod: null,
+  sandbox: false,
+  runtime: 'io.containerd.runc.v2',
+  started: null,
+  imageName: 'i',
+  criImage: undefined,
+  snapshotter: 'overlayfs',
+  snapshotKey: 'a',
+  spec: parseOciSpec(Buffer.from('{"process":{"args":["a"]}}')),
+  revision: '',
+  task: undefined,
+};
+
+function createScan(drift: string): ScanResult {
+  const document = createDocument(Buffer.from('{}'));
+  const counts = { relevant: 0, other: 0 };
+  const told = createDocument(Buffer.from(drift));
+  const documents = { inventory: document, baseline: document, drift: told };
+  return { ...documents, relevantDigest: 'r', counts, limits: [], inventoryLimits: [] };
+}
+
+/** A container that stopped and whose scan is done. */
+function createEnded(key: string): TrackedContainer {
+  const container = new TrackedContainer({ ...RECORD, key, id: key }, 0);
+  container.isDeleteTold = true;
+  container.timing.start(0);
+  container.timing.finish(1, 1, true);
+  container.scan = createScan(`{"of":"${key}"}`);
+  return container;
+}
+
+function createDepartures(areConfirmed: boolean) {
+  let told = 0;
+  const departures = new Departures({
+    clock: { monotonicMs: () => 0 },
+    areConfirmed,
+    onLoss: () => {
+      told += 1;
+    },
+  });
+  return { departures, countTold: () => told };
+}
+
+test('a container whose last claims-set nobody took within ten seconds was not captured', (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const { departures, countTold } = createDepartures(true);
+  const container = createEnded('a');
+  const { sha256 } = container.encodeClaims(() => []);
+  departures.leave('n/a', container);
+  t.mock.timers.tick(9_999);
+  departures.confirm(new Set(['another']));
+  assert.deepEqual([departures.takeLosses(), countTold()], [[], 0]);
+  t.mock.timers.tick(1);
+  assert.deepEqual([departures.takeLosses(), countTold()], [['NOT_CAPTURED:a'], 1]);
+  departures.confirm(new Set([sha256]));
+  assert.deepEqual(departures.listRecentLosses(), ['NOT_CAPTURED:a']);
+});
+
+test('a container is captured when its last claims-set was taken before it left, or soon after', (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const { departures } = createDepartures(true);
+  const [early, late] = [createEnded('a'), createEnded('b')];
+  early.confirm(new Set([early.encodeClaims(() => []).sha256]));
+  const { sha256 } = late.encodeClaims(() => []);
+  departures.leave('n/a', early);
+  departures.leave('n/b', late);
+  departures.confirm(new Set([sha256]));
+  t.mock.timers.tick(60_000);
+  assert.deepEqual(departures.takeLosses(), []);
+});
+
+test('what was taken of an earlier state is not the last state', (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const { departures } = createDepartures(true);
+  const container = createEnded('a');
+  container.confirm(new Set([container.encodeClaims(() => []).sha256]));
+  assert.equal(container.isConfirmed, true);
+  container.scan = createScan('{"of":"later"}');
+  container.invalidate();
+  container.encodeClaims(() => []);
+  departures.leave('n/a', container);
+  t.mock.timers.tick(10_000);
+  assert.deepEqual(departures.takeLosses(), ['NOT_CAPTURED:a']);
+});
+
+test('where nobody confirms, a container that was told of is captured', (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const { departures } = createDepartures(false);
+  const container = createEnded('a');
+  container.encodeClaims(() => []);
+  departures.leave('n/a', container);
+  t.mock.timers.tick(60_000);
+  assert.deepEqual(departures.takeLosses(), []);
+});
