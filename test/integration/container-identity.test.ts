@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { access, readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -139,7 +139,23 @@ describe('which image a container runs', { skip, timeout: 300_000 }, () => {
 
   it('a layer whose blob was discarded is of first use, never proven', async () => {
     const image = await addImage(world.containerd, 'discarded', 'blob gone');
-    await world.containerd.ctr(['content', 'rm', image.layers[1]?.digest ?? '']);
+    const digest = image.layers[1]?.digest ?? '';
+    const blob = join(
+      world.containerd.directory,
+      'root/io.containerd.content.v1.content/blobs',
+      digest.replace(':', '/'),
+    );
+    await access(blob);
+    await world.containerd.ctr(['content', 'rm', digest]);
+    // The file itself goes a little later, and until then it still proves the layer.
+    await waitFor(
+      () =>
+        access(blob).then(
+          () => true,
+          () => false,
+        ),
+      (isThere) => !isThere,
+    );
     const container = await world.containerd.run({ image: image.name });
     const { claims } = await world.look(container.id);
     assert.deepEqual(

@@ -14,7 +14,7 @@ export interface ConversationHubDeps {
   clock: Clock;
   kubeNode: string;
   /** Who this agent is now. */
-  readFacts(): Promise<{ ueid: string; kid: string }>;
+  readFacts(): Promise<{ ueid: string; kid: string; retiredKid?: string }>;
   requestRound(): void;
   readEventLog(): Buffer | undefined;
   readUserspaceLog(): Buffer | undefined;
@@ -71,12 +71,12 @@ export class ConversationHub {
   /** Carries one conversation to its end. Rejects with the reason when it did not end in order. */
   async converse({ stream, confirms, onReceipt }: ConversationOptions): Promise<void> {
     let failure: AgentError | undefined;
-    const { ueid, kid } = await this.#deps.readFacts();
+    const { ueid, kid, retiredKid } = await this.#deps.readFacts();
     const conversation = new Conversation({
       ...this.#deps,
       hello: { kubeNode: this.#deps.kubeNode, ueid, agentVersion: AGENT_VERSION },
       send: (message) => stream.send(message),
-      listBacklog: () => this.#listBacklog(kid),
+      listBacklog: () => this.#listBacklog([kid, retiredKid]),
       findContent: (digest) => this.#newest?.content && findContent(this.#newest.content, digest),
       onReceipt: async (round, receipt) => {
         onReceipt?.(receipt);
@@ -104,10 +104,10 @@ export class ConversationHub {
     if (failure !== undefined) throw failure;
   }
 
-  /** Tokens of a key that was replaced are of no use to anybody. */
-  #listBacklog(kid: string): Round[] {
+  /** Tokens of keys that were replaced are of no use to anybody, but for those of a moment ago. */
+  #listBacklog(kids: readonly (string | undefined)[]): Round[] {
     return this.#deps.chain.chain.unsent
-      .filter((record) => record.kid === kid)
+      .filter((record) => kids.includes(record.kid))
       .map((record) => this.#rounds.get(record.evidenceId) ?? { record, nonces: [], content: undefined });
   }
 
