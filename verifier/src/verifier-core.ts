@@ -7,9 +7,8 @@ import type { TrustSource } from './config/trust-source.ts';
 import type { VerifierConfig } from './config/verifier-config.ts';
 import { adoptEnrolment, judgeAdoption } from './enrolment/adopt-enrolment.ts';
 import { createEndorsementJudge } from './enrolment/endorsement.ts';
-import { enrol } from './enrolment/enrol.ts';
+import { type Enrolment, enrol } from './enrolment/enrol.ts';
 import { createOperatorDesk, type OperatorDesk } from './enrolment/operator-desk.ts';
-import type { KeySuccession } from './enrolment/verify-succession.ts';
 import { createKernelJudge } from './kernel/kernel-baseline.ts';
 import { createNonceIssuer } from './nonce/nonce-issuer.ts';
 import type { Stores } from './open-stores.ts';
@@ -22,7 +21,6 @@ import { type ConversationDeps, converse } from './session/converse.ts';
 import { createNodeRegistry, type NodeRegistry } from './session/node-registry.ts';
 import { createEvidenceResolver } from './session/resolve-evidence.ts';
 import { createRoundProcessor } from './session/round-processor.ts';
-import type { EnrolledNode } from './store/enrolment-store.ts';
 import { runTransaction } from './store/open-database.ts';
 import { describeError } from './verifier-log.ts';
 import { VERIFIER_VERSION } from './version.ts';
@@ -77,14 +75,15 @@ export function createVerifierCore(deps: CoreDeps): VerifierCore {
     onNodeChange: () => queue.add(listUeids(stores)),
   });
   const conversation = createConversation(deps, feed, registry, book);
-  const takeEnrolment = (node: EnrolledNode, succession: KeySuccession, message: string): void => {
+  const takeEnrolment = ({ node, succession, before }: Enrolment, message: string): void => {
     const { ueid, kid, label } = node;
     if (succession === 'replaced') stores.chain.addIncident(ueid, 'AK_REPLACED', now());
     if (succession === 'rotated') {
       const akName = computeName(parsePublic(node.akPublic)).toString('hex');
       runTransaction(stores.database, () => stores.chain.renameAk(ueid, akName));
     }
-    registry.update(node, succession === 'rotated' ? now() + ROTATION_OVERLAP_MS : undefined);
+    const isRotated = succession === 'rotated' && before !== undefined;
+    registry.update(node, isRotated ? { before, untilMs: now() + ROTATION_OVERLAP_MS } : undefined);
     log.info({ kubeNode: label, ueid, kid, succession }, message);
   };
   const desk = createOperatorDesk({
@@ -100,14 +99,14 @@ export function createVerifierCore(deps: CoreDeps): VerifierCore {
     desk,
     converse: async (port, adopt) => await converse(port, conversation, adopt),
     enrol: async (port) => {
-      const onEnrolled = (node: EnrolledNode, succession: KeySuccession) => takeEnrolment(node, succession, 'enrolled');
+      const onEnrolled = (enrolment: Enrolment) => takeEnrolment(enrolment, 'enrolled');
       await enrol(port, { store: stores.enrolment, trust, issuer: deps.keys.issuer, now, randomBytes, onEnrolled });
     },
     adopt: (snapshot) => {
       const node = adoptEnrolment(snapshot, trust(), stores.enrolment, now());
       const before = stores.enrolment.findNode(node.ueid);
       stores.enrolment.saveNode(node);
-      takeEnrolment(node, judgeAdoption(node, before), 'enrolment adopted');
+      takeEnrolment({ node, before, succession: judgeAdoption(node, before) }, 'enrolment adopted');
     },
     reappraiseAll: () => queue.add(listUeids(stores)),
     close: async () => await queue.close(),

@@ -89,6 +89,11 @@ export class ChainStore {
     for (const record of dead) await this.#drop(record);
   }
 
+  /** Gives up one token that no Verifier will take any more. It is declared lost. */
+  async giveUp(record: RoundRecord): Promise<void> {
+    if (this.#chain.unsent.some(({ evidenceId }) => evidenceId === record.evidenceId)) await this.#drop(record);
+  }
+
   async #drop({ seq, kind }: RoundRecord): Promise<void> {
     const dropped = { from: seq, to: seq, kind, declaredIn: (this.#chain.head?.seq ?? 0) + 1 };
     this.#chain = dropRecords(this.#chain, dropped);

@@ -90,8 +90,10 @@ export class WorkerLane {
 
   #limitTime(timeoutMs: number): void {
     clearTimeout(this.#timer);
-    const failure = createFailure('time', 'a scan took too long and was ended');
-    this.#timer = setTimeout(() => void this.#replaceHost(failure), timeoutMs);
+    this.#timer = setTimeout(
+      () => void this.#replaceHost(createFailure('time', 'a scan took too long and was ended')),
+      timeoutMs,
+    );
   }
 
   #rest(): void {

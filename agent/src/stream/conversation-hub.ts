@@ -1,4 +1,4 @@
-import type { Receipt } from '@holdfast/proto';
+import { type Receipt, RoundOutcome } from '@holdfast/proto';
 import { AgentError } from '../agent-error.ts';
 import type { ImaSegment } from '../boot/ima-claims.ts';
 import type { Clock } from '../clock.ts';
@@ -79,6 +79,10 @@ export class ConversationHub {
       listBacklog: () => this.#listBacklog([kid, retiredKid]),
       findContent: (digest) => this.#newest?.content && findContent(this.#newest.content, digest),
       onReceipt: async (round, receipt) => {
+        if (confirms && (await this.#isDead(round, receipt))) {
+          await this.#deps.chain.giveUp(round.record);
+          return;
+        }
         onReceipt?.(receipt);
         if (!confirms) return;
         if (receipt.fresh && round.content !== undefined) this.#deps.onTaken(round.content);
@@ -102,6 +106,15 @@ export class ConversationHub {
       this.#streams.delete(stream);
     }
     if (failure !== undefined) throw failure;
+  }
+
+  /**
+   * Whether a Verifier refused a token for its key while the agent has another one by now: a Verifier that started anew
+   * has forgotten the keys of before the rotation. Refused for the present key, the agent has to enrol.
+   */
+  async #isDead({ record }: Round, { outcome, code }: Receipt): Promise<boolean> {
+    if (outcome !== RoundOutcome.REFUSED || code !== 'ERR_EVIDENCE_KEY') return false;
+    return (await this.#deps.readFacts()).kid !== record.kid;
   }
 
   /** Tokens of keys that were replaced are of no use to anybody, but for those of a moment ago. */

@@ -50,10 +50,8 @@ test('epochs come from the version or the qualifier, and must not contradict eac
   assert.equal(normaliseOsVersion('2', 'x'), undefined);
 });
 
-test('hostile versions take no time', () => {
-  const start = process.cpuUsage().user;
+test('hostile versions come to an end', () => {
   for (const part of ['1.', '1', '-', 'a1', '.post', '+a', '1!'])
     normaliseVersion('pypi', part.repeat(250 / part.length));
-  for (const part of ['1.', '-', 'v', '=']) normaliseVersion('npm', part.repeat(100_000));
-  assert.ok(process.cpuUsage().user - start < 200_000);
+  for (const part of ['1.', '-', 'v', '=']) normaliseVersion('npm', part.repeat(1_000_000));
 });

@@ -20,6 +20,13 @@ import { checkEkCertificates } from './endorsement.ts';
 import { type CertifiedKeys, type OfferedKeys, verifyOfferedKeys, verifyWithCode } from './verify-keys.ts';
 import { type KeySuccession, verifySuccession } from './verify-succession.ts';
 
+/** Keys of a kube node that were taken, and what was enrolled before. */
+export interface Enrolment {
+  readonly node: EnrolledNode;
+  readonly before: EnrolledNode | undefined;
+  readonly succession: KeySuccession;
+}
+
 export interface EnrolmentDeps {
   readonly store: EnrolmentStore;
   readonly trust: () => Trust;
@@ -28,7 +35,7 @@ export interface EnrolmentDeps {
   readonly now: () => number;
   readonly randomBytes: (size: number) => Uint8Array;
   /** Hears of a kube node that was enrolled, and of what its keys are to those before. */
-  readonly onEnrolled: (node: EnrolledNode, succession: KeySuccession) => void;
+  readonly onEnrolled: (enrolment: Enrolment) => void;
 }
 
 /** For each step; a slow TPM takes seconds for the last one. */
@@ -90,9 +97,9 @@ async function admitNode(
   const { node, certificates } = await certify(begin, ek, { ...keys, predecessors }, deps);
   // Another exchange may have ended while the certificates were signed.
   admitEk(begin, deps.trust(), deps.store);
-  const succession = keys.findSuccession();
+  const enrolment = { node, before: deps.store.findNode(ek.ueid), succession: keys.findSuccession() };
   deps.store.saveNode(node);
-  deps.onEnrolled(node, succession);
+  deps.onEnrolled(enrolment);
   await respond(port, { case: 'enrolled', value: { certificates, kid: node.kid } });
 }
 

@@ -40,12 +40,18 @@ export interface NodeRegistry {
   /** Undefined for a kube node that is not enrolled. */
   open(ueid: string): NodeState | undefined;
   /**
-   * Takes a new enrolment: renewed certificates of the same keys change nothing else. Keys that rotated ones took the
-   * place of stay good until `overlapUntilMs`; without it they are dead.
+   * Takes a new enrolment: renewed certificates of the same keys change nothing else. Keys that were rotated stay good for a
+   * while; keys that others took the place of are dead.
    */
-  update(node: EnrolledNode, overlapUntilMs?: number): void;
+  update(node: EnrolledNode, rotated?: RotatedKeys): void;
   /** Reads a kube node anew when it is asked for next: an operator changed what the store says of it. */
   forget(ueid: string): void;
+}
+
+/** What was enrolled before a rotation, and until when its keys still count. */
+export interface RotatedKeys {
+  readonly before: EnrolledNode;
+  readonly untilMs: number;
 }
 
 export interface NodeRegistryDeps {
@@ -71,13 +77,12 @@ export function createNodeRegistry(deps: NodeRegistryDeps): NodeRegistry {
       if (states.size > deps.maxNodes && !oldest.done) states.delete(oldest.value);
       return state;
     },
-    update: (node, overlapUntilMs) => {
+    update: (node, rotated) => {
       const state = states.get(node.ueid);
-      if (state === undefined) return;
-      const isSame = state.node.kid === node.kid && state.node.akPublic.equals(node.akPublic);
-      if (isSame) state.node = node;
-      else if (overlapUntilMs !== undefined) rotate(state, node, overlapUntilMs, deps);
-      else states.delete(node.ueid);
+      const isSame = state?.node.kid === node.kid && state.node.akPublic.equals(node.akPublic);
+      if (state !== undefined && isSame) state.node = node;
+      else if (rotated === undefined) states.delete(node.ueid);
+      else states.set(node.ueid, rotate(state, node, rotated, deps));
     },
     forget: (ueid) => {
       states.delete(ueid);
@@ -85,13 +90,21 @@ export function createNodeRegistry(deps: NodeRegistryDeps): NodeRegistry {
   };
 }
 
-/** In place, so that a round that is being taken still meets the state that it began with. */
-function rotate(state: NodeState, node: EnrolledNode, untilMs: number, deps: NodeRegistryDeps): void {
-  state.retired = { keys: state.keys, untilMs };
+/** In place where it is in use, so that a round that is being taken still meets the state that it began with. */
+function rotate(
+  known: NodeState | undefined,
+  node: EnrolledNode,
+  { before, untilMs }: RotatedKeys,
+  deps: NodeRegistryDeps,
+): NodeState {
+  const state = known ?? load(node.ueid, deps);
+  if (state === undefined) throw new TypeError('a rotation is told of after the new keys were stored');
+  state.retired = { keys: prepareKeys(before), untilMs };
   state.node = node;
   state.keys = prepareKeys(node);
   state.head = deps.chain.findHead(node.ueid);
   state.bootSession = deps.bootSessions.findSession(node.ueid);
+  return state;
 }
 
 /** The keys that evidence with this `kid` is verified with. */
