@@ -32,13 +32,23 @@ function createScan(drift: string): ScanResult {
   return { ...documents, relevantDigest: 'r', counts, limits: [], inventoryLimits: [] };
 }
 
-/** A container that stopped and whose scan is done. */
-function createEnded(key: string): TrackedContainer {
+function scanAs(container: TrackedContainer, drift: string): void {
+  container.scan = createScan(drift);
+  container.invalidate();
+}
+
+/** A container that stopped and was scanned, but not since then. */
+function createStopped(key: string): TrackedContainer {
   const container = new TrackedContainer({ ...RECORD, key, id: key }, 0);
   container.isDeleteTold = true;
-  container.timing.start(0);
-  container.timing.finish(1, 1, true);
-  container.scan = createScan(`{"of":"${key}"}`);
+  scanAs(container, `{"of":"${key}"}`);
+  return container;
+}
+
+/** A container that stopped and whose last scan is done. */
+function createEnded(key: string): TrackedContainer {
+  const container = createStopped(key);
+  container.told.setEnd(container.scan?.drift.sha256 ?? '');
   return container;
 }
 
@@ -73,7 +83,7 @@ test('a container is captured when its last claims-set was taken before it left,
   t.mock.timers.enable({ apis: ['setTimeout'] });
   const { departures } = createDepartures(true);
   const [early, late] = [createEnded('a'), createEnded('b')];
-  early.confirm(new Set([early.encodeClaims(() => []).sha256]));
+  early.told.confirm(new Set([early.encodeClaims(() => []).sha256]));
   const { sha256 } = late.encodeClaims(() => []);
   departures.leave('n/a', early);
   departures.leave('n/b', late);
@@ -85,15 +95,41 @@ test('a container is captured when its last claims-set was taken before it left,
 test('what was taken of an earlier state is not the last state', (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] });
   const { departures } = createDepartures(true);
-  const container = createEnded('a');
-  container.confirm(new Set([container.encodeClaims(() => []).sha256]));
-  assert.equal(container.isConfirmed, true);
-  container.scan = createScan('{"of":"later"}');
-  container.invalidate();
+  const container = createStopped('a');
+  container.told.confirm(new Set([container.encodeClaims(() => []).sha256]));
+  assert.equal(container.told.isConfirmed, true);
+  scanAs(container, '{"of":"later"}');
+  container.told.setEnd(container.scan?.drift.sha256 ?? '');
   container.encodeClaims(() => []);
   departures.leave('n/a', container);
   t.mock.timers.tick(10_000);
   assert.deepEqual(departures.takeLosses(), ['NOT_CAPTURED:a']);
+});
+
+test('a container that was not scanned since its end was not captured', () => {
+  const { departures } = createDepartures(true);
+  const container = createStopped('a');
+  container.told.confirm(new Set([container.encodeClaims(() => []).sha256]));
+  departures.leave('n/a', container);
+  assert.deepEqual(departures.takeLosses(), ['NOT_CAPTURED:a']);
+});
+
+test('files that are removed with the container are no state of it that is missed', () => {
+  const { departures } = createDepartures(true);
+  const [taken, again] = [createEnded('a'), createEnded('b')];
+  for (const container of [taken, again]) {
+    container.told.confirm(new Set([container.encodeClaims(() => []).sha256]));
+    scanAs(container, '{"of":"half of the files"}');
+    container.timing.markDirty(5);
+    container.encodeClaims(() => []);
+  }
+  // This one was started once more in between.
+  again.onStart();
+  again.told.setEnd(again.scan?.drift.sha256 ?? '');
+  again.isDeleteTold = true;
+  departures.leave('n/a', taken);
+  departures.leave('n/b', again);
+  assert.deepEqual(departures.takeLosses(), ['NOT_CAPTURED:b']);
 });
 
 test('where nobody confirms, a container that was told of is captured', (t) => {

@@ -32,7 +32,7 @@ export class Departures {
     if (container.unsupported.length > 0) return;
     const { key } = container.record;
     if (!container.isCaptured) this.#lose('NOT_CAPTURED', key);
-    else if (this.#deps.areConfirmed && !container.isConfirmed) this.#await(key, container.toldSets);
+    else if (this.#deps.areConfirmed && !container.told.isConfirmed) this.#await(key, container.told.sets);
   }
 
   /** The runtime told that a container went that was not in the last list. */

@@ -41,6 +41,8 @@ const RELIST_MS = 30_000;
 const SETTLED_MS = 1_000;
 /** Files that processes map shared and writable are read again this often: no event and no time tells of stores. */
 const RESTLESS_MS = 2_000;
+/** What moves in a container that ended is most often its removal, and soon it is in no list: half of it is not told. */
+const REMOVAL_MS = 1_000;
 /** Containers looked at side by side. */
 const PARALLEL_LOOKS = 8;
 
@@ -119,7 +121,7 @@ export class RuntimeCollector implements ContainerCollector {
 
   confirm(sets: ReadonlySet<string>): void {
     this.#departures.confirm(sets);
-    for (const container of this.#containers.values()) container.confirm(sets);
+    for (const container of this.#containers.values()) container.told.confirm(sets);
   }
 
   onDirty(callback: () => void): void {
@@ -274,7 +276,8 @@ export class RuntimeCollector implements ContainerCollector {
     if (timing.isScanning) return;
     const running = this.#scheduled.get(container);
     const nowMs = this.#deps.clock.monotonicMs();
-    const waitMs = pauseMs ?? Math.max(timing.pauseMs(this.#deps.coalesceMs), changes.waitMs(nowMs));
+    const removalMs = container.isCaptured ? REMOVAL_MS : 0;
+    const waitMs = pauseMs ?? Math.max(timing.pauseMs(this.#deps.coalesceMs), changes.waitMs(nowMs), removalMs);
     const dueMs = nowMs + waitMs;
     if (running !== undefined && running.dueMs <= dueMs) return;
     if (running !== undefined) this.#timers.cancel(running.timer);

@@ -44,6 +44,7 @@ export class ScanJobs {
     const { clock } = this.#deps;
     const before = describeResult(container);
     const driftBefore = container.scan?.drift.sha256;
+    const { hasEnded } = container;
     const changed = startScan(container, clock.monotonicMs());
     try {
       const { reply, request } = await this.#scan(container, rootfs, changed);
@@ -51,6 +52,7 @@ export class ScanJobs {
       if (reply.kind === 'scanned') this.#store(container, request, reply);
       const { tookMs, isWhole } = reply.kind === 'scanned' ? reply.drift : reply;
       container.timing.finish(clock.monotonicMs(), tookMs, isWhole);
+      if (hasEnded && container.scan !== undefined) container.told.setEnd(container.scan.drift.sha256);
     } catch (error) {
       // Whatever it was: a container that cannot be scanned says so, and the others go on.
       container.scan = undefined;

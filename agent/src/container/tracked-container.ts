@@ -6,6 +6,7 @@ import type { MountInfo } from './mountinfo.ts';
 import type { Rootfs } from './rootfs-resolver.ts';
 import { RunningState } from './running-state.ts';
 import { ScanPlace } from './scan-place.ts';
+import { ToldState } from './told-state.ts';
 
 /** What a scan was made of. */
 export interface ScannedState {
@@ -44,12 +45,8 @@ export class TrackedContainer {
   readonly changes = new ChangeSet();
   /** Changes of its data places are looked at by the clock. */
   isTimed = false;
+  readonly told = new ToldState();
   #claims: Document | undefined;
-  /** Drift of the last scan that a claims-set was made of, and so told. */
-  #toldDrift: string | undefined;
-  /** SHA-256 (hex) of the newest claims-sets that told it. */
-  #toldSets = new Set<string>();
-  #isConfirmed = false;
 
   constructor(record: ContainerRecord, nowMs: number) {
     this.record = record;
@@ -60,6 +57,7 @@ export class TrackedContainer {
   onStart(): void {
     this.hasExited = false;
     this.isDeleteTold = false;
+    this.told.clearEnd();
   }
 
   get unsupported(): readonly string[] {
@@ -82,7 +80,7 @@ export class TrackedContainer {
   /** Its claims-set; made anew only after `invalidate`. */
   encodeClaims(listLayers: () => ContainerFacts['layers']): Document {
     this.#claims ??= encodeContainerClaims(this.#listFacts(listLayers()));
-    this.#rememberTold(this.#claims.sha256);
+    this.told.remember(this.scan?.drift.sha256, this.#claims.sha256);
     return this.#claims;
   }
 
@@ -91,39 +89,14 @@ export class TrackedContainer {
     this.#claims = undefined;
   }
 
-  /** These claims-sets (SHA-256, hex) arrived where they count. */
-  confirm(sets: ReadonlySet<string>): void {
-    for (const told of this.#toldSets) this.#isConfirmed ||= sets.has(told);
+  /** Nothing runs in it, now or from the moment on that the runtime told. */
+  get hasEnded(): boolean {
+    return this.hasExited || !this.isRunning;
   }
 
-  /** What was told of it last arrived. */
-  get isConfirmed(): boolean {
-    return this.#isConfirmed;
-  }
-
-  /** SHA-256 (hex) of the claims-sets that tell what was told of it last. */
-  get toldSets(): ReadonlySet<string> {
-    return this.#toldSets;
-  }
-
-  /** Its last state was read and told: nothing happened after the last scan, and nothing runs that could. */
+  /** Its last state was read and told. */
   get isCaptured(): boolean {
-    const isScanned = this.scan !== undefined && this.timing.pendingSinceMs === undefined;
-    return isScanned && this.scan?.drift.sha256 === this.#toldDrift && (this.hasExited || !this.isRunning);
-  }
-
-  #rememberTold(sha256: string): void {
-    const drift = this.scan?.drift.sha256;
-    if (drift !== this.#toldDrift) {
-      this.#toldDrift = drift;
-      this.#toldSets = new Set();
-      this.#isConfirmed = false;
-    }
-    this.#toldSets.add(sha256);
-    for (const oldest of this.#toldSets) {
-      if (this.#toldSets.size <= MAX_TOLD_SETS) break;
-      this.#toldSets.delete(oldest);
-    }
+    return this.hasEnded && this.told.isEndTold;
   }
 
   #listFacts(layers: ContainerFacts['layers']): ContainerFacts {
@@ -152,8 +125,6 @@ export const KNOWN_RUNTIMES: ReadonlySet<string> = new Set([
   'crun',
   'none',
 ]);
-/** Claims-sets with the same drift differ by what runs; an answer to an older one than these comes no more. */
-const MAX_TOLD_SETS = 64;
 const MAX_PAUSE_MS = 1_000;
 /** A walk that takes long is repeated no sooner than after this many times its length; for counts alone later. */
 const SWEEP_SHARE = 20;
