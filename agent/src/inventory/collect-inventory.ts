@@ -1,5 +1,5 @@
 import type { Inventory } from '@holdfast/evidence/inventory';
-import type { RootView } from '../root-view/root-view.ts';
+import type { RootView, TreeWalk } from '../root-view/root-view.ts';
 import { startTreeWalk } from '../root-view/walk-view.ts';
 import { InventoryBuilder, type InventoryLimits } from './inventory-builder.ts';
 import { DEFAULT_INVENTORY_LIMITS } from './inventory-limits.ts';
@@ -25,15 +25,15 @@ export function collectInventory(view: RootView, options: InventoryOptions = {})
   const builder = new InventoryBuilder(view, { ...DEFAULT_INVENTORY_LIMITS, ...limits });
   const walk = startTreeWalk(view, builder.limits);
   try {
-    const owners = readOwners(builder, osId);
+    const owners = readOwners(builder, osId, walk);
     return builder.build(scanTree(builder, owners, walk));
   } finally {
     walk.close();
   }
 }
 
-function readOwners(builder: InventoryBuilder, osId: string | undefined): PathOwners {
+function readOwners(builder: InventoryBuilder, osId: string | undefined, walk: TreeWalk): PathOwners {
   const databases = readOsDatabases(builder, osId ?? readOsId(builder));
   for (const { found, database } of databases.flatMap((each) => each.packages)) builder.addPackage(found, database);
-  return new PathOwners(builder, databases);
+  return new PathOwners(builder, databases, () => builder.attempt(() => walk.readAhead?.()));
 }

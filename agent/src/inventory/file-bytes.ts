@@ -15,9 +15,9 @@ export function createFileBytes(bytes: Buffer): FileBytes {
 /** Read before and behind what is asked for: tables of programs and archives lie next to what they speak of. */
 const WINDOW_BYTES = 4096;
 
-/** A file of a view, read where it is asked for. What is no regular file any more reads as empty. */
-export function openFileBytes(view: RootView, path: BytePath, size: number): FileBytes {
-  let window: { from: number; bytes: Buffer } = { from: 0, bytes: Buffer.alloc(0) };
+/** A file of a view, of which `head` is read already, read where it is asked for. What is no regular file any more reads as empty. */
+export function openFileBytes(view: RootView, path: BytePath, size: number, head?: Buffer): FileBytes {
+  let window: { from: number; bytes: Buffer } = { from: 0, bytes: head ?? Buffer.alloc(0) };
   return {
     size,
     read: (offset, length) => {

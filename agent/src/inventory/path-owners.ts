@@ -34,11 +34,16 @@ export class PathOwners implements OwnerSink {
   #found: { readonly directory: string; readonly claims: Claims | undefined } = { directory: '', claims: undefined };
   #last: { readonly directory: string; readonly claims: Claims } = { directory: '?', claims: new Map() };
 
-  constructor(builder: InventoryBuilder, databases: readonly OsDatabase[]) {
+  /** `listLinks`: every symbolic link of the view, where somebody knows them already. */
+  constructor(
+    builder: InventoryBuilder,
+    databases: readonly OsDatabase[],
+    listLinks?: () => ReadonlySet<BytePath> | undefined,
+  ) {
     this.#builder = builder;
     this.#view = builder.view;
     for (const database of databases) database.listOwnedPaths(this);
-    this.#claims = this.#resolveDirectories(this.#claims);
+    if (this.#claims.size > 0) this.#claims = this.#resolveDirectories(this.#claims, listLinks?.());
     this.#directories.clear();
   }
 
@@ -80,18 +85,25 @@ export class PathOwners implements OwnerSink {
     return claims;
   }
 
-  #resolveDirectories(listed: ReadonlyMap<string, Claims>): Map<string, Claims> {
+  #resolveDirectories(
+    listed: ReadonlyMap<string, Claims>,
+    links: ReadonlySet<BytePath> | undefined,
+  ): Map<string, Claims> {
     const names = [...listed.keys()].filter((name) => DIRECTORY.test(name));
     const paths = names.map((name) => (name === '' ? ROOT : latin1ToBytePath(name)));
-    const types = this.#view.typesOf?.(paths) ?? [];
+    const areReal = links === undefined ? this.#areDirectories(paths) : findUnlinked(names, links);
     const resolved = new Map<string, Claims>();
     for (const [at, path] of paths.entries()) {
       const name = names[at] ?? '';
-      const real = types[at] === 'directory' ? path : this.#realDirectory(name);
+      const real = areReal[at] === true ? path : this.#realDirectory(name);
       const claims = listed.get(name);
       if (real !== undefined && claims !== undefined) addClaims(resolved, real, path, claims);
     }
     return resolved;
+  }
+
+  #areDirectories(paths: readonly BytePath[]): boolean[] {
+    return (this.#view.typesOf?.(paths) ?? []).map((type) => type === 'directory');
   }
 
   #realDirectory(path: string): BytePath | undefined {
@@ -115,6 +127,19 @@ export class PathOwners implements OwnerSink {
     const here = joinBytePath(parent, name);
     return this.#view.lstat(here)?.type === 'symlink' ? this.#view.resolve(here) : here;
   }
+}
+
+/** For each directory whether neither it nor any above it is a link. */
+function findUnlinked(names: readonly string[], links: ReadonlySet<string>): boolean[] {
+  const known = new Map([['', true]]);
+  const isUnlinked = (name: string): boolean => {
+    const before = known.get(name);
+    if (before !== undefined) return before;
+    const answer = !links.has(name) && isUnlinked(name.slice(0, name.lastIndexOf('/')));
+    known.set(name, answer);
+    return answer;
+  };
+  return names.map(isUnlinked);
 }
 
 /** Adds the claims that are listed for one directory to those of the directory that it is. */

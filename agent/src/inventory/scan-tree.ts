@@ -20,6 +20,8 @@ import type { PathOwners } from './path-owners.ts';
 const CLOCK_STRIDE = 256;
 /** Files that are read at once. */
 const READ_STRIDE = 256;
+/** Of programs that may hold packages: what they are, and the table of their segments. */
+const PROGRAM_HEAD_BYTES = 4096;
 const EXECUTE = 0o111;
 
 /**
@@ -71,6 +73,7 @@ class TreeScan implements TreeVisitor {
   readonly #owners: PathOwners;
   readonly #manifests = new ReadQueue<Manifest>();
   readonly #programs = new ReadQueue<Candidate>();
+  readonly #largePrograms = new ReadQueue<Candidate>();
   #visited = 0;
 
   constructor(builder: InventoryBuilder, owners: PathOwners) {
@@ -87,10 +90,12 @@ class TreeScan implements TreeVisitor {
     if (reader !== undefined) this.#manifests.waiting.push({ directory, name, entry, reader });
     else if (isJavaArchive(name)) this.#readArchive({ directory, name, entry });
     else if (entry.size >= ELF_HEAD_BYTES && this.#mayBeProgram(directory, name, entry)) {
-      this.#programs.waiting.push({ directory, name, entry });
+      const queue = entry.size < MIN_BINARY_BYTES ? this.#programs : this.#largePrograms;
+      queue.waiting.push({ directory, name, entry });
     }
     if (this.#manifests.waiting.length >= READ_STRIDE) this.#readManifests();
-    if (this.#programs.waiting.length >= READ_STRIDE) this.#readPrograms();
+    if (this.#programs.waiting.length >= READ_STRIDE) this.#readPrograms(this.#programs, ELF_HEAD_BYTES);
+    if (this.#largePrograms.waiting.length >= READ_STRIDE) this.#readPrograms(this.#largePrograms, PROGRAM_HEAD_BYTES);
   }
 
   unlisted(directory: BytePath, problem: WalkProblem): void {
@@ -100,7 +105,8 @@ class TreeScan implements TreeVisitor {
   /** Reads what waits. */
   finish(): void {
     while (!this.#manifests.isEmpty) this.#readManifests();
-    while (!this.#programs.isEmpty) this.#readPrograms();
+    while (!this.#programs.isEmpty) this.#readPrograms(this.#programs, ELF_HEAD_BYTES);
+    while (!this.#largePrograms.isEmpty) this.#readPrograms(this.#largePrograms, PROGRAM_HEAD_BYTES);
   }
 
   /** Shared objects of packages are not opened: their package vouches for them, and there are thousands. */
@@ -122,12 +128,12 @@ class TreeScan implements TreeVisitor {
     }
   }
 
-  #readPrograms(): void {
+  #readPrograms(queue: ReadQueue<Candidate>, headBytes: number): void {
     const { view } = this.#builder;
-    const { files, contents } = this.#programs.turn(view, ELF_HEAD_BYTES, true);
+    const { files, contents } = queue.turn(view, headBytes, true);
     for (const [at, program] of files.entries()) {
       const path = toPath(program);
-      const head = contents[at] ?? this.#builder.attempt(() => view.readHead(path, ELF_HEAD_BYTES));
+      const head = contents[at] ?? this.#builder.attempt(() => view.readHead(path, headBytes));
       if (head !== undefined) this.#readProgram(program, path, head);
     }
   }
@@ -140,7 +146,7 @@ class TreeScan implements TreeVisitor {
     if (!isOwned && kind === 'executable') this.unowned.executables += 1;
     if (!isOwned && kind === 'sharedObject') this.unowned.sharedObjects += 1;
     if (size < MIN_BINARY_BYTES) return;
-    const file = openFileBytes(this.#builder.view, path, size);
+    const file = openFileBytes(this.#builder.view, path, size, head);
     const onMalformed = () => this.#builder.note('malformed', path);
     this.#add(program, this.#builder.attempt(() => readBinaryPackages(file, onMalformed)) ?? []);
   }

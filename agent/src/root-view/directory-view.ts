@@ -26,6 +26,8 @@ import {
 const ROOT = toBytePath('/');
 /** Of many files that are read at once; what is beyond is read one by one. */
 const MAX_READ_BYTES = 8 * 1024 * 1024;
+/** Of a tree that is listed before it is told: some 200,000 entries. */
+const MAX_AHEAD_BYTES = 8 * 1024 * 1024;
 
 /** A view that holds a file handle or a spool file; `close` may be called twice. */
 export interface ClosableView extends RootView, Disposable {
@@ -101,6 +103,10 @@ class DirectoryView implements ClosableView {
   startWalk({ maxEntries, maxDepth }: WalkLimits): TreeWalk {
     const survey = this.#root.startSurvey({ maxEntries, maxDepth, helpers: this.#helpers });
     return {
+      readAhead: () => {
+        const links = this.#read(ROOT, () => survey.readAhead(MAX_AHEAD_BYTES));
+        return links && new Set(links.map((link) => latin1ToBytePath(`/${link}`)));
+      },
       tell: (visitor) => {
         this.#read(ROOT, () => survey.tell(new SurveyTeller(visitor)));
       },
@@ -166,8 +172,7 @@ class SurveyTeller implements SurveyVisitor {
   }
 
   entry(directory: string, name: string, entry: SurveyedEntry): void {
-    const { type, mode, size, problem } = entry;
-    const told = problem === undefined ? { type, mode, size } : { type, mode, size, problem: toWalkProblem(problem) };
+    const told = entry.problem === undefined ? entry : { ...entry, problem: toWalkProblem(entry.problem) };
     this.#visitor.entry(this.#toPath(directory), name, told);
   }
 

@@ -37,6 +37,11 @@ export interface PendingReads {
 
 /** A walk that has begun. */
 export interface TreeWalk {
+  /**
+   * Lists the rest of the tree before any of it is told, and gives every symbolic link in it. Undefined where the view
+   * cannot, or that would be too much to hold.
+   */
+  readAhead?(): ReadonlySet<BytePath> | undefined;
   /** Tells everything, once. Throws `ViewLimitError` (`entries`, `depth`, or whatever the view hits): what was told before is not the whole. */
   tell(visitor: TreeVisitor): void;
   close(): void;
@@ -50,7 +55,7 @@ export interface WalkedEntry {
   readonly type: EntryType;
   readonly mode: number;
   readonly size: number;
-  readonly problem?: WalkProblem;
+  readonly problem?: WalkProblem | undefined;
 }
 
 export interface WalkLimits {

@@ -29,22 +29,29 @@ bool IsExhausted(const Status& status) {
   return status.error == EMFILE || status.error == ENFILE || status.error == ENOMEM;
 }
 
+// Records are read as words of four bytes.
+void AppendAligned(std::string_view text, std::string* out) {
+  out->append(text).append((4 - text.size() % 4) % 4, '\0');
+}
+
 void AppendRecord(std::string_view path, Problem problem, uint32_t count, std::string_view entries,
                   std::string* records) {
-  AppendInteger(static_cast<uint32_t>(16 + path.size() + entries.size()), records);
+  const size_t path_bytes = (path.size() + 3) / 4 * 4;
+  AppendInteger(static_cast<uint32_t>(16 + path_bytes + entries.size()), records);
   AppendInteger(static_cast<uint32_t>(path.size()), records);
   AppendInteger(count, records);
   AppendInteger(static_cast<uint32_t>(problem), records);
-  records->append(path).append(entries);
+  AppendAligned(path, records);
+  records->append(entries);
 }
 
 void AppendEntry(const EntryStat& stat, Problem problem, std::string_view name, std::string* entries) {
   AppendInteger(stat.size, entries);
   AppendInteger(stat.mode, entries);
   AppendInteger(static_cast<uint16_t>(name.size()), entries);
-  AppendInteger(static_cast<uint8_t>(stat.type), entries);
-  AppendInteger(static_cast<uint8_t>(problem), entries);
-  entries->append(name);
+  AppendInteger(static_cast<uint16_t>(stat.type), entries);
+  AppendInteger(static_cast<uint16_t>(problem), entries);
+  AppendAligned(name, entries);
 }
 
 }  // namespace
@@ -67,7 +74,7 @@ DirectoryPath MakePath(DirectoryPath parent, std::string_view name) {
   return part;
 }
 
-Status DirectoryListing::Advance(const Root& root, const ListingLimits& limits, std::string* records) {
+Status DirectoryListing::Advance(const Root& root, const ListingLimits& limits, Told* told) {
   Problem problem = Problem::kNone;
   if (!fd_.valid()) {
     Status opened = Open(root, limits, &problem);
@@ -82,30 +89,40 @@ Status DirectoryListing::Advance(const Root& root, const ListingLimits& limits, 
   }
   done_ = next_ == names_.size();
   if (done_) fd_ = UniqueFd();
-  if (count > 0 || problem != Problem::kNone) AppendRecord(ToText(path_.get()), problem, count, entries, records);
+  if (count > 0 || problem != Problem::kNone || !links_.empty()) Tell(problem, count, entries, told);
   return {};
+}
+
+void DirectoryListing::Tell(Problem problem, uint32_t count, const std::string& entries, Told* told) {
+  const std::string path = ToText(path_.get());
+  if (count > 0 || problem != Problem::kNone) AppendRecord(path, problem, count, entries, &told->records);
+  for (size_t link : links_) {
+    if (!path.empty()) told->links.append(path).push_back('/');
+    told->links.append(names_[link]).push_back('\0');
+  }
+  links_.clear();
 }
 
 Status DirectoryListing::Open(const Root& root, const ListingLimits& limits, Problem* problem) {
   const size_t depth = path_ == nullptr ? 0 : path_->depth;
   if (path_ != nullptr && path_->bytes > kMaxPathBytes) return Status::Fail(Code::kLimit, 0, "walk");
   const std::string text = ToText(path_.get());
-  Result<Entry> entry = root.Find(text, EntryType::kDirectory);
-  Result<UniqueFd> fd = entry.ok() ? ReopenDirectory(entry.value.fd.get()) : Result<UniqueFd>(entry.status);
-  if (!fd.ok()) {
-    if (IsExhausted(fd.status)) return fd.status;
+  Result<Entry> entry = root.OpenDirectory(text);
+  if (!entry.ok()) {
+    if (IsExhausted(entry.status)) return entry.status;
     // It was a directory a moment ago: either nothing is there any more, or it is not the one that was seen.
-    bool is_gone = fd.status.code == Code::kNotFound && root.Find(text).status.code == Code::kNotFound;
-    if (fd.status.code == Code::kSystem)
+    bool is_gone = entry.status.code == Code::kNotFound && root.Find(text).status.code == Code::kNotFound;
+    if (entry.status.code == Code::kSystem)
       *problem = Problem::kUnreadable;
-    else if (fd.status.code == Code::kEscape)
+    else if (entry.status.code == Code::kEscape)
       *problem = Problem::kMount;
     else if (!is_gone)
       *problem = Problem::kChanged;
     return {};
   }
   const uint64_t seen = limits.entries->load();
-  Result<DirectoryNames> names = ReadNames(fd.value.get(), limits.max_entries - std::min(limits.max_entries, seen));
+  Result<DirectoryNames> names =
+      ReadNames(entry.value.fd.get(), limits.max_entries - std::min(limits.max_entries, seen));
   if (!names.ok()) return names.status;
   if (names.value.size() > 0 && depth >= limits.max_depth) return Status::Fail(Code::kLimit, 0, "walk");
   // Others count at the same time.
@@ -113,7 +130,7 @@ Status DirectoryListing::Open(const Root& root, const ListingLimits& limits, Pro
     return Status::Fail(Code::kLimit, 0, "getdents64");
   }
   names_ = std::move(names.value);
-  fd_ = std::move(fd.value);
+  fd_ = std::move(entry.value.fd);
   return {};
 }
 
@@ -136,6 +153,7 @@ Status DirectoryListing::Look(const Root& root, size_t at, std::string* entries,
     directories_.Add(name);
     return {};
   } else if (stat.value.type != EntryType::kFile) {
+    if (stat.value.type == EntryType::kSymlink) links_.push_back(at);
     return {};
   }
   AppendEntry(stat.value, problem, name, entries);

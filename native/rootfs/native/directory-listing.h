@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "directory-names.h"
 #include "root.h"
@@ -34,14 +35,20 @@ struct ListingLimits {
   std::atomic<uint64_t>* entries;  // seen so far in the whole tree
 };
 
+// What is told of a tree.
+struct Told {
+  std::string records;  // as src/survey.ts decodes them
+  std::string links;    // paths of symbolic links, each ended by NUL
+};
+
 // One directory on its way through a survey.
 class DirectoryListing {
  public:
   explicit DirectoryListing(DirectoryPath path) : path_(std::move(path)) {}
 
-  // Tells the next of its entries: appends one record as src/survey.ts decodes it, or none. What cannot be read is a
-  // problem in the record; limits and a lack of memory or descriptors are failures.
-  Status Advance(const Root& root, const ListingLimits& limits, std::string* records);
+  // Tells the next of its entries: appends one record, or none, and links. What cannot be read is a problem in the
+  // record; limits and a lack of memory or descriptors are failures.
+  Status Advance(const Root& root, const ListingLimits& limits, Told* told);
 
   bool IsDone() const { return done_; }
   const DirectoryPath& path() const { return path_; }
@@ -51,12 +58,14 @@ class DirectoryListing {
  private:
   Status Open(const Root& root, const ListingLimits& limits, Problem* problem);
   Status Look(const Root& root, size_t at, std::string* entries, uint32_t* count);
+  void Tell(Problem problem, uint32_t count, const std::string& entries, Told* told);
 
   DirectoryPath path_;
   UniqueFd fd_;
   DirectoryNames names_;
   size_t next_ = 0;
   DirectoryNames directories_;
+  std::vector<size_t> links_;  // numbers of names that were not told yet
   bool done_ = false;
 };
 

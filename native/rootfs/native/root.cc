@@ -12,6 +12,7 @@ namespace rootfs {
 namespace {
 
 constexpr uint64_t kPathFlags = O_PATH | O_NOFOLLOW;
+constexpr uint64_t kListFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
 constexpr uint64_t kInRoot = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
 constexpr size_t kChunkBytes = 3900;  // below PATH_MAX, which bounds one system call and not the depth of a tree
 constexpr int kMaxRaces = 128;
@@ -84,7 +85,7 @@ Result<Root> Root::Open(const std::string& path, bool follow_parents) {
 Result<Entry> Root::Find(std::string_view path) const {
   std::vector<std::string_view> parts = SplitPath(path);
   Result<UniqueFd> fd = !HasOpenAt2()               ? OpenByParts(fd_.get(), identity_, parts, follow_parents_)
-                        : path.size() < kChunkBytes ? OpenWhole(parts)
+                        : path.size() < kChunkBytes ? OpenWhole(parts, kPathFlags)
                                                     : OpenInChunks(parts);
   if (!fd.ok()) return fd.status;
   Result<EntryStat> stat = StatFd(fd.value.get());
@@ -100,10 +101,29 @@ Result<Entry> Root::Find(std::string_view path, EntryType type) const {
   return entry;
 }
 
-Result<UniqueFd> Root::OpenWhole(const std::vector<std::string_view>& parts) const {
+Result<Entry> Root::OpenDirectory(std::string_view path) const {
+  if (!HasOpenAt2() || path.size() >= kChunkBytes) {
+    Result<Entry> entry = Find(path, EntryType::kDirectory);
+    if (!entry.ok()) return entry;
+    Result<UniqueFd> fd = ReopenDirectory(entry.value.fd.get());
+    if (!fd.ok()) return fd.status;
+    return Entry{std::move(fd.value), entry.value.stat};
+  }
+  const std::vector<std::string_view> parts = SplitPath(path);
+  Result<UniqueFd> fd = OpenWhole(parts, kListFlags | O_NOATIME);
+  // O_NOATIME is allowed to the owner and to CAP_FOWNER only.
+  if (!fd.ok() && fd.status.error == EPERM) fd = OpenWhole(parts, kListFlags);
+  if (!fd.ok()) return fd.status;
+  Result<EntryStat> stat = StatFd(fd.value.get());
+  if (!stat.ok()) return stat.status;
+  if (!stat.value.identity.SameMount(identity_)) return Status::Fail(Code::kEscape, EXDEV, "statx");
+  return Entry{std::move(fd.value), stat.value};
+}
+
+Result<UniqueFd> Root::OpenWhole(const std::vector<std::string_view>& parts, uint64_t flags) const {
   uint64_t resolve = kInRoot | (follow_parents_ ? 0 : RESOLVE_NO_SYMLINKS);
   std::string path = Join(parts, 0, parts.size());
-  int fd = OpenPatiently(fd_.get(), path, kPathFlags, resolve);
+  int fd = OpenPatiently(fd_.get(), path, flags, resolve);
   if (fd < 0) return FromOpenError(errno, follow_parents_);
   return UniqueFd(fd);
 }

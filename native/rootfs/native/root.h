@@ -11,7 +11,8 @@
 
 namespace rootfs {
 
-// An O_PATH descriptor of an entry and its stat, which is of the very same object.
+// A descriptor of an entry, an O_PATH one but for directories that are to be listed, and the stat of the very same
+// object.
 struct Entry {
   UniqueFd fd;
   EntryStat stat;
@@ -27,11 +28,13 @@ class Root {
   Result<Entry> Find(std::string_view path) const;
   // Find, and kType unless it is of that type.
   Result<Entry> Find(std::string_view path, EntryType type) const;
+  // The same for a directory, opened for getdents at once: what is none is kNotFound or kType, and is not opened.
+  Result<Entry> OpenDirectory(std::string_view path) const;
 
   const Identity& identity() const { return identity_; }
 
  private:
-  Result<UniqueFd> OpenWhole(const std::vector<std::string_view>& parts) const;
+  Result<UniqueFd> OpenWhole(const std::vector<std::string_view>& parts, uint64_t flags) const;
   Result<UniqueFd> OpenInChunks(const std::vector<std::string_view>& parts) const;
 
   UniqueFd fd_;

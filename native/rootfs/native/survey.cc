@@ -14,6 +14,7 @@ namespace {
 
 constexpr size_t kBatchBytes = 64 * 1024;
 constexpr size_t kMaxReadyBytes = 4 * 1024 * 1024;
+constexpr size_t kMaxLinkBytes = 8 * 1024 * 1024;
 constexpr auto kBatchTime = std::chrono::milliseconds(50);
 
 }  // namespace
@@ -93,10 +94,10 @@ bool Survey::Step(std::unique_lock<std::mutex>* lock) {
   if (listing == nullptr) return false;
   active_++;
   lock->unlock();
-  std::string records;
+  Told told;
   Status status;
   try {
-    status = listing->Advance(*root_, {options_.max_entries, options_.max_depth, &entries_}, &records);
+    status = listing->Advance(*root_, {options_.max_entries, options_.max_depth, &entries_}, &told);
   } catch (const std::exception&) {
     status = Status::Fail(Code::kSystem, ENOMEM, "malloc");
   }
@@ -105,7 +106,8 @@ bool Survey::Step(std::unique_lock<std::mutex>* lock) {
   if (!status.ok) {
     Fail(status);
   } else if (!stopped_ && failure_.ok) {
-    ready_ += records;
+    ready_ += told.records;
+    KeepLinks(told.links);
     Keep(std::move(listing));
   }
   changed_.notify_all();
@@ -131,6 +133,18 @@ void Survey::Keep(std::unique_ptr<DirectoryListing> listing) {
   } else if (listing->directories().size() > 0) {
     levels_.push_back(Level{listing->path(), std::move(listing->directories()), 0});
   }
+}
+
+void Survey::KeepLinks(const std::string& links) {
+  if (links_.size() + links.size() > kMaxLinkBytes) are_links_cut_ = true;
+  if (!are_links_cut_) links_ += links;
+}
+
+Result<std::string> Survey::Links() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const bool is_over = levels_.empty() && begun_.empty() && active_ == 0 && !stopped_ && failure_.ok;
+  if (!is_over || are_links_cut_) return Status::Fail(Code::kLimit, 0, "links");
+  return links_;
 }
 
 void Survey::Fail(const Status& status) {

@@ -28,6 +28,9 @@ class Survey : public std::enable_shared_from_this<Survey> {
 
   // Records of the next directories; empty at the end. One thread at a time. After a failure the survey is over.
   Result<std::string> Next();
+  // Paths of all symbolic links, each ended by NUL; kLimit before the end, after a failure, and where they are very
+  // many.
+  Result<std::string> Links();
   // Helpers leave as soon as they can; nothing more is told.
   void Stop();
 
@@ -47,6 +50,7 @@ class Survey : public std::enable_shared_from_this<Survey> {
   bool Step(std::unique_lock<std::mutex>* lock);
   std::unique_ptr<DirectoryListing> Take();
   void Keep(std::unique_ptr<DirectoryListing> listing);
+  void KeepLinks(const std::string& links);
   void Fail(const Status& status);
 
   const std::shared_ptr<const Root> root_;
@@ -56,6 +60,8 @@ class Survey : public std::enable_shared_from_this<Survey> {
   std::vector<Level> levels_;
   std::vector<std::unique_ptr<DirectoryListing>> begun_;
   std::string ready_;
+  std::string links_;
+  bool are_links_cut_ = false;
   Status failure_;
   size_t active_ = 0;
   size_t helping_ = 0;

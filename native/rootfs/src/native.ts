@@ -45,6 +45,8 @@ export interface NativeReads {
 export interface NativeSurvey {
   /** The next packed directories; undefined at the end. */
   next(): Buffer | undefined;
+  /** Paths each ended by NUL; undefined before the end, and where there are too many. */
+  links(): Buffer | undefined;
   close(): void;
 }
 

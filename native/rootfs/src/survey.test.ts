@@ -4,18 +4,23 @@ import { checkReadManyOptions, decodeContents, decodeTypes, packPaths } from './
 import type { NativeSurvey } from './native.ts';
 import { checkSurveyOptions, TreeSurvey } from './survey.ts';
 
+/** Text with zeros up to a multiple of four bytes. */
+function align(text: string): Buffer {
+  return Buffer.concat([Buffer.from(text, 'latin1'), Buffer.alloc((4 - (text.length % 4)) % 4)]);
+}
+
 function entry(name: string, type = 0, problem = 0, size = 5): Buffer {
-  const head = Buffer.alloc(14);
+  const head = Buffer.alloc(16);
   head.writeUInt32LE(size, 0);
   head.writeUInt16LE(0o4755, 8);
   head.writeUInt16LE(name.length, 10);
-  head.writeUInt8(type, 12);
-  head.writeUInt8(problem, 13);
-  return Buffer.concat([head, Buffer.from(name, 'latin1')]);
+  head.writeUInt16LE(type, 12);
+  head.writeUInt16LE(problem, 14);
+  return Buffer.concat([head, align(name)]);
 }
 
 function record(path: string, problem: number, entries: readonly Buffer[]): Buffer {
-  const body = Buffer.concat([Buffer.from(path, 'latin1'), ...entries]);
+  const body = Buffer.concat([align(path), ...entries]);
   const head = Buffer.alloc(16);
   head.writeUInt32LE(16 + body.length, 0);
   head.writeUInt32LE(path.length, 4);
@@ -24,17 +29,25 @@ function record(path: string, problem: number, entries: readonly Buffer[]): Buff
   return Buffer.concat([head, body]);
 }
 
-function tell(batches: readonly Buffer[]): unknown[] {
+const LINKS = Buffer.from('bin\0a/\xff\0', 'latin1');
+
+function tell(batches: readonly Buffer[], aheadBytes?: number, links?: Buffer): unknown[] {
   const waiting = [...batches];
   let closed = 0;
-  const native: NativeSurvey = { next: () => waiting.shift(), close: () => (closed += 1) };
+  const native: NativeSurvey = {
+    next: () => waiting.shift(),
+    links: () => (waiting.length === 0 ? links : undefined),
+    close: () => (closed += 1),
+  };
   const told: unknown[] = [];
   const visitor = {
     entry: (...args: unknown[]) => told.push(args),
     unlisted: (...args: unknown[]) => told.push(args),
   };
   try {
-    new TreeSurvey(native).tell(visitor);
+    const survey = new TreeSurvey(native);
+    if (aheadBytes !== undefined) told.push(survey.readAhead(aheadBytes));
+    survey.tell(visitor);
   } finally {
     assert.equal(closed, 1);
   }
@@ -57,6 +70,14 @@ test('records are told entry by entry, names byte for byte, problems by name', (
     ['', 'z', plain],
   ]);
   assert.deepEqual(tell([]), []);
+});
+
+test('a tree that is listed ahead is told as any other, after its links', () => {
+  const entries = tell([BATCH, BATCH]);
+  assert.deepEqual(tell([BATCH, BATCH], 1024, LINKS), [['bin', 'a/\xff'], ...entries]);
+  assert.deepEqual(tell([BATCH, BATCH], 1024, Buffer.alloc(0)), [[], ...entries]);
+  assert.deepEqual(tell([BATCH, BATCH], 1024), [undefined, ...entries], 'too many links');
+  assert.deepEqual(tell([BATCH, BATCH], 10, LINKS), [undefined, ...entries], 'too much to hold');
 });
 
 test('bytes that the native part cannot have made are a TypeError or fewer entries, never anything else', () => {

@@ -15,12 +15,14 @@ export interface SurveyOptions {
 }
 
 /** What a survey tells of an entry. */
-export interface SurveyedEntry {
+export type SurveyedEntry = QuietEntry | (Omit<QuietEntry, 'problem'> & { readonly problem: WalkProblem });
+
+export interface QuietEntry {
   readonly type: EntryType;
   /** 0 to 0o7777. */
   readonly mode: number;
   readonly size: number;
-  readonly problem?: WalkProblem;
+  readonly problem?: undefined;
 }
 
 /** Paths and names are exact bytes as latin1, without a leading slash; the root is empty. */
@@ -34,25 +36,39 @@ export interface SurveyVisitor {
 /** All files of a tree, told directory by directory in no fixed order. Foreign data. */
 export class TreeSurvey {
   readonly #native: NativeSurvey;
+  /** Listed and not told yet, in order. */
+  readonly #held: Buffer[] = [];
 
   /** Made by `RootHandle.startSurvey` only. */
   constructor(native: NativeSurvey) {
     this.#native = native;
   }
 
+  /**
+   * Lists the rest of the tree before any of it is told, and gives the paths of all symbolic links in it. Undefined where
+   * what waits to be told is more than `maxBytes`, or the links are very many: what is left is listed as it is told.
+   */
+  readAhead(maxBytes: number): string[] | undefined {
+    for (let bytes = 0; bytes <= maxBytes; ) {
+      const batch = guard(() => this.#native.next());
+      if (batch === undefined) return splitLinks(guard(() => this.#native.links()));
+      this.#held.push(batch);
+      bytes += batch.length;
+    }
+    return undefined;
+  }
+
   /** Tells everything, once; what the visitor throws ends it. An entry that vanishes meanwhile is left out. */
   tell(visitor: SurveyVisitor): void {
     try {
-      for (
-        let batch = guard(() => this.#native.next());
-        batch !== undefined;
-        batch = guard(() => this.#native.next())
-      ) {
-        tellBatch(batch, visitor);
-      }
+      for (let batch = this.#next(); batch !== undefined; batch = this.#next()) tellBatch(batch, visitor);
     } finally {
       this.close();
     }
+  }
+
+  #next(): Buffer | undefined {
+    return this.#held.shift() ?? guard(() => this.#native.next());
   }
 
   close(): void {
@@ -75,21 +91,36 @@ export function checkSurveyOptions(options: SurveyOptions): Required<SurveyOptio
 }
 
 const RECORD_HEAD = 16;
-const ENTRY_HEAD = 14;
+const ENTRY_HEAD = 16;
+const WORD = 4;
 const TYPES: readonly EntryType[] = ['file', 'directory', 'symlink', 'char', 'block', 'fifo', 'socket'];
 
-/** One text for the whole batch: names are cut out of it, which is a fraction of decoding each. */
+function splitLinks(packed: Buffer | undefined): string[] | undefined {
+  const links = packed?.toString('latin1').split('\0');
+  links?.pop();
+  return links;
+}
+
+/**
+ * One text for the whole batch, out of which names are cut, and one array of words: a fraction of what decoding each
+ * field from the bytes takes.
+ */
 function tellBatch(batch: Buffer, visitor: SurveyVisitor): void {
   const text = batch.toString('latin1');
+  const bytes = batch.byteOffset % WORD === 0 ? batch : new Uint8Array(batch);
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, Math.floor(bytes.length / WORD));
+  const wordAt = (at: number): number => words[at / WORD] ?? 0;
   let at = 0;
   while (at < batch.length) {
-    const end = at + batch.readUInt32LE(at);
-    const pathEnd = at + RECORD_HEAD + batch.readUInt32LE(at + 4);
-    if (end <= at || pathEnd > end || end > batch.length) throw new TypeError('a survey record has a wrong length');
+    const end = at + wordAt(at);
+    const pathEnd = at + RECORD_HEAD + wordAt(at + 4);
+    if (end <= at || end % WORD !== 0 || pathEnd > end || end > batch.length) {
+      throw new TypeError('a survey record has a wrong length');
+    }
     const directory = text.slice(at + RECORD_HEAD, pathEnd);
-    const problem = decodeProblem(batch.readUInt32LE(at + 12));
+    const problem = decodeProblem(wordAt(at + 12));
     if (problem !== undefined) visitor.unlisted(directory, problem);
-    tellEntries(batch, text, { directory, at: pathEnd, end, count: batch.readUInt32LE(at + 8) }, visitor);
+    tellEntries(words, text, { directory, at: align(pathEnd), end, count: wordAt(at + 8) }, visitor);
     at = end;
   }
 }
@@ -101,17 +132,25 @@ interface Span {
   readonly count: number;
 }
 
-function tellEntries(batch: Buffer, text: string, span: Span, visitor: SurveyVisitor): void {
-  let { at } = span;
-  for (let index = 0; index < span.count; index += 1) {
-    const nameEnd = at + ENTRY_HEAD + batch.readUInt16LE(at + 10);
-    const type = TYPES[batch.readUInt8(at + 12)];
-    if (nameEnd > span.end || type === undefined) throw new TypeError('a survey entry is malformed');
-    const size = batch.readUInt32LE(at) + batch.readUInt32LE(at + 4) * 2 ** 32;
-    const mode = batch.readUInt16LE(at + 8);
-    const problem = decodeProblem(batch.readUInt8(at + 13));
-    const name = text.slice(at + ENTRY_HEAD, nameEnd);
-    visitor.entry(span.directory, name, problem === undefined ? { type, mode, size } : { type, mode, size, problem });
-    at = nameEnd;
+function tellEntries(words: Uint32Array, text: string, { directory, at, end, count }: Span, visitor: SurveyVisitor) {
+  let next = at;
+  for (let index = 0; index < count; index += 1) {
+    const word = next / WORD;
+    const modeAndLength = words[word + 2] ?? 0;
+    const typeAndProblem = words[word + 3] ?? 0;
+    const nameAt = next + ENTRY_HEAD;
+    const nameEnd = nameAt + (modeAndLength >>> 16);
+    const type = TYPES[typeAndProblem & 0xffff];
+    if (nameEnd > end || type === undefined) throw new TypeError('a survey entry is malformed');
+    const size = (words[word] ?? 0) + (words[word + 1] ?? 0) * 2 ** 32;
+    const mode = modeAndLength & 0xffff;
+    const problem = decodeProblem(typeAndProblem >>> 16);
+    const name = text.slice(nameAt, nameEnd);
+    visitor.entry(directory, name, problem === undefined ? { type, mode, size } : { type, mode, size, problem });
+    next = align(nameEnd);
   }
+}
+
+function align(at: number): number {
+  return Math.ceil(at / WORD) * WORD;
 }

@@ -9,6 +9,7 @@ Napi::Function SurveyObject::Define(Napi::Env env) {
   return DefineClass(env, "NativeSurvey",
                      {
                          InstanceMethod<&SurveyObject::Next>("next"),
+                         InstanceMethod<&SurveyObject::Links>("links"),
                          InstanceMethod<&SurveyObject::Close>("close"),
                      });
 }
@@ -24,6 +25,13 @@ Napi::Value SurveyObject::Next(const Napi::CallbackInfo& info) {
   std::string batch = OrThrow(info.Env(), survey_->Next());
   if (batch.empty()) return info.Env().Undefined();
   return ToBuffer(info.Env(), batch);
+}
+
+Napi::Value SurveyObject::Links(const Napi::CallbackInfo& info) {
+  if (survey_ == nullptr) throw ToError(info.Env(), Status::Fail(Code::kClosed, 0, "survey"));
+  Result<std::string> links = survey_->Links();
+  if (!links.ok()) return info.Env().Undefined();
+  return ToBuffer(info.Env(), links.value);
 }
 
 void SurveyObject::Stop() {

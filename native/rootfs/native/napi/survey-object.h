@@ -20,6 +20,7 @@ class SurveyObject : public Napi::ObjectWrap<SurveyObject> {
 
  private:
   Napi::Value Next(const Napi::CallbackInfo& info);
+  Napi::Value Links(const Napi::CallbackInfo& info);
   void Close(const Napi::CallbackInfo&) { Stop(); }
   void Stop();
 
