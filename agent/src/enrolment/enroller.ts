@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { StateDirectory } from '../state/state-directory.ts';
+import { readRefusalCode } from '../stream/grpc-failure.ts';
 import type { TpmKeyRing } from '../tpm/tpm-key-ring.ts';
 import { type EnrolmentPort, enrol } from './enrol.ts';
 import { chooseRenewalTime, type Enrolment, encodeEnrolment, parseEnrolment } from './enrolment-file.ts';
@@ -7,6 +8,8 @@ import { createPresentKeys, createSuccessorKeys, type EnrolmentKeys } from './en
 
 const FILE = 'enrolment.json';
 const MAX_FILE_BYTES = 256 * 1024;
+/** The Verifier has enrolled neither the present AK nor its successor. */
+const NOT_ROTATED = 'ERR_VERIFIER_ROTATION';
 
 export interface EnrollerDeps {
   state: StateDirectory;
@@ -19,7 +22,7 @@ export interface EnrollerDeps {
   /** Age of the keys from which on a renewal of their certificates makes new ones; never where it is left out. */
   keyLifetimeMs?: number;
   onEnrolled(enrolment: Enrolment): void;
-  /** The keys could not be rotated; the present ones are renewed instead. */
+  /** The keys were not rotated, or it is not known whether they were. */
   onRotationFailed(error: unknown): void;
 }
 
@@ -62,15 +65,27 @@ export class Enroller {
   /** Enrols where there is need, over a stream that `open` makes. Throws as `enrol` does. */
   async ensure(open: () => EnrolmentPort): Promise<void> {
     const { keys } = this.#deps;
-    const { kid, createdAtMs } = await keys.use(({ identity, createdAtMs }) =>
-      Promise.resolve({ kid: identity.kid, createdAtMs }),
-    );
-    if (this.#isCurrent(kid)) return;
-    if (this.#isKnown(kid) && this.#isOld(createdAtMs) && (await this.#rotate(open))) return;
+    let present = await this.#readPresent();
+    const enrolled = this.#enrolment?.kid;
+    // The TPM may have been lost between the enrolment of new keys and their taking over.
+    if (enrolled !== undefined && enrolled !== present.kid && (await keys.promoteSuccessor(enrolled))) {
+      present = await this.#readPresent();
+    }
+    if (this.#isCurrent(present.kid)) return;
+    const isDue = this.#isKnown(present.kid) && this.#isOld(present.createdAtMs);
+    if ((isDue || (await keys.isSuccessorPending())) && (await this.#rotate(open))) return;
     await this.#enrol(open(), createPresentKeys(keys));
   }
 
-  /** Enrols new keys while the present ones go on; false, with nothing changed, where that fails. */
+  #readPresent(): Promise<{ kid: string; createdAtMs: number }> {
+    return this.#deps.keys.use(async ({ identity, createdAtMs }) => ({ kid: identity.kid, createdAtMs }));
+  }
+
+  /**
+   * Enrols new keys while the present ones go on; false where that fails and no Verifier can have the new ones. Throws
+   * where one may: the present keys in their place would look like those of a cleared TPM, so the same successor is
+   * offered until it is enrolled or the Verifier says that it is not the one that it has.
+   */
   async #rotate(open: () => EnrolmentPort): Promise<boolean> {
     const { keys } = this.#deps;
     try {
@@ -78,6 +93,8 @@ export class Enroller {
       return true;
     } catch (error) {
       this.#deps.onRotationFailed(error);
+      if (readRefusalCode(error) === NOT_ROTATED) await keys.discardSuccessor();
+      else if (await keys.isSuccessorPending()) throw error;
       return false;
     }
   }

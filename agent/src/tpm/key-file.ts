@@ -17,6 +17,8 @@ export interface KeyFile {
   ekName: Buffer;
   /** By the clock of the kube node, milliseconds since 1970; 0 where it is not known. */
   createdAtMs: number;
+  /** A successor whose enrolment went so far that a Verifier may have it, whatever the agent heard. */
+  mayBeEnrolled?: true;
   ak: KeyBlob;
   signing: KeyBlob;
 }
@@ -33,12 +35,13 @@ export function encodeKeyFile(keys: KeyFile): Buffer {
     public: blob.public.toString('base64url'),
     auth: blob.auth.toString('base64url'),
   });
-  const { ekTemplate, ekName, createdAtMs, ak, signing } = keys;
+  const { ekTemplate, ekName, createdAtMs, mayBeEnrolled, ak, signing } = keys;
   const fields = {
     format: FORMAT,
     ekTemplate,
     ekName: ekName.toString('hex'),
     createdAtMs,
+    ...(mayBeEnrolled && { mayBeEnrolled }),
     ak: encodeBlob(ak),
     signing: encodeBlob(signing),
   };
@@ -54,6 +57,7 @@ export function parseKeyFile(bytes: Uint8Array): KeyFile {
     ekTemplate,
     ekName: takeBytes(fields.ekName, 'hex'),
     createdAtMs: takeTime(fields.createdAtMs),
+    ...(fields.mayBeEnrolled === true && { mayBeEnrolled: true }),
     ak: takeBlob(fields.ak),
     signing: takeBlob(fields.signing),
   };

@@ -130,15 +130,28 @@ export class TpmKeyRing {
     });
   }
 
-  /** Opens a Verifier's credential with the new AK. */
+  /** Opens a Verifier's credential with the new AK. From then on a Verifier may have the successor. */
   activateSuccessor(credential: { idObject: Buffer; encryptedSecret: Buffer }): Promise<Buffer> {
-    return this.#withSuccessor(({ device }, ek, { ak }) =>
-      this.#withKeys(device, ek, [ak], async ([key]) => {
+    return this.#withSuccessor(({ device }, ek, file) =>
+      this.#withKeys(device, ek, [file.ak], async ([key]) => {
         if (key === undefined) throw noSuccessor();
-        const options = { key, keyAuth: ak.auth, ek: ek.object, ...this.ekPolicy };
-        return await device.activateCredential({ ...options, ...credential });
+        const options = { key, keyAuth: file.ak.auth, ek: ek.object, ...this.ekPolicy };
+        const secret = await device.activateCredential({ ...options, ...credential });
+        // Before the proof can leave: an answer may be lost, and the process may end.
+        await this.#deps.state.replace(NEXT_FILE, encodeKeyFile({ ...file, mayBeEnrolled: true }));
+        return secret;
       }),
     );
+  }
+
+  /** Whether there is a successor that a Verifier may have enrolled without the agent's knowing. */
+  isSuccessorPending(): Promise<boolean> {
+    return this.#deps.queue.run(async () => (await this.#readFile(NEXT_FILE))?.mayBeEnrolled === true);
+  }
+
+  /** Forgets the successor, as no Verifier has it. */
+  discardSuccessor(): Promise<void> {
+    return this.#deps.queue.run(() => this.#deps.state.remove(NEXT_FILE));
   }
 
   /**
@@ -236,6 +249,8 @@ export class TpmKeyRing {
     const file = await this.#createKeys(device, ek);
     const keys = await this.#loadFile(device, ek, file);
     if (reason !== 'firstStart') await this.#deps.state.rename(FILE, PREVIOUS_FILE);
+    // Whatever took the present keys took their successor as well.
+    await this.#deps.state.remove(NEXT_FILE);
     await this.#deps.state.replace(FILE, encodeKeyFile(file));
     this.#deps.onReplaced(reason);
     return keys;
