@@ -128,6 +128,23 @@ test(
   },
 );
 
+test('evidence that the verifier refuses is declared lost in what it takes', options, async () => {
+  world.peer.refuseNext = ['ERR_VERIFIER_TLS_BINDING', 'ERR_VERIFIER_IDENTITY'];
+  const agent = await startAgent(world.configure({ tpm: { tcti: swtpm.tcti }, heartbeatMs: 300 }));
+  try {
+    const rounds = await world.peer.waitForRounds(3);
+    const taken = rounds.map(({ token }) => token.claims.holdfast);
+    assert.deepEqual(world.peer.refuseNext, []);
+    const isTold = (seq: number) =>
+      taken.some((claims) => claims.seq === seq || claims.lost.some(({ from, to }) => from <= seq && seq <= to));
+    assert.ok((taken[0]?.seq ?? 0) > 0, 'the first token is refused');
+    for (let seq = 0; seq <= (taken.at(-1)?.seq ?? -1); seq += 1) assert.ok(isTold(seq), `number ${seq} is told`);
+    assert.deepEqual(taken.at(-1)?.lost, [], 'a loss is declared until it was heard');
+  } finally {
+    await agent.close();
+  }
+});
+
 test('what happened while the verifier was away is sent when it is back', options, async () => {
   const agent = await startAgent(world.configure({ tpm: { tcti: swtpm.tcti }, heartbeatMs: 300 }));
   try {

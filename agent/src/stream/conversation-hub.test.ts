@@ -67,9 +67,10 @@ async function converse(rounds: readonly Round[], confirms = true) {
         },
       },
     });
-  return { chain, heard, refuse, end: () => writer.close(), done };
+  return { state, chain, hub, heard, refuse, end: () => writer.close(), done };
 }
 
+const listLost = (chain: ChainStore) => chain.chain.lost.map(({ from, to }) => [from, to]);
 const listUnsent = (chain: ChainStore) => chain.chain.unsent.map(({ seq }) => seq);
 
 test('a token of the key before the present one that is refused for its key is given up, and told as lost', async () => {
@@ -77,10 +78,7 @@ test('a token of the key before the present one that is refused for its key is g
   const { chain, heard, refuse, end, done } = await converse([old, present]);
   await refuse(old, 'ERR_EVIDENCE_KEY');
   assert.deepEqual(listUnsent(chain), [1]);
-  assert.deepEqual(
-    chain.chain.lost.map(({ from, to }) => [from, to]),
-    [[0, 0]],
-  );
+  assert.deepEqual(listLost(chain), [[0, 0]]);
   assert.deepEqual(heard, []);
   await end();
   await done;
@@ -106,11 +104,53 @@ test('a token of the key before that is refused for another reason, or by a veri
     other.heard.map(({ code }) => code),
     ['ERR_EVIDENCE_QUOTE'],
   );
-  assert.deepEqual(other.chain.chain.lost, []);
   const second = await converse([old], false);
   const ended = assert.rejects(second.done);
   await second.refuse(old, 'ERR_EVIDENCE_KEY');
   await second.end();
   await ended;
   assert.deepEqual(listUnsent(second.chain), [0]);
+});
+
+test('what a verifier refuses is told as lost, and what it has already is not', async () => {
+  const rounds = [signedBy('new', 0), signedBy('new', 1), signedBy('new', 2)] as const;
+  const { chain, heard, refuse, end, done } = await converse(rounds);
+  await refuse(rounds[0], 'ERR_VERIFIER_TLS_BINDING');
+  assert.deepEqual([listUnsent(chain), listLost(chain)], [[1, 2], [[0, 0]]]);
+  await refuse(rounds[1], 'ERR_VERIFIER_REPLAY');
+  // The loss stays: no token that names it was taken.
+  assert.deepEqual([listUnsent(chain), listLost(chain)], [[2], [[0, 0]]]);
+  await refuse(rounds[2], 'ERR_EVIDENCE_QUOTE');
+  assert.deepEqual(listUnsent(chain), []);
+  assert.equal(heard.length, 3);
+  await end();
+  await done;
+});
+
+test('what a verifier that does not count refuses is not lost', async () => {
+  const round = signedBy('new', 0);
+  const { chain, heard, refuse, end, done } = await converse([round], false);
+  await refuse(round, 'ERR_VERIFIER_TLS_BINDING');
+  assert.deepEqual([listUnsent(chain), listLost(chain), heard.length], [[0], [], 1]);
+  await end();
+  await done;
+});
+
+test('an agent whose evidence is refused for good keeps no more than the ranges that a token declares', async () => {
+  const { state, chain, hub, refuse, end, done } = await converse([]);
+  for (let seq = 0; seq < 400; seq += 1) {
+    const round = signedBy('new', seq);
+    // Kinds that take turns never merge by themselves.
+    const record = { ...round.record, kind: seq % 2 === 0 ? ('change' as const) : ('heartbeat' as const) };
+    await chain.add(record);
+    hub.publish({ ...round, record });
+    await refuse(round, 'ERR_VERIFIER_TLS_BINDING');
+  }
+  assert.deepEqual(listUnsent(chain), []);
+  const lost = listLost(chain);
+  assert.ok(lost.length <= 64);
+  assert.deepEqual([lost[0]?.[0], lost.at(-1)?.[1]], [0, 399]);
+  assert.ok((state.files.get('chain.journal')?.length ?? 0) < 1024 * 1024);
+  await end();
+  await done;
 });

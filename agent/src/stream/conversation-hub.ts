@@ -5,7 +5,7 @@ import type { Clock } from '../clock.ts';
 import type { ChainStore } from '../round/chain-store.ts';
 import type { Round, RoundContent } from '../round/round.ts';
 import { AGENT_VERSION } from '../version.ts';
-import { Conversation } from './conversation.ts';
+import { Conversation, isRefusal } from './conversation.ts';
 import { findContent } from './evidence-message.ts';
 import type { MessageStream } from './message-stream.ts';
 
@@ -27,6 +27,7 @@ export interface ConversationOptions {
   stream: MessageStream;
   /** Whether a receipt in this conversation means that the Verifier which counts has the evidence. */
   confirms: boolean;
+  /** May throw: the conversation then ends, and the evidence is sent again in another one. */
   onReceipt?: (receipt: Receipt) => void;
 }
 
@@ -85,6 +86,10 @@ export class ConversationHub {
         }
         onReceipt?.(receipt);
         if (!confirms) return;
+        if (isRefusal(receipt)) {
+          await this.#deps.chain.giveUp(round.record);
+          return;
+        }
         if (receipt.fresh && round.content !== undefined) this.#deps.onTaken(round.content);
         await this.#deps.chain.confirm(round.record.seq);
       },

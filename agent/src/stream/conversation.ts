@@ -205,7 +205,7 @@ export class Conversation {
     this.#hold(receipt.next);
     const isAppraised = receipt.outcome === RoundOutcome.APPRAISED;
     if (isAppraised) this.#confirm(current);
-    const isRefused = !isAppraised && receipt.code !== KNOWN_ALREADY;
+    const isRefused = isRefusal(receipt);
     this.#refusals = isRefused ? this.#refusals + 1 : 0;
     await this.#deps.onReceipt(current.round, receipt);
     this.#current = undefined;
@@ -259,6 +259,11 @@ export class Conversation {
       isOurs ? error : new AgentError('ERR_AGENT_CONVERSATION', 'the stream failed', { cause: error }),
     );
   }
+}
+
+/** Whether the Verifier does not have the evidence that it answers, and will not take it. */
+export function isRefusal({ outcome, code }: Receipt): boolean {
+  return outcome !== RoundOutcome.APPRAISED && code !== KNOWN_ALREADY;
 }
 
 function unasked(what: string): AgentError {
