@@ -180,6 +180,16 @@ test('a challenge that was changed on its way is never answered, and a right one
   }
 });
 
+test('an agent that is closed while the verifier leaves its enrolment unanswered ends at once', options, async () => {
+  const { promise: hanging, resolve } = Promise.withResolvers<void>();
+  world.peer.onHanging = resolve;
+  const agent = await startAgent(world.configure({ tpm: { tcti: swtpm.tcti } }));
+  await hanging;
+  const startMs = performance.now();
+  await agent.close();
+  assert.ok(performance.now() - startMs < 10_000);
+});
+
 test('two agents cannot share a state directory', options, async () => {
   const config = world.configure({ tpm: { tcti: swtpm.tcti } });
   const agent = await startAgent(config);

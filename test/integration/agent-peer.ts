@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { Server, ServerCredentials, type ServerDuplexStream, status } from '@grpc/grpc-js';
 import {
@@ -68,6 +69,8 @@ export class AgentPeer {
   bendNext: ((challenge: Challenge) => Challenge)[] = [];
   /** Digests (hex) that this peer asks for in every round where they did not come along. */
   needs: string[] = [];
+  /** Told in the place of an answer to the next enrolment, which then hangs. */
+  onHanging: (() => void) | undefined;
   /** Whether this peer asks for every container's claims-set and what that names. */
   isCurious = false;
   /** Everything that was ever sent or supplied, by digest. */
@@ -131,6 +134,11 @@ export class AgentPeer {
       call.write(create(EnrollResponseSchema, step));
     const begin = await next();
     if (begin.case !== 'begin') throw new Error('no begin');
+    if (this.onHanging !== undefined) {
+      this.onHanging();
+      await once(call, 'cancelled');
+      return;
+    }
     const ek = parsePublic(begin.value.ekPublic);
     const nonce = randomBytes(32);
     answer({ step: { case: 'nonce', value: { nonce } } });

@@ -30,6 +30,7 @@ export interface EnrollerDeps {
 export class Enroller {
   readonly #deps: EnrollerDeps;
   #enrolment: Enrolment | undefined;
+  #running: Promise<void> | undefined;
 
   private constructor(deps: EnrollerDeps, enrolment: Enrolment | undefined) {
     this.#deps = deps;
@@ -62,8 +63,15 @@ export class Enroller {
       : Math.max(0, chooseRenewalTime(this.#enrolment) - this.#deps.clock.nowMs());
   }
 
-  /** Enrols where there is need, over a stream that `open` makes. Throws as `enrol` does. */
-  async ensure(open: () => EnrolmentPort): Promise<void> {
+  /** Enrols where there is need, over a stream that `open` makes. Called meanwhile it joins in. Throws as `enrol` does. */
+  ensure(open: () => EnrolmentPort): Promise<void> {
+    this.#running ??= this.#ensure(open).finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  async #ensure(open: () => EnrolmentPort): Promise<void> {
     const { keys } = this.#deps;
     let present = await this.#readPresent();
     const enrolled = this.#enrolment?.kid;

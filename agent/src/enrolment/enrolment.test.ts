@@ -264,6 +264,19 @@ test('another verifier, a damaged file and a verifier that forgot need a new enr
   assert.equal(await enrolOnce((await createEnroller(state, keys, clock, 'other:2')).enroller), true);
 });
 
+test('an enrolment that is asked for while one is under way is that one', async () => {
+  const { keys, state, clock } = createKeys();
+  const kid = await readKid(keys);
+  const { enroller, enrolled } = await createEnroller(state, keys, clock);
+  const { port } = createPort(inOrder(kid));
+  await Promise.all([enroller.ensure(() => port), enroller.ensure(() => assert.fail('no second enrolment'))]);
+  assert.equal(enrolled.length, 1);
+  enroller.forget();
+  const { port: next } = createPort(inOrder(kid));
+  await enroller.ensure(() => next);
+  assert.equal(enrolled.length, 2);
+});
+
 test('an enrolment that fails leaves none behind and closes its stream', async () => {
   const { keys, state, clock } = createKeys();
   const { enroller } = await createEnroller(state, keys, clock);

@@ -21,6 +21,7 @@ import type { TlsIdentity } from '../tls/tls-files-source.ts';
 import type { ConversationHub } from './conversation-hub.ts';
 import { describeFailure, type GrpcFailure } from './grpc-failure.ts';
 import { type MessageStream, writeMessage } from './message-stream.ts';
+import { renewLater } from './renew-later.ts';
 
 export interface AttestClientDeps {
   address: string;
@@ -38,9 +39,7 @@ export interface AttestClientDeps {
 
 const FIRST_BACKOFF_MS = 500;
 const MAX_BACKOFF_MS = 20_000;
-const RENEWAL_RETRY_MS = 60_000;
 const ENROL_DEADLINE_MS = 180_000;
-const MAX_TIMER_MS = 86_400_000;
 /** Refusals and statuses by which a Verifier says that it does not know these keys. */
 const UNKNOWN_KEY_CODES = new Set([
   'ERR_VERIFIER_NOT_ENROLLED',
@@ -101,7 +100,7 @@ export class AttestClient {
     const close = () => client.close();
     this.#stop.signal.addEventListener('abort', close);
     try {
-      await enroller?.ensure(() => openEnrolment(client));
+      await enroller?.ensure(() => openEnrolment(client, this.#stop.signal));
       await this.#converse(client);
       return undefined;
     } catch (error) {
@@ -143,19 +142,11 @@ export class AttestClient {
   #renewLater(client: Client): () => void {
     const { enroller, clock } = this.#deps;
     if (enroller === undefined) return () => undefined;
-    let cancel = () => {};
-    const arm = (delayMs: number) => {
-      cancel = clock.setTimer(Math.min(MAX_TIMER_MS, delayMs), () => {
-        enroller
-          .ensure(() => openEnrolment(client))
-          .then(
-            () => arm(Math.max(RENEWAL_RETRY_MS, enroller.renewalInMs)),
-            () => arm(RENEWAL_RETRY_MS),
-          );
-      });
-    };
-    arm(enroller.renewalInMs);
-    return () => cancel();
+    return renewLater({
+      clock,
+      readRenewalInMs: () => enroller.renewalInMs,
+      ensure: () => enroller.ensure(() => openEnrolment(client, this.#stop.signal)),
+    });
   }
 
   async #pause(delayMs: number): Promise<void> {
@@ -196,13 +187,16 @@ async function* readMessages(
   }
 }
 
-function openEnrolment(client: Client): EnrolmentPort {
+function openEnrolment(client: Client, stop: AbortSignal): EnrolmentPort {
   const call: ClientDuplexStream<EnrollRequest, EnrollResponse> = openBidiStream(
     client,
     AttestationService.method.enroll,
     { deadline: Date.now() + ENROL_DEADLINE_MS },
   );
   ignoreErrorEvent(call);
+  const cancel = () => call.cancel();
+  stop.addEventListener('abort', cancel);
+  if (stop.aborted) cancel();
   const answers: AsyncIterator<EnrollResponse> = call[Symbol.asyncIterator]();
   return {
     send: (request) => writeMessage(call, request),
@@ -211,7 +205,10 @@ function openEnrolment(client: Client): EnrolmentPort {
       if (result.done === true) throw new AgentError('ERR_AGENT_ENROLMENT', 'the verifier ended the enrolment early');
       return result.value;
     },
-    close: () => call.cancel(),
+    close: () => {
+      stop.removeEventListener('abort', cancel);
+      cancel();
+    },
   };
 }
 
