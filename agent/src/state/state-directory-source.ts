@@ -13,7 +13,7 @@ import type { StateDirectory } from './state-directory.ts';
  */
 export async function openStateDirectory(path: string): Promise<StateDirectory> {
   const directory = await openPrivate(path);
-  const unlock = await lockDirectory(directory, path).catch(async (error: unknown) => {
+  const unlock = await lockDirectory(path).catch(async (error: unknown) => {
     await directory.close();
     throw error;
   });
@@ -30,7 +30,7 @@ export async function openStateDirectory(path: string): Promise<StateDirectory> 
       await directory.sync();
     },
     close: async () => {
-      await unlock();
+      unlock();
       await directory.close();
     },
   };
