@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { openTpm, type Tpm } from 'tpm2-tss-node';
 import { KEY_TEMPLATES } from '../support/key-templates.ts';
 import { missingSwtpm, type Swtpm, startSwtpm } from '../support/swtpm.ts';
@@ -13,9 +14,12 @@ import { responseOf, startTpmProxy, type TpmProxy } from '../support/tpm-proxy.t
 import type { ProbeReport } from './agent-probe-process.ts';
 import { type AgentWorld, createAgentWorld } from './agent-world.ts';
 
+const run = promisify(execFile);
 const skip = missingSwtpm() ?? false;
 const options = { skip, timeout: 60_000 };
 const CC_QUOTE = 0x158;
+/** Loaded or saved, in a TPM of the reference implementation (MAX_ACTIVE_SESSIONS). */
+const MAX_SESSIONS = 64;
 /** No stall may be longer, with two cores for everything that a test run does. */
 const MAX_STALL_MS = 500;
 /** Longer than the agent waits for one command of a TPM. */
@@ -118,13 +122,18 @@ async function fillTpm(fill: (tpm: Tpm) => Promise<unknown>): Promise<void> {
         () => true,
       );
     }
-    const { enrolments } = world.peer;
-    world.peer.refuseNext = ['ERR_VERIFIER_UNKNOWN_KEY'];
-    for (const end = Date.now() + 20_000; world.peer.enrolments === enrolments; await sleep(50)) {
-      assert.ok(Date.now() < end, 'the agent does not enrol');
-    }
+    await makeEnrol();
   } finally {
     await tpm.close();
+  }
+}
+
+/** Has the agent enrol again, for which it needs a session and room for the EK. */
+async function makeEnrol(): Promise<void> {
+  const { enrolments } = world.peer;
+  world.peer.refuseNext = ['ERR_VERIFIER_UNKNOWN_KEY'];
+  for (const end = Date.now() + 20_000; world.peer.enrolments === enrolments; await sleep(50)) {
+    assert.ok(Date.now() < end, 'the agent does not enrol');
   }
 }
 
@@ -135,6 +144,19 @@ test('a TPM without room for one more session', options, async () => {
 test('a TPM without room for one more object', options, async () => {
   const primary = { hierarchy: 'owner', template: KEY_TEMPLATES.attestation } as const;
   await assertRecovers(async () => await fillTpm((tpm) => tpm.createPrimary(primary)), 1);
+});
+
+test('a TPM full of sessions that others saved and left', options, async () => {
+  await assertRecovers(async () => {
+    const session = join(world.directory, 'session.ctx');
+    let count = 0;
+    const save = () =>
+      run('tpm2_startauthsession', ['--tcti', swtpm.tcti, '--session', session]).catch(() => undefined);
+    while (count < MAX_SESSIONS && (await save()) !== undefined) count += 1;
+    // The agent has sessions of its own now and then.
+    assert.ok(count > MAX_SESSIONS / 2, `${count} sessions`);
+    await makeEnrol();
+  }, 1);
 });
 
 for (const [name, rc] of [

@@ -12,8 +12,8 @@ const RC_INTEGRITY = 0x09f;
 const RC_BINDING = 0x0a5;
 const RC_REFERENCE_H0 = 0x910;
 const RC_REFERENCE_H6 = 0x916;
-const RC_OBJECT_MEMORY = 0x902;
-const RC_SESSION_MEMORY = 0x903;
+/** No room, in this order: loaded objects, loaded sessions, memory, session handles (saved sessions count), object handles. */
+const NO_ROOM: ReadonlySet<number> = new Set([0x902, 0x903, 0x904, 0x905, 0x906]);
 
 /** What a failed TPM command means for the agent (TPM 2.0 Library, part 2, §6.6). */
 export type TpmFailure =
@@ -36,7 +36,7 @@ export function classifyTpmFailure(error: unknown): TpmFailure {
 
 function classifyResponse(rc: number): TpmFailure {
   const plain = rc & FORMAT_ONE ? rc & FORMAT_ONE_MASK : rc;
-  if (plain === RC_INITIALIZE || plain === RC_OBJECT_MEMORY || plain === RC_SESSION_MEMORY) return 'lost';
+  if (plain === RC_INITIALIZE || NO_ROOM.has(plain)) return 'lost';
   if (plain === RC_HANDLE || (plain >= RC_REFERENCE_H0 && plain <= RC_REFERENCE_H6)) return 'handleGone';
   return plain === RC_INTEGRITY || plain === RC_BINDING ? 'foreignBlob' : 'other';
 }
