@@ -128,6 +128,7 @@ function createAttestationRoutes(core: VerifierCore, guard: Guard) {
     createBidiRoute(AttestationService.method.attest, ['agent'], guard, async (port) => {
       const inner: MessagePort<AttesterMessage, VerifierMessage> = {
         peerSpki: port.peerSpki,
+        identify: (name) => port.identify(name),
         receive: async (timeoutMs) => {
           const request = await port.receive(timeoutMs);
           return request === undefined || request === 'timeout' ? request : request.message;

@@ -109,6 +109,9 @@ export class MemoryConversation {
   }
 
   /** For the Verifier. */
+  identify(): void {}
+
+  /** For the Verifier. */
   receive(): Promise<AttesterMessage | undefined> {
     const { promise, resolve } = Promise.withResolvers<AttesterMessage | undefined>();
     this.#toVerifier = resolve;

@@ -62,6 +62,7 @@ export async function enrol(port: MessagePort<EnrollRequest, EnrollResponse>, de
     throw new VerifierError('ERR_VERIFIER_TRUST', 'the trust file has expired, so nobody can enrol');
   }
   const ek = admitEk(begin, deps.trust(), deps.store);
+  port.identify(ek.ueid);
   checkCertificateSizes(begin);
   checkEkCertificates(ek, begin.ekCertificates, deps.trust(), deps.now());
   const nonce = deps.randomBytes(32);

@@ -3,6 +3,11 @@ export interface MessagePort<In, Out> {
   /** SHA-256 of the peer's SubjectPublicKeyInfo, hex. */
   readonly peerSpki: string;
   /**
+   * Says which of those that may share the peer's TLS key it is: from then on the stream counts among that one's alone.
+   * Only for names that are bounded, as those of enrolled kube nodes are. Throws `VerifierError` ERR_VERIFIER_LIMIT.
+   */
+  identify(name: string): void;
+  /**
    * The next message; undefined at the end of the stream, `'timeout'` when none came in time. A call that ran into its
    * time may be repeated: nothing is lost.
    */
@@ -22,6 +27,7 @@ export interface DuplexLike<Raw, Out> {
 
 export interface MessagePortOptions<Raw, In> {
   readonly peerSpki: string;
+  readonly identify?: (name: string) => void;
   /** Called for each message as it is asked for; may refuse it by throwing. */
   readonly decode: (raw: Raw) => In;
   /** Ends what is received, as if the peer had ended it. */
@@ -31,12 +37,13 @@ export interface MessagePortOptions<Raw, In> {
 /** Makes a port of a duplex stream. */
 export function createMessagePort<Raw, In, Out>(
   stream: DuplexLike<Raw, Out>,
-  { peerSpki, decode, signal }: MessagePortOptions<Raw, In>,
+  { peerSpki, identify, decode, signal }: MessagePortOptions<Raw, In>,
 ): MessagePort<In, Out> {
   const messages = stream.iterator({ destroyOnReturn: false });
   let pending: Promise<IteratorResult<Raw>> | undefined;
   return {
     peerSpki,
+    identify: (name) => identify?.(name),
     receive: async (timeoutMs) => {
       pending ??= messages.next();
       const result = await waitFor(pending, timeoutMs, signal);

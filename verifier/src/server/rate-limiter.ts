@@ -36,6 +36,35 @@ export interface Gate {
   enter(key: string): (() => void) | undefined;
 }
 
+/** What one stream holds in a gate. */
+export interface Place {
+  /** That for which it is held. */
+  readonly key: string;
+  /** Holds it for another key instead; false, with nothing changed, when all places of that one are taken. */
+  move(key: string): boolean;
+  leave(): void;
+}
+
+/** Takes a place, or gives undefined when all places of the key are taken. */
+export function takePlace(gate: Gate, key: string): Place | undefined {
+  let held = { key, leave: gate.enter(key) };
+  if (held.leave === undefined) return undefined;
+  return {
+    get key() {
+      return held.key;
+    },
+    move: (other) => {
+      if (other === held.key) return true;
+      const leave = gate.enter(other);
+      if (leave === undefined) return false;
+      held.leave?.();
+      held = { key: other, leave };
+      return true;
+    },
+    leave: () => held.leave?.(),
+  };
+}
+
 /** Creates a gate with `places` for each key. */
 export function createGate(places: number): Gate {
   const held = new Map<string, number>();

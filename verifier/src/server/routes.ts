@@ -20,7 +20,7 @@ import type {
 import { VerifierError } from '../verifier-error.ts';
 import { createMessagePort, type MessagePort } from './message-port.ts';
 import { type Peer, type PeerRole, readPeer, requireRole } from './peer.ts';
-import type { Gate, RateLimiter } from './rate-limiter.ts';
+import { type Gate, type Place, type RateLimiter, takePlace } from './rate-limiter.ts';
 import { isInternal, toStatus } from './status.ts';
 
 /** What every call goes through before its message is looked at. */
@@ -92,7 +92,7 @@ export function createServerStreamRoute<I extends DescMessage, O extends DescMes
   answer: (request: MessageShape<I>, signal: AbortSignal) => AsyncIterable<MessageShape<O>>,
 ): Route {
   const serve = async (call: ServerWritableStream<Buffer, Message>): Promise<void> => {
-    await holdStream(call, roles, guard, async (_peer, signal) => {
+    await holdStream(call, roles, guard, async ({ signal }) => {
       for await (const message of answer(decode(method.input, call.request), signal)) {
         if (signal.aborted) return;
         if (!call.write(message)) await waitForDrain(call, signal);
@@ -113,12 +113,15 @@ export function createBidiRoute<I extends DescMessage, O extends DescMessage>(
   converse: (port: MessagePort<MessageShape<I>, MessageShape<O>>) => Promise<void>,
 ): Route {
   const serve = async (call: ServerDuplexStream<Buffer, MessageShape<O>>): Promise<void> => {
-    await holdStream(call, roles, guard, async (peer, signal) => {
+    await holdStream(call, roles, guard, async ({ peer: { spkiSha256 }, place, signal }) => {
       const port = createMessagePort<Buffer, MessageShape<I>, MessageShape<O>>(call, {
-        peerSpki: peer.spkiSha256,
+        peerSpki: spkiSha256,
         signal,
+        identify: (name) => {
+          if (!place.move(`${spkiSha256}/${name}`)) throw placeError();
+        },
         decode: (bytes) => {
-          if (!guard.messages.take(peer.spkiSha256)) throw rateError();
+          if (!guard.messages.take(place.key)) throw rateError();
           return decode(method.input, bytes);
         },
       });
@@ -135,17 +138,17 @@ async function holdStream(
   call: ServerWritableStream<Buffer, Message> | ServerDuplexStream<Buffer, Message>,
   roles: readonly PeerRole[],
   guard: Guard,
-  work: (peer: Peer, signal: AbortSignal) => Promise<void>,
+  work: (held: { peer: Peer; place: Place; signal: AbortSignal }) => Promise<void>,
 ): Promise<void> {
   const peer = admit(call, roles, guard);
-  const leave = guard.streams.enter(peer.spkiSha256);
-  if (leave === undefined) throw new VerifierError('ERR_VERIFIER_LIMIT', 'this peer holds too many streams');
+  const place = takePlace(guard.streams, peer.spkiSha256);
+  if (place === undefined) throw placeError();
   const cancelled = new AbortController();
   call.once('cancelled', () => cancelled.abort());
   try {
-    await work(peer, AbortSignal.any([cancelled.signal, guard.signal]));
+    await work({ peer, place, signal: AbortSignal.any([cancelled.signal, guard.signal]) });
   } finally {
-    leave();
+    place.leave();
   }
 }
 
@@ -174,6 +177,10 @@ function admit(call: AnyCall, roles: readonly PeerRole[], guard: Guard): Peer {
   if (!guard.messages.take(peer.spkiSha256)) throw rateError();
   requireRole(peer, roles);
   return peer;
+}
+
+function placeError(): VerifierError {
+  return new VerifierError('ERR_VERIFIER_LIMIT', 'this peer holds too many streams');
 }
 
 function rateError(): VerifierError {

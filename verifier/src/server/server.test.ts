@@ -6,7 +6,7 @@ import { EvidenceError } from '@holdfast/evidence';
 import { VerifierError } from '../verifier-error.ts';
 import { createMessagePort } from './message-port.ts';
 import { requireRole } from './peer.ts';
-import { createGate, createRateLimiter } from './rate-limiter.ts';
+import { createGate, createRateLimiter, takePlace } from './rate-limiter.ts';
 import { isInternal, toStatus } from './status.ts';
 
 test('a bucket gives its burst, then its rate, and each key has its own', () => {
@@ -43,6 +43,25 @@ test('a gate lets in as many as it has places, and a place is given back once', 
   first();
   assert.ok(gate.enter('a'));
   assert.equal(gate.enter('a'), undefined);
+});
+
+test('a place is held for one key at a time, and goes on where it is as long as the other one has none', () => {
+  const gate = createGate(1);
+  const [place, other] = [takePlace(gate, 'key'), takePlace(gate, 'key/a')];
+  assert.ok(place && other);
+  assert.equal(takePlace(gate, 'key'), undefined);
+  assert.equal(place.move('key/a'), false);
+  assert.equal(place.key, 'key');
+  assert.equal(takePlace(gate, 'key'), undefined);
+  other.leave();
+  assert.equal(place.move('key/a'), true);
+  assert.equal(place.move('key/a'), true);
+  assert.equal(place.key, 'key/a');
+  assert.ok(takePlace(gate, 'key'));
+  assert.equal(takePlace(gate, 'key/a'), undefined);
+  place.leave();
+  place.leave();
+  assert.ok(takePlace(gate, 'key/a'));
 });
 
 test('a peer needs one of the roles', () => {

@@ -133,6 +133,7 @@ function createAgentPort(
     get peerSpki() {
       return peerSpki;
     },
+    identify: (name) => inner.identify(name),
     receive: async (timeoutMs) => {
       const received = await inner.receive(timeoutMs);
       if (received === undefined || received === 'timeout') return received;

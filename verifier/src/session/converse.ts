@@ -58,7 +58,7 @@ const FINAL: ReadonlySet<VerifierErrorCode> = new Set([
  * Attester ends it. In a conversation that the Verifier dialled nobody enrols again: `adopt` then takes the enrolment
  * over anew when the Attester has other keys, as after a rotation, and its evidence is looked at once more.
  *
- * Throws `VerifierError` when the Attester is not enrolled, or does not keep to the order or the time.
+ * Throws `VerifierError` when the Attester is not enrolled, has too many streams, or does not keep to the order or the time.
  */
 export async function converse(port: Port, deps: ConversationDeps, adopt?: () => Promise<void>): Promise<void> {
   const { ueid } = await receiveHello(port);
@@ -67,6 +67,7 @@ export async function converse(port: Port, deps: ConversationDeps, adopt?: () =>
     throw new VerifierError('ERR_VERIFIER_NOT_ENROLLED', 'this kube node is not enrolled: enrol first');
   }
   checkEnrolment(state.node, deps);
+  port.identify(ueid);
   const peer = { ueid, kubeNode: state.node.label, adopt: limitAdoption(adopt, deps) };
   await sendChallenge(port, ueid, deps);
   for (;;) {
