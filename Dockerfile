@@ -3,6 +3,7 @@
 ARG DEBIAN=debian:12-slim
 
 FROM ${DEBIAN} AS build
+# Debian's Node 18 does no more than run npm, which brings the Node that builds and the image holds.
 RUN apt-get update && apt-get install -y --no-install-recommends \
       ca-certificates g++ git libtss2-dev make nodejs npm pkg-config python3 \
     && rm -rf /var/lib/apt/lists/*
