@@ -96,6 +96,23 @@ describe('inventory', () => {
     assert.equal(collect({ [STATUS]: `${stanza('libc6', '2.36-9')}\n${foreign}` }).packages.length, 2);
   });
 
+  it('lists packages that name no architecture', () => {
+    const inventory = collect({
+      [STATUS]: 'Package: bash\nStatus: install ok installed\nVersion: 5.2-1\n',
+      '/lib/apk/db/installed': 'P:musl\nV:1.2.3-r0\n\n',
+    });
+    assert.deepEqual(
+      inventory.packages.map(({ purl, arch }) => [purl, arch]),
+      [
+        ['pkg:apk/musl@1.2.3-r0', undefined],
+        ['pkg:deb/bash@5.2-1', undefined],
+      ],
+    );
+    assert.deepEqual(inventory.limits, []);
+    const wrong = collect({ [STATUS]: stanza('bash', '1').replace('amd64', 'amd 64') });
+    assert.deepEqual(wrong.limits, [`malformed ${STATUS}`]);
+  });
+
   it('finds the package after two blank lines', () => {
     const inventory = collect({ [STATUS]: `${stanza('aa', '1')}\n\n${stanza('hidden', '1')}` });
     assert.deepEqual(

@@ -54,10 +54,10 @@ function toPackage({ fields }: ApkRecord, osId: string | undefined): FoundPackag
   const name = fields.get('P') ?? '';
   const version = fields.get('V') ?? '';
   const arch = fields.get('A') ?? '';
-  if (!NAME.test(name) || !VERSION.test(version) || !ARCHITECTURE.test(arch)) return undefined;
+  if (!NAME.test(name) || !VERSION.test(version) || (arch !== '' && !ARCHITECTURE.test(arch))) return undefined;
   const namespace = osId === undefined ? [] : [osId];
   const purl = formatPurl({ type: 'apk', namespace, name, version, qualifiers: { arch } });
   const origin = fields.get('o') ?? '';
   const source = NAME.test(origin) && origin !== name ? { source: { name: origin, version } } : {};
-  return { purl, type: 'apk', name, version, arch, ...source };
+  return { purl, type: 'apk', name, version, ...(arch === '' ? {} : { arch }), ...source };
 }

@@ -58,7 +58,7 @@ function readStatus(builder: InventoryBuilder, path: BytePath, bytes: Buffer, os
       builder.note('malformed', path);
       continue;
     }
-    const key = `${found.name}:${found.arch}`;
+    const key = `${found.name}:${found.arch ?? ''}`;
     if (seen.has(key)) builder.note('duplicate', path);
     seen.add(key);
     packages.push({
@@ -80,11 +80,12 @@ function toPackage(stanza: Stanza, osId: string | undefined): FoundPackage | und
   const name = stanza.get('package') ?? '';
   const version = stanza.get('version') ?? '';
   const arch = stanza.get('architecture') ?? '';
-  if (!NAME.test(name) || !VERSION.test(version) || !ARCHITECTURE.test(arch)) return undefined;
+  if (!NAME.test(name) || !VERSION.test(version) || (arch !== '' && !ARCHITECTURE.test(arch))) return undefined;
   const namespace = osId === undefined ? [] : [osId];
   const purl = formatPurl({ type: 'deb', namespace, name, version, qualifiers: { arch } });
   const source = parseSource(stanza.get('source'), version);
-  return { purl, type: 'deb', name, version, arch, ...(source === undefined ? {} : { source }) };
+  const more = { ...(arch === '' ? {} : { arch }), ...(source === undefined ? {} : { source }) };
+  return { purl, type: 'deb', name, version, ...more };
 }
 
 /** `NAME` or `NAME (VERSION)`; left out when the source has the binary's own name and version. */
