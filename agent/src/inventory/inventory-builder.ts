@@ -7,6 +7,7 @@ import {
   latin1ToBytePath,
 } from '@holdfast/evidence/inventory';
 import { type RootView, ViewLimitError } from '../root-view/root-view.ts';
+import { findHiddenDatabase } from './hidden-database.ts';
 
 export interface InventoryLimits {
   readonly maxEntries: number;
@@ -83,9 +84,18 @@ export class InventoryBuilder {
     if (performance.now() > this.limits.deadlineMs) throw new ViewLimitError('time', path);
   }
 
-  /** Reads a package database, links followed inside the root, and lists it. Undefined where there is none. */
-  readDatabase(type: string, path: BytePath): Buffer | undefined {
-    const bytes = this.readFollowed(path, this.limits.maxDatabaseBytes);
+  /**
+   * Reads a package database, links followed inside the root, and lists it. Undefined where there is none. What is there
+   * and is no file, or has no bytes where that may not be, is noted: an emptied database must not pass for none.
+   */
+  readDatabase(type: string, path: BytePath, options: { readonly mayBeEmpty?: boolean } = {}): Buffer | undefined {
+    const bytes = this.attempt(() => {
+      const read = this.#readFollowed(path, this.limits.maxDatabaseBytes);
+      const hidden = read === undefined ? findHiddenDatabase(this.view, path) : undefined;
+      if (hidden !== undefined) this.note('malformed', hidden);
+      if (read?.length === 0 && options.mayBeEmpty !== true) this.note('malformed', path);
+      return read;
+    });
     if (bytes === undefined) return undefined;
     if (this.#databases.length >= MAX_DATABASES) {
       this.note('databases', path);
@@ -98,11 +108,7 @@ export class InventoryBuilder {
 
   /** Reads a file, links followed inside the root. Undefined where there is none, or a limit was noted. */
   readFollowed(path: BytePath, maxBytes: number): Buffer | undefined {
-    return this.attempt(() => {
-      this.checkTime(path);
-      const real = this.view.resolve(path);
-      return real === undefined ? undefined : this.view.readFile(real, maxBytes);
-    });
+    return this.attempt(() => this.#readFollowed(path, maxBytes));
   }
 
   /** Reads many files as `readFollowed` does, those that need no link followed at once. In the order of the paths. */
@@ -148,6 +154,12 @@ export class InventoryBuilder {
       packages: [...this.#packages.values()].sort((a, b) => compareText(a.purl, b.purl) || compareText(a.path, b.path)),
       unowned,
     };
+  }
+
+  #readFollowed(path: BytePath, maxBytes: number): Buffer | undefined {
+    this.checkTime(path);
+    const real = this.view.resolve(path);
+    return real === undefined ? undefined : this.view.readFile(real, maxBytes);
   }
 
   /** Databases hold many packages, so the last answers are kept. */

@@ -17,8 +17,8 @@ export function readApk(builder: InventoryBuilder, osId: string | undefined): Os
   const seen = new Set<BytePath>();
   for (const path of DATABASES) {
     const real = builder.attempt(() => builder.view.resolve(path));
-    if (real === undefined || seen.has(real)) continue;
-    seen.add(real);
+    if (real !== undefined && seen.has(real)) continue;
+    if (real !== undefined) seen.add(real);
     const bytes = builder.readDatabase('apk', path);
     if (bytes === undefined) continue;
     databases.push(path);

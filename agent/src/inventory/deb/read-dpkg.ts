@@ -39,7 +39,9 @@ export function readDpkg(builder: InventoryBuilder, osId: string | undefined): O
 function listStatusDirectory(builder: InventoryBuilder): BytePath[] {
   const names = builder.attempt(() => {
     const real = builder.view.resolve(STATUS_DIRECTORY);
-    return real === undefined ? [] : builder.view.list(real);
+    if (real === undefined) return [];
+    // A directory there is nobody's database.
+    return builder.view.list(real).filter((name) => builder.view.lstat(joinBytePath(real, name))?.type !== 'directory');
   });
   return (names ?? [])
     .filter((name) => !name.endsWith('.md5sums') && !name.endsWith('.list'))

@@ -42,8 +42,8 @@ export function readRpm(builder: InventoryBuilder, osId: string | undefined): Os
   const seen = new Set<BytePath>();
   for (const path of DIRECTORIES.flatMap((directory) => FORMATS.map(({ file }) => joinBytePath(directory, file)))) {
     const real = builder.attempt(() => builder.view.resolve(path));
-    if (real === undefined || seen.has(real)) continue;
-    seen.add(real);
+    if (real !== undefined && seen.has(real)) continue;
+    if (real !== undefined) seen.add(real);
     const bytes = builder.readDatabase('rpm', path);
     if (bytes === undefined) continue;
     databases.push(path);
@@ -81,7 +81,8 @@ function readPackages(
   packages: RpmPackage[],
 ): void {
   // Listed by its own digest: what it holds is part of the answer.
-  const beside = (suffix: string) => builder.readDatabase('rpm', latin1ToBytePath(`${path}${suffix}`));
+  const beside = (suffix: string) =>
+    builder.readDatabase('rpm', latin1ToBytePath(`${path}${suffix}`), { mayBeEmpty: true });
   const format = FORMATS.find(({ file }) => path.endsWith(`/${file}`));
   noteMalformed(builder, path, () => {
     for (const blob of format?.read(bytes, beside) ?? []) {
