@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { access, constants, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { type ClosableView, type OciImageView, openDirectoryView, openImageView } from '@holdfast/agent';
 import { EvidenceError } from '@holdfast/evidence/inventory';
@@ -29,13 +29,16 @@ export async function openNamedImage(name: string): Promise<OciImageView> {
 }
 
 async function openNamedDirectory(name: string): Promise<ClosableView> {
-  const found = await stat(name).catch((error: unknown) => {
+  const refuse = (error: unknown): never => {
     throw undecided(explainFileError(name, error), error);
-  });
+  };
+  const found = await stat(name).catch(refuse);
   if (!found.isDirectory()) throw undecided(`${name} is no directory; ${UNPACK_HINT}`);
   // What docker saved, unpacked: a root it is not, and as one it would hold no package.
   if ((await exists(`${name}/manifest.json`)) && !(await exists(`${name}/etc`)))
     throw undecided(`${name} is an unpacked docker archive and no root directory; ${UNPACK_HINT}`);
+  // A root that may not be listed opens all the same, and would then look empty.
+  await access(name, constants.R_OK | constants.X_OK).catch(refuse);
   return openDirectoryView(resolve(name), { helpers: MAX_HELPERS });
 }
 

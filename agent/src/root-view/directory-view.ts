@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import { type BytePath, bytePathToBuffer, latin1ToBytePath, toBytePath } from '@holdfast/evidence/inventory';
 import {
   openRoot,
@@ -24,6 +25,9 @@ import {
 } from './root-view.ts';
 
 const ROOT = toBytePath('/');
+const { EACCES, EPERM, EIO, EBADMSG, ESTALE } = constants.errno;
+/** One file that is forbidden or lies on a broken disk; anything else that the kernel says is a fault of the whole. */
+const UNREADABLE: ReadonlySet<number | undefined> = new Set([EACCES, EPERM, EIO, EBADMSG, ESTALE]);
 /** Of many files that are read at once; what is beyond is read one by one. */
 const MAX_READ_BYTES = 8 * 1024 * 1024;
 /** Of a tree that is listed before it is told: some 200,000 entries. */
@@ -49,8 +53,9 @@ export interface DirectoryViewOptions {
  * Opens a directory as the root file system of somebody else, with one layer. Every path is looked up beneath it, and no
  * parent of it may be a symbolic link.
  *
- * Throws `RootfsError` when the directory cannot be opened; calls of the view throw it when the kernel refuses a read,
- * and `ViewLimitError` for limits and for files that change while they are read.
+ * Throws `RootfsError` when the directory cannot be opened; calls of the view throw `ViewLimitError` for limits, for files
+ * that change while they are read, that the kernel refuses to read (`unreadable`) and that lie on another file system
+ * (`mount`), and `RootfsError` where a system call fails in another way.
  */
 export function openDirectoryView(path: string, options: DirectoryViewOptions = {}): ClosableView {
   return new DirectoryView(openRoot(path, { parentLinks: 'refuse' }), options);
@@ -198,6 +203,8 @@ function toWalkProblem(problem: WalkProblem): ViewProblem {
 
 function toViewLimit(error: RootfsError): ViewLimit | undefined {
   if (error.code === 'ERR_ROOTFS_CHANGED') return 'changedWhileRead';
+  if (error.code === 'ERR_ROOTFS_ESCAPE') return 'mount';
+  if (error.code === 'ERR_ROOTFS_SYSTEM' && UNREADABLE.has(error.errno)) return 'unreadable';
   if (error.code !== 'ERR_ROOTFS_LIMIT') return undefined;
   if (error.syscall === 'clock_gettime') return 'time';
   if (error.syscall === 'walk') return 'depth';

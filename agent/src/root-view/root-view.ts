@@ -110,7 +110,18 @@ export interface RootView {
   readPart(path: BytePath, offset: number, length: number): Buffer | undefined;
 }
 
-export type ViewLimit = 'fileBytes' | 'pathBytes' | 'entries' | 'depth' | 'time' | 'changedWhileRead' | 'unsupported';
+export type ViewLimit =
+  | 'fileBytes'
+  | 'pathBytes'
+  | 'entries'
+  | 'depth'
+  | 'time'
+  | 'changedWhileRead'
+  | 'unsupported'
+  /** Another file system lies there, or above it inside the root. */
+  | 'mount'
+  /** The kernel refuses to read it. */
+  | 'unreadable';
 
 /** A limit was hit: what was read so far is not the whole and must not be taken for it. */
 export class ViewLimitError extends Error {
