@@ -18,6 +18,7 @@ export type { CheckStatus, HostCheck } from './doctor/host-check.ts';
 export { collectInventory, type InventoryOptions } from './inventory/collect-inventory.ts';
 export { createPackageOwners, type FileOwner, type PackageOwners } from './inventory/package-owners.ts';
 export type { ImageViewOptions, OciImageView } from './layer/image/image-view.ts';
+export { findLayout } from './layer/oci/find-layout.ts';
 export { type DirectoryDigest, digestDirectory } from './layer/proof/directory-digest.ts';
 export { fingerprintDirectory } from './layer/proof/fingerprint-directory.ts';
 export type { LayerDifference, LayerDifferenceField } from './layer/proof/layer-difference.ts';

@@ -3,7 +3,8 @@ import type { ClosableView } from '../../root-view/directory-view.ts';
 import { resolvePath } from '../../root-view/resolve-path.ts';
 import { type ViewEntry, type ViewLayer, ViewLimitError } from '../../root-view/root-view.ts';
 import { readLayer } from '../blob/read-layer.ts';
-import { createLayoutSource, type LayoutSource, splitLayoutName } from '../oci/layout-source.ts';
+import { findLayout } from '../oci/find-layout.ts';
+import { createLayoutSource, type LayoutSource } from '../oci/layout-source.ts';
 import { computeChainIds, type ImagePlatform, parseImageConfig, parseImageManifest } from '../oci/oci-documents.ts';
 import { selectManifest } from '../oci/select-manifest.ts';
 import { DEFAULT_TAR_LIMITS, TarParser } from '../tar/tar-parser.ts';
@@ -61,7 +62,7 @@ const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: '
  * own error for files that are missing or cannot be read.
  */
 export async function openImageView(layout: string, options: ImageViewOptions = {}): Promise<OciImageView> {
-  const { directory, ref } = splitLayoutName(layout);
+  const { directory, ref } = findLayout(layout) ?? { directory: layout, ref: undefined };
   const source = createLayoutSource(directory);
   const platform = options.platform ?? { os: 'linux', architecture: ARCHITECTURES[process.arch] ?? process.arch };
   const selected = selectManifest(source, options.ref ?? ref, platform);

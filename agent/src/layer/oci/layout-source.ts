@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EvidenceError } from '@holdfast/evidence';
 import { type Descriptor, MAX_DOCUMENT_BYTES } from './oci-documents.ts';
@@ -12,15 +12,6 @@ export interface LayoutSource {
   readDocument(descriptor: Pick<Descriptor, 'digest' | 'size'>): Buffer;
   /** Where a blob lies; nothing of it was checked. */
   blobPath(digest: string): string;
-}
-
-/** A directory and, where the name has one, what follows its last colon. */
-export function splitLayoutName(name: string): { directory: string; ref: string | undefined } {
-  const colon = name.lastIndexOf(':');
-  if (existsSync(join(name, 'index.json')) || colon <= 0) return { directory: name, ref: undefined };
-  const digest = /^(.*):(sha256:[0-9a-f]{64})$/.exec(name);
-  if (digest?.[1] !== undefined) return { directory: digest[1], ref: digest[2] };
-  return { directory: name.slice(0, colon), ref: name.slice(colon + 1) };
 }
 
 /** Opens an OCI image layout directory. OCI image spec 1.1, image-layout.md. */
