@@ -96,3 +96,14 @@ suite('the name of an image', () => {
     assertRefused(attest('nothing:1'), 3, /^holdfast: nothing:1 is no OCI image layout; /);
   });
 });
+
+suite('a directory with an index and blobs', () => {
+  test('is a layout without the file that says so, a root directory where it has /etc', () => {
+    const directory = layout('unmarked', tagged(foo, FULL), tagged(bar, '2'));
+    rmSync(join(directory, 'oci-layout'));
+    assert.deepEqual(read(`${directory}:2`), ['bar']);
+    assertRefused(['inventory', directory], 3, /more than one image fits/);
+    mkdirSync(join(directory, 'etc'));
+    assert.deepEqual(read(directory), []);
+  });
+});

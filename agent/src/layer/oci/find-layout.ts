@@ -21,6 +21,8 @@ export function findLayout(name: string): LayoutName | undefined {
   return undefined;
 }
 
+/** Some tools leave `oci-layout` out. As a root directory such a layout would be one without a package. */
 function isLayout(directory: string): boolean {
-  return existsSync(join(directory, 'oci-layout'));
+  const has = (name: string) => existsSync(join(directory, name));
+  return has('oci-layout') || (has('index.json') && has('blobs') && !has('etc'));
 }
