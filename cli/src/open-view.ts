@@ -1,8 +1,15 @@
 import { access, constants, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { type ClosableView, findLayout, type OciImageView, openDirectoryView, openImageView } from '@holdfast/agent';
+import {
+  type ClosableView,
+  findLayout,
+  type ImageViewOptions,
+  type OciImageView,
+  openDirectoryView,
+  openImageView,
+} from '@holdfast/agent';
 import { EvidenceError } from '@holdfast/evidence/inventory';
-import { undecided } from './cli-error.ts';
+import { undecided, usageError } from './cli-error.ts';
 import { explainFileError } from './input-file.ts';
 
 /** A command has the machine to itself, unlike the agent: one thread beside its own, for more only wait for each other. */
@@ -11,18 +18,25 @@ const MAX_HELPERS = 1;
 const COPY_HINT = 'an archive becomes one by: skopeo copy docker-archive:FILE oci:DIRECTORY';
 const UNPACK_HINT = `name a root directory or an OCI image layout (${COPY_HINT})`;
 
+/** Which image of a layout is meant. */
+type ImageChoice = Pick<ImageViewOptions, 'platform'>;
+
 /** Opens what a person named as `DIR` or `OCI-LAYOUT[:TAG]`: an image where it is a layout, else a root directory. */
-export async function openNamedView(name: string): Promise<ClosableView> {
-  return findLayout(name) === undefined ? await openNamedDirectory(name) : await openNamedImage(name);
+export async function openNamedView(name: string, choice: ImageChoice): Promise<ClosableView> {
+  if (findLayout(name) !== undefined) return await openNamedImage(name, choice);
+  const view = await openNamedDirectory(name);
+  if (choice.platform === undefined) return view;
+  view.close();
+  throw usageError(`${name} is a root directory; --platform is for images`);
 }
 
 /** Opens an OCI image layout. Throws a sentence when it is none, or is damaged. */
-export async function openNamedImage(name: string): Promise<OciImageView> {
+export async function openNamedImage(name: string, choice: ImageChoice): Promise<OciImageView> {
   const layout = findLayout(name);
   if (layout === undefined) throw undecided(`${name} is no OCI image layout; ${COPY_HINT}`);
   const { directory, ref } = layout;
   try {
-    return await openImageView(resolve(directory), ref === undefined ? {} : { ref });
+    return await openImageView(resolve(directory), ref === undefined ? choice : { ...choice, ref });
   } catch (error) {
     if (error instanceof EvidenceError) throw undecided(`${name}: ${error.message}`, error);
     if (isSystemError(error))

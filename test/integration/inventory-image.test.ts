@@ -107,3 +107,35 @@ suite('a directory with an index and blobs', () => {
     assert.deepEqual(read(directory), []);
   });
 });
+
+suite('the platform of an image', () => {
+  test('is asked for with --platform, and need not be where there is one image', () => {
+    const own = process.arch === 'x64' ? 'amd64' : process.arch;
+    const [here, foreign] = [own, 's390x'].map((architecture) => ({ platform: { os: 'linux', architecture } }));
+    layout('foreign', { ...tagged(foo, '1'), ...foreign });
+    assert.deepEqual(read('foreign'), ['foo']);
+    layout('several', { ...tagged(foo, '1'), ...foreign }, { ...tagged(bar, '1'), ...here });
+    assert.deepEqual(read('several:1'), ['bar']);
+    assert.deepEqual(read('several:1', '--platform', `linux/${own}`), ['bar']);
+    assertRefused(
+      ['inventory', 'several', '--platform', 'linux/arm/v7'],
+      3,
+      /no image fits linux\/arm\/v7; there are 1 \(/,
+    );
+    // What the index says of it is not what the image says of itself.
+    assertRefused(
+      ['inventory', 'several', '--platform', 'linux/s390x'],
+      3,
+      /no image fits linux\/s390x; this one is for/,
+    );
+  });
+
+  test('that is none, or none of the image, is told', () => {
+    layout('named', tagged(foo, '1'), tagged(bar, '2'));
+    assertRefused(['inventory', 'named:3'], 3, /no image is named 3; the layout holds 1, 2\n$/);
+    assertRefused(['inventory', 'named:1', '--platform', 'linux/s390x'], 3, /no image fits linux\/s390x/);
+    assertRefused(['inventory', 'named:1', '--platform', 'arm64'], 2, /--platform takes OS\/ARCH/);
+    assertRefused(['inventory', work, '--platform', 'linux/arm64'], 2, /is a root directory; --platform is for images/);
+    assertRefused(['inventory', 'container:x', '--platform', 'linux/arm64'], 2, /--platform is for images/);
+  });
+});

@@ -6,6 +6,7 @@ import type { Command, Flags } from '../command.ts';
 import { readInputFile } from '../input-file.ts';
 import { openNamedImage } from '../open-view.ts';
 import { writeOutputFile } from '../output-file.ts';
+import { choosePlatform, PLATFORM_OPTION } from '../platform-option.ts';
 import { fingerprintKey, readSigningKey } from '../signing-key.ts';
 import { TOOL_VERSION } from '../version.ts';
 
@@ -22,13 +23,14 @@ export const buildAttest: Command = {
     out: { type: 'string', value: 'FILE', help: 'where the DSSE envelope goes' },
     name: { type: 'string', value: 'NAME', help: "signed subject name; else the image's name in the layout" },
     'key-id': { type: 'string', value: 'ID', help: 'key id of the envelope; else the SHA-256 of the public key' },
+    platform: PLATFORM_OPTION,
     sbom: { type: 'string', value: 'FILE', help: 'sign this CycloneDX or SPDX SBOM instead of making one' },
   },
   run: async ({ flags, positionals, terminal }) => {
     const [layout = ''] = positionals;
     const out = required(flags, 'out');
     const key = await readSigningKey(required(flags, 'key'));
-    const image = await openNamedImage(layout);
+    const image = await openNamedImage(layout, choosePlatform(flags));
     try {
       const name = flags.text('name') ?? image.reference;
       if (name === null) throw usageError(`${layout} gives its image no name: give one with --name`);

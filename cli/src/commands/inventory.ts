@@ -3,6 +3,7 @@ import type { Inventory, InventoryPackage } from '@holdfast/evidence/inventory';
 import { EXIT, undecided, usageError } from '../cli-error.ts';
 import { type Command, type Flags, type Invocation, integerFlag } from '../command.ts';
 import { openNamedView } from '../open-view.ts';
+import { choosePlatform, PLATFORM_OPTION } from '../platform-option.ts';
 import { chooseRuntime, RUNTIME_OPTION } from '../runtime-choice.ts';
 import { type Column, formatTable } from '../table.ts';
 import { printable, type Terminal } from '../terminal.ts';
@@ -21,6 +22,7 @@ export const inventory: Command = {
   arity: [1, 1],
   options: {
     format: { type: 'string', value: 'FORMAT', help: 'json, cyclonedx or table (the default)' },
+    platform: { ...PLATFORM_OPTION, help: `for an image layout: ${PLATFORM_OPTION.help}` },
     runtime: { ...RUNTIME_OPTION, help: `for a container: ${RUNTIME_OPTION.help}` },
     'timeout-ms': {
       type: 'string',
@@ -32,16 +34,18 @@ export const inventory: Command = {
     const [name = ''] = invocation.positionals;
     const format = chooseFormat(invocation.flags);
     const timeoutMs = integerFlag(invocation.flags, 'timeout-ms', { min: 1, max: 86_400_000 }) ?? DEFAULT_TIMEOUT_MS;
+    const choice = choosePlatform(invocation.flags);
+    if (name.startsWith(CONTAINER) && choice.platform !== undefined) throw usageError('--platform is for images');
     const found = name.startsWith(CONTAINER)
       ? await collectFromContainer(invocation, name.slice(CONTAINER.length), timeoutMs)
-      : await collectFromView(name);
+      : await collectFromView(name, choice);
     process.stdout.write(`${await formatInventory(found, format, name, invocation.terminal)}\n`);
     return EXIT.good;
   },
 };
 
-async function collectFromView(name: string): Promise<Inventory> {
-  const view = await openNamedView(name);
+async function collectFromView(name: string, choice: ReturnType<typeof choosePlatform>): Promise<Inventory> {
+  const view = await openNamedView(name, choice);
   try {
     return collectInventory(view);
   } catch (error) {

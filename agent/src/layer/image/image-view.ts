@@ -6,7 +6,7 @@ import { readLayer } from '../blob/read-layer.ts';
 import { findLayout } from '../oci/find-layout.ts';
 import { createLayoutSource, type LayoutSource } from '../oci/layout-source.ts';
 import { computeChainIds, type ImagePlatform, parseImageConfig, parseImageManifest } from '../oci/oci-documents.ts';
-import { selectManifest } from '../oci/select-manifest.ts';
+import { checkPlatform, selectManifest } from '../oci/select-manifest.ts';
 import { DEFAULT_TAR_LIMITS, TarParser } from '../tar/tar-parser.ts';
 import { LayerTree } from '../tree/layer-tree.ts';
 import { hashContent, readContent } from './file-content.ts';
@@ -16,7 +16,7 @@ import { SpoolFile } from './spool-file.ts';
 export interface ImageViewOptions {
   /** Tag (`org.opencontainers.image.ref.name`), full name or `sha256:…` of a manifest or index in the layout. */
   readonly ref?: string;
-  /** Default: linux on this machine's architecture. */
+  /** The only one that will do. Without it, linux on this machine's architecture decides where there are several. */
   readonly platform?: ImagePlatform;
   /** Uncompressed bytes of all layers together. Default 64 GiB. */
   readonly maxBytes?: number;
@@ -51,8 +51,6 @@ type ImageFacts = Pick<
   'layers' | 'indexDigests' | 'manifestDigest' | 'configDigest' | 'reference' | 'platform'
 >;
 
-const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' };
-
 /**
  * Opens an image of an OCI image layout (`DIRECTORY` or `DIRECTORY:REF`): finds the manifest, checks the digest of every
  * document and of every layer blob and tar, applies the layers in memory by overlay rules and keeps file content in
@@ -64,10 +62,10 @@ const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: '
 export async function openImageView(layout: string, options: ImageViewOptions = {}): Promise<OciImageView> {
   const { directory, ref } = findLayout(layout) ?? { directory: layout, ref: undefined };
   const source = createLayoutSource(directory);
-  const platform = options.platform ?? { os: 'linux', architecture: ARCHITECTURES[process.arch] ?? process.arch };
-  const selected = selectManifest(source, options.ref ?? ref, platform);
+  const selected = selectManifest(source, options.ref ?? ref, { wanted: options.platform });
   const manifest = parseImageManifest(source.readDocument(selected.manifest));
   const config = parseImageConfig(source.readDocument(manifest.config));
+  checkPlatform(config.platform, options.platform);
   if (config.diffIds.length !== manifest.layers.length) {
     throw new EvidenceError('ERR_EVIDENCE_MALFORMED', 'image: config and manifest have different numbers of layers');
   }

@@ -17,6 +17,8 @@ export interface Descriptor {
   readonly digest: string;
   readonly size: number;
   readonly platform: ImagePlatform | undefined;
+  /** Where the manifest is said to be that of something else than an image, mostly. */
+  readonly artifactType: string | undefined;
   readonly annotations: Readonly<Record<string, string>>;
 }
 
@@ -76,7 +78,7 @@ function parseDocument(bytes: Uint8Array): JsonObject {
 
 function parseDescriptor(value: JsonValue | undefined): Descriptor {
   const descriptor = asObject(value, 'descriptor');
-  const { mediaType, size, platform, annotations } = descriptor;
+  const { mediaType, size, platform, artifactType, annotations } = descriptor;
   if (typeof mediaType !== 'string') throw malformed('media type');
   if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) throw malformed('size');
   return {
@@ -84,6 +86,7 @@ function parseDescriptor(value: JsonValue | undefined): Descriptor {
     digest: asDigest(descriptor['digest'], 'digest'),
     size,
     platform: platform === undefined || platform === null ? undefined : parsePlatform(asObject(platform, 'platform')),
+    artifactType: typeof artifactType === 'string' && artifactType !== '' ? artifactType : undefined,
     annotations: parseAnnotations(annotations),
   };
 }

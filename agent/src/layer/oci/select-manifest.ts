@@ -10,6 +10,14 @@ const MANIFEST_TYPES = new Set([
   'application/vnd.oci.image.manifest.v1+json',
   'application/vnd.docker.distribution.manifest.v2+json',
 ]);
+const CONFIG_TYPES = new Set([
+  'application/vnd.oci.image.config.v1+json',
+  'application/vnd.docker.container.image.v1+json',
+]);
+const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' };
+const OWN_PLATFORM: ImagePlatform = { os: 'linux', architecture: ARCHITECTURES[process.arch] ?? process.arch };
+/** Names in one message. */
+const MAX_NAMES = 10;
 const MAX_INDEX_DEPTH = 4;
 const TAG = 'org.opencontainers.image.ref.name';
 const NAME_ANNOTATIONS = [TAG, 'io.containerd.image.name'];
@@ -21,6 +29,14 @@ export interface SelectedManifest {
   readonly reference: string | null;
 }
 
+/** Which of several platforms is meant. */
+export interface PlatformChoice {
+  /** What was asked for: nothing else will do. */
+  readonly wanted?: ImagePlatform | undefined;
+  /** What decides among several where nothing was asked for. Default: linux on this machine's architecture. */
+  readonly own?: ImagePlatform;
+}
+
 /**
  * Finds the one manifest that a reference and a platform lead to: first by tag, full name or digest in index.json, then
  * through nested indexes by platform.
@@ -30,25 +46,35 @@ export interface SelectedManifest {
 export function selectManifest(
   source: LayoutSource,
   ref: string | undefined,
-  platform: ImagePlatform,
+  choice: PlatformChoice = {},
 ): SelectedManifest {
   const all = parseImageIndex(source.readIndex()).filter(isImage);
   const named = ref === undefined ? all : all.filter((descriptor) => matchesRef(descriptor, ref));
+  if (named.length === 0 && all.length > 0) throw malformed(`no image is named ${ref}; the layout holds ${list(all)}`);
   const indexDigests: string[] = [];
-  let chosen = choose(named, platform, ref);
+  let chosen = choose(named, choice);
   const reference = NAME_ANNOTATIONS.map((name) => chosen.annotations[name]).find((name) => name !== undefined);
   while (INDEX_TYPES.has(chosen.mediaType)) {
     if (indexDigests.length >= MAX_INDEX_DEPTH) throw malformed('indexes are nested too deep');
     indexDigests.push(chosen.digest);
-    chosen = choose(parseImageIndex(source.readDocument(chosen)).filter(isImage), platform, undefined);
+    chosen = choose(parseImageIndex(source.readDocument(chosen)).filter(isImage), choice);
   }
   return { manifest: chosen, indexDigests, reference: reference ?? null };
 }
 
-/** Attestation manifests of build tools stand in the same index under the platform unknown/unknown. */
-function isImage(descriptor: Descriptor): boolean {
-  const isKnown = INDEX_TYPES.has(descriptor.mediaType) || MANIFEST_TYPES.has(descriptor.mediaType);
-  return isKnown && descriptor.platform?.os !== 'unknown';
+/** Throws `EvidenceError` where an image says in its config that it is for another platform than was asked for. */
+export function checkPlatform(config: ImagePlatform, wanted: ImagePlatform | undefined): void {
+  if (wanted === undefined || fits(config, wanted)) return;
+  throw malformed(`no image fits ${formatPlatform(wanted)}; this one is for ${formatPlatform(config)}`);
+}
+
+/**
+ * Attestation manifests of build tools stand in the same index under the platform unknown/unknown, signatures under an
+ * artifact type of their own.
+ */
+function isImage({ mediaType, platform, artifactType }: Descriptor): boolean {
+  const isKnown = INDEX_TYPES.has(mediaType) || MANIFEST_TYPES.has(mediaType);
+  return isKnown && platform?.os !== 'unknown' && (artifactType === undefined || CONFIG_TYPES.has(artifactType));
 }
 
 function matchesRef(descriptor: Descriptor, ref: string): boolean {
@@ -60,15 +86,33 @@ function matchesRef(descriptor: Descriptor, ref: string): boolean {
   });
 }
 
-function choose(descriptors: readonly Descriptor[], platform: ImagePlatform, ref: string | undefined): Descriptor {
-  const fitting = descriptors.filter((descriptor) => fits(descriptor.platform, platform));
-  const digests = new Set(fitting.map((descriptor) => descriptor.digest));
+/** An image that is alone is what was meant, for whatever machine it is, unless a platform was asked for. */
+function choose(descriptors: readonly Descriptor[], { wanted, own = OWN_PLATFORM }: PlatformChoice): Descriptor {
+  const platform = wanted ?? (countDigests(descriptors) > 1 ? own : undefined);
+  const fitting =
+    platform === undefined ? descriptors : descriptors.filter((descriptor) => fits(descriptor.platform, platform));
   const [first] = fitting;
-  if (first !== undefined && digests.size === 1) return first;
-  const wanted = `${ref === undefined ? '' : `${ref} for `}${platform.os}/${platform.architecture}`;
-  const names = descriptors.map((descriptor) => descriptor.annotations[TAG] ?? descriptor.digest).slice(0, 10);
-  const choice = names.length === 0 ? 'it is empty' : `it holds ${names.join(', ')}`;
-  throw malformed(`${digests.size === 0 ? 'no image' : 'more than one image'} fits ${wanted}; ${choice}`);
+  if (first !== undefined && countDigests(fitting) === 1) return first;
+  if (platform === undefined || descriptors.length === 0) throw malformed('an index holds no image');
+  const what = first === undefined ? 'no image fits' : 'more than one image fits';
+  throw malformed(`${what} ${formatPlatform(platform)}; there are ${list(descriptors)}`);
+}
+
+function countDigests(descriptors: readonly Descriptor[]): number {
+  return new Set(descriptors.map(({ digest }) => digest)).size;
+}
+
+function list(descriptors: readonly Descriptor[]): string {
+  const names = descriptors.map(({ annotations, digest, platform }) => {
+    const name = NAME_ANNOTATIONS.map((each) => annotations[each]).find((each) => each !== undefined) ?? digest;
+    return platform === undefined ? name : `${name} (${formatPlatform(platform)})`;
+  });
+  const more = names.length > MAX_NAMES ? [`${names.length - MAX_NAMES} more`] : [];
+  return [...names.slice(0, MAX_NAMES), ...more].join(', ');
+}
+
+function formatPlatform({ os, architecture, variant }: ImagePlatform): string {
+  return [os, architecture, ...(variant === undefined ? [] : [variant])].join('/');
 }
 
 /** A descriptor without platform fits: the config says the platform later. */
