@@ -5,6 +5,9 @@ for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => abor
 // A reader that went away (`holdfast results | head`) is no error of ours.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);
-  throw error;
+  process.stderr.write(`holdfast: cannot write the output (${error.code ?? 'unknown reason'})\n`);
+  process.exit(3);
 });
+// A sentence that cannot be written changes nothing of what the command came to.
+process.stderr.on('error', () => undefined);
 process.exitCode = await runCommandLine(process.argv.slice(2), process, abort.signal);

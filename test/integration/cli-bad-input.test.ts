@@ -123,6 +123,18 @@ suite('bad input to commands that read a file', () => {
     assertRefused(['inventory', unpacked, '--json'], 3, /unpacked docker archive.*skopeo copy docker-archive:/);
   });
 
+  test('output that cannot be written is told, and no answer', () => {
+    const root = join(directory, 'root');
+    mkdirSync(join(root, 'etc'), { recursive: true });
+    for (const command of [`inventory ${root} --json`, '--help', 'inventory --help']) {
+      const result = run('sh', ['-c', `exec ${HOLDFAST} ${command} >/dev/full`]);
+      assert.equal(result.status, 3, command);
+      assert.equal(result.stderr, 'holdfast: cannot write the output (ENOSPC)\n', command);
+    }
+    assert.equal(run('sh', ['-c', `exec ${HOLDFAST} inventory /nonexistent 2>/dev/full`]).status, 3);
+    assert.equal(run('sh', ['-c', `exec ${HOLDFAST} inventory 2>/dev/full`]).status, 2);
+  });
+
   test('build attest wants a key, a place for its output and packages', () => {
     assertRefused(['build', 'attest', directory], 2, /needs --out FILE/);
     assertRefused(['build', 'attest', directory, '--out', 'o', '--key', file('k', 'no key')], 3, /no private key/);
