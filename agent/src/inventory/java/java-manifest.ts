@@ -1,6 +1,10 @@
 import type { FoundPackage } from '../inventory-builder.ts';
 import { asPackageText } from '../language/manifest-text.ts';
 import { formatPurl } from '../purl.ts';
+import { parseJavaFileName } from './java-file-name.ts';
+
+/** Best first. */
+const VERSION_HEADERS = ['implementation-version', 'bundle-version', 'specification-version'];
 
 /** Coordinates of a Java archive. */
 interface MavenPackage {
@@ -23,24 +27,24 @@ export function parsePomProperties(bytes: Buffer): FoundPackage[] {
 }
 
 /**
- * Coordinates of an archive without `pom.properties`, from its manifest and its own name. Maven's group stands in neither:
- * where nothing tells it, the artifact stands in for it, as other tools of the trade do.
+ * Coordinates of an archive without `pom.properties`, from its manifest and its own name: of each the first that can be
+ * one, the file's name before what the manifest says for people to read. Maven's group stands in neither: where nothing
+ * tells it, the artifact stands in for it, as other tools of the trade do.
  */
 export function guessFromManifest(manifest: Buffer | undefined, fileName: string): FoundPackage[] {
   const headers = parseManifest(manifest?.toString('utf8') ?? '');
-  const [, fileArtifact, fileVersion] = /^(.+?)-(\d[\w.+-]*)\.[a-z]+$/i.exec(fileName) ?? [];
+  const versions = VERSION_HEADERS.flatMap((header) => headers.get(header) ?? []);
+  const file = parseJavaFileName(fileName, versions);
   const symbolic = headers.get('bundle-symbolicname')?.split(';')[0]?.trim();
-  const bare = fileName.replace(/\.[a-z]+$/i, '');
-  const artifact = asPackageText(fileArtifact ?? headers.get('implementation-title') ?? bare);
-  const version = asPackageText(
-    fileVersion ??
-      headers.get('implementation-version') ??
-      headers.get('bundle-version') ??
-      headers.get('specification-version'),
-  );
+  const artifact = findText(file.artifact, headers.get('implementation-title'), file.bare);
+  const version = findText(file.version, ...versions);
   if (artifact === undefined || version === undefined) return [];
   const group = asPackageText(headers.get('implementation-vendor-id')) ?? guessGroup(symbolic, artifact) ?? artifact;
   return [toPackage({ group, artifact, version })];
+}
+
+function findText(...candidates: readonly (string | undefined)[]): string | undefined {
+  return candidates.map(asPackageText).find((text) => text !== undefined && text !== '');
 }
 
 /** A bundle is mostly named after group and artifact. */

@@ -46,6 +46,14 @@ describe('packages of a Java archive', () => {
       'pkg:maven/org.example/json@4',
     ]);
     assert.deepEqual(guess('Implementation-Vendor-Id: org.ex\n ample\n', 'a-1.jar'), ['pkg:maven/org.example/a@1']);
+    assert.deepEqual(
+      guess('Implementation-Title: A Library\nImplementation-Version: 1.2 (r3)\nBundle-Version: 4\n', 'lib.jar'),
+      ['pkg:maven/lib/lib@4'],
+    );
+    assert.deepEqual(guess('Implementation-Title: other\nImplementation-Version: 9\n', 'lib-1.0.jar'), [
+      'pkg:maven/lib/lib@1.0',
+    ]);
+    assert.deepEqual(guess('Implementation-Title: A Library\nImplementation-Version: 1 2\n', 'lib.jar'), []);
     assert.deepEqual(guess('Name: section\n\nBundle-Version: 4\n', 'tools.jar'), []);
     assert.deepEqual(read(encodeZip([]), 'a-1.jar').purls, ['pkg:maven/a/a@1']);
   });
