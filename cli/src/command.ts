@@ -8,6 +8,8 @@ export interface OptionSpec {
   help: string;
   /** Shown in --help as `--name VALUE`. */
   value?: string;
+  /** One letter that stands for it. */
+  short?: string;
   /** May be given more than once. */
   multiple?: boolean;
 }
@@ -43,14 +45,16 @@ export interface Flags {
 export const COMMON_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   config: { type: 'string', value: 'FILE', help: 'settings; else $HOLDFAST_CONFIG, else .holdfast/config.json' },
   json: { type: 'boolean', help: 'one JSON document on stdout and nothing else there' },
-  help: { type: 'boolean', help: 'this text' },
+  help: { type: 'boolean', short: 'h', help: 'this text' },
 };
 
 /** Reads the words behind the command's name. Throws a usage error that names the wrong word. */
 export function parseCommandLine(command: Command, argv: readonly string[]): { flags: Flags; positionals: string[] } {
   const declared = { ...COMMON_OPTIONS, ...command.options };
   const options = Object.fromEntries(
-    Object.entries(declared).map(([name, spec]) => [name, { type: spec.type, multiple: spec.multiple ?? false }]),
+    Object.entries(declared).map(([name, { type, multiple = false, short }]) => {
+      return [name, { type, multiple, ...(short === undefined ? {} : { short }) }];
+    }),
   );
   let parsed: { values: Record<string, unknown>; positionals: string[] };
   try {

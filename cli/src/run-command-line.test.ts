@@ -39,12 +39,35 @@ suite('the command line', () => {
     assert.match(err, /inspect token, inspect snapshot/);
   });
 
+  test('--help behind that word lists them too, and is no wrong use', async () => {
+    for (const [first, last] of [
+      ['inspect', 'inspect quote'],
+      ['build', 'build attest'],
+      ['reference', 'reference revoke'],
+    ] as const) {
+      for (const flag of ['--help', '-h']) {
+        const { status, out, err } = await run(first, flag);
+        assert.deepEqual([status, err], [0, ''], first);
+        assert.match(out, new RegExp(`^Usage: holdfast ${first} COMMAND [^]*\\n  ${last} `));
+        assert.doesNotMatch(out, /inventory/);
+      }
+    }
+    assert.equal((await run('inspect', 'nothing')).status, 2);
+    assert.match((await run('nodes', '-h')).out, /^holdfast nodes: /);
+  });
+
   test('a file that does not exist ends with 3 and a sentence, without a stack', async () => {
     for (const words of [['verify'], ['inspect', 'token'], ['inspect', 'snapshot'], ['diff', '/nonexistent/a']]) {
       const { status, err } = await run(...words, '/nonexistent/b');
       assert.equal(status, 3, words.join(' '));
       assert.match(err, /^holdfast: \/nonexistent\/[ab] does not exist\n$/);
     }
+  });
+
+  test('inventory: --json and a table exclude each other', async () => {
+    const { status, err } = await run('inventory', '/', '--json', '--format', 'table');
+    assert.equal(status, 2);
+    assert.match(err, /^holdfast: --json and --format table exclude each other/);
   });
 
   for (const entry of COMMANDS) {
@@ -55,6 +78,7 @@ suite('the command line', () => {
       assert.notEqual(command.summary, '');
       const help = await run(...name.split(' '), '--help');
       assert.equal(help.status, 0);
+      assert.deepEqual(await run(...name.split(' '), '-h'), help);
       for (const flag of Object.keys(command.options)) assert.ok(help.out.includes(`--${flag}`), flag);
       const wrong = await run(...name.split(' '), '--no-such-flag');
       assert.equal(wrong.status, 2);

@@ -1,7 +1,7 @@
 import { CliError, EXIT } from './cli-error.ts';
 import { type Invocation, parseCommandLine } from './command.ts';
 import { COMMANDS, type CommandEntry } from './commands.ts';
-import { formatCommandHelp, formatHelp } from './help.ts';
+import { formatCommandHelp, formatFamilyHelp, formatHelp } from './help.ts';
 import { createTerminal, printable, type TerminalStreams } from './terminal.ts';
 import { TOOL_VERSION } from './version.ts';
 
@@ -22,9 +22,9 @@ export async function runCommandLine(argv: readonly string[], io: ProcessLike, s
 
 async function dispatch(argv: readonly string[], io: ProcessLike, signal: AbortSignal): Promise<number> {
   const streams = { stdout: io.stdout, stderr: io.stderr, environment: io.env };
-  if (argv.length === 0 || argv[0] === '--help' || argv[0] === 'help' || argv[0] === '-h') {
-    const commands = await Promise.all(COMMANDS.map((entry) => entry.load()));
-    io.stdout.write(`${formatHelp(commands)}\n`);
+  const help = await findHelp(argv);
+  if (help !== undefined) {
+    io.stdout.write(`${help}\n`);
     return argv.length === 0 ? EXIT.usage : EXIT.good;
   }
   if (argv[0] === '--version') {
@@ -40,6 +40,21 @@ async function dispatch(argv: readonly string[], io: ProcessLike, signal: AbortS
   }
   const invocation: Invocation = { flags, positionals, terminal: createTerminal(streams, flags.has('json')), signal };
   return await command.run(invocation);
+}
+
+/** Help that is about no single command. Undefined where none is asked for. */
+async function findHelp(argv: readonly string[]): Promise<string | undefined> {
+  const [first, ...rest] = argv;
+  if (first === undefined || first === 'help' || isHelp(first))
+    return formatHelp(await Promise.all(COMMANDS.map((entry) => entry.load())));
+  const family = COMMANDS.filter(({ name }) => name.startsWith(`${first} `));
+  const isAlone = family.length > 0 && !COMMANDS.some(({ name }) => name === first || name === `${first} ${rest[0]}`);
+  if (!isAlone || !rest.some(isHelp)) return undefined;
+  return formatFamilyHelp(first, await Promise.all(family.map((entry) => entry.load())));
+}
+
+function isHelp(word: string): boolean {
+  return word === '--help' || word === '-h';
 }
 
 /** Finds the command by its longest name: `inspect token` before `inspect`. */

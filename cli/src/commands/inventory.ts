@@ -81,6 +81,7 @@ function chooseFormat(flags: Flags): Format {
   const text = flags.text('format') ?? (flags.has('json') ? 'json' : 'table');
   const format = FORMATS.find((known) => known === text);
   if (format === undefined) throw usageError(`--format takes one of ${FORMATS.join(', ')}`);
+  if (format === 'table' && flags.has('json')) throw usageError('--json and --format table exclude each other');
   return format;
 }
 
