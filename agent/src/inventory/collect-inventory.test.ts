@@ -83,6 +83,9 @@ describe('inventory', () => {
         state('cc', 'deinstall ok config-files'),
         state('dd', 'install ok half-installed'),
         state('ee', 'purge ok not-installed'),
+        ...['triggers-awaited', 'triggers-pending', 'half-configured', 'unpacked'].map((last, at) =>
+          state(`f${at}`, `install ok ${last}`),
+        ),
       ].join('\n'),
     });
     assert.deepEqual(

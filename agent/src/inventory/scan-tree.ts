@@ -10,8 +10,8 @@ import type {
 import { MIN_BINARY_BYTES, readBinaryPackages } from './binary/read-binary-packages.ts';
 import { classifyElf, ELF_HEAD_BYTES } from './elf-kind.ts';
 import { openFileBytes } from './file-bytes.ts';
+import { type ArchiveReader, findArchiveReader } from './find-archive-reader.ts';
 import type { FoundPackage, InventoryBuilder } from './inventory-builder.ts';
-import { isJavaArchive, readJavaArchive } from './java/read-java-archive.ts';
 import { findManifestReader, type ManifestReader } from './language/find-manifest-reader.ts';
 import { isOverstructured } from './language/json-structure.ts';
 import type { PathOwners } from './path-owners.ts';
@@ -87,8 +87,9 @@ class TreeScan implements TreeVisitor {
     if (entry.problem !== undefined) this.#builder.note(entry.problem, joinBytePath(directory, name));
     if (entry.type !== 'file') return;
     const reader = findManifestReader(directory, name);
+    const archive = reader === undefined ? findArchiveReader(name) : undefined;
     if (reader !== undefined) this.#manifests.waiting.push({ directory, name, entry, reader });
-    else if (isJavaArchive(name)) this.#readArchive({ directory, name, entry });
+    else if (archive !== undefined) this.#readArchive({ directory, name, entry }, archive);
     else if (entry.size >= ELF_HEAD_BYTES && this.#mayBeProgram(directory, name, entry)) {
       const queue = entry.size < MIN_BINARY_BYTES ? this.#programs : this.#largePrograms;
       queue.waiting.push({ directory, name, entry });
@@ -151,12 +152,12 @@ class TreeScan implements TreeVisitor {
     this.#add(program, this.#builder.attempt(() => readBinaryPackages(file, onMalformed)) ?? []);
   }
 
-  #readArchive(archive: Candidate): void {
+  #readArchive(archive: Candidate, read: ArchiveReader): void {
     const path = toPath(archive);
     const file = openFileBytes(this.#builder.view, path, archive.entry.size);
     const found = this.#builder.attempt(() => {
       this.#builder.checkTime(path);
-      return readJavaArchive(file, path, this.#builder.limits.maxHeldBytes, (what) => this.#builder.note(what, path));
+      return read(file, path, this.#builder.limits.maxHeldBytes, (what) => this.#builder.note(what, path));
     });
     this.#add(archive, found ?? []);
   }

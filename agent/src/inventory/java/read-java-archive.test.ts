@@ -100,6 +100,16 @@ describe('hostile Java archives', () => {
     }
   });
 
+  it('that are cut are told, alone and in another', () => {
+    const whole = encodeZip([OWN, pomEntry('g', 'b', '1')]);
+    const cut = whole.subarray(0, -30);
+    assert.deepEqual(read(cut, 'a-1.jar'), { purls: [], limits: ['malformed'] });
+    assert.deepEqual(read(encodeZip([OWN, { name: 'in.war', content: cut }])).limits, ['malformed']);
+    for (const other of ['', 'P', 'Rar!\x1a\x07', 'no archive at all']) {
+      assert.deepEqual(read(Buffer.from(other), 'a-1.rar'), { purls: [], limits: [] });
+    }
+  });
+
   it('that are encrypted, packed in another way or too large are told, and the rest is read', () => {
     const other = encodeZip([OWN, pomEntry('g', 'b', '1')]);
     other.writeUInt16LE(12, other.indexOf('PK\x01\x02', 0, 'latin1') + 10);

@@ -1,9 +1,9 @@
-import { EvidenceError } from '@holdfast/evidence/inventory';
 import { createFileBytes, type FileBytes } from '../file-bytes.ts';
 import type { FoundPackage } from '../inventory-builder.ts';
 import { guessFromManifest, parsePomProperties } from './java-manifest.ts';
 import { readZipEntry } from './read-zip-entry.ts';
 import { countHeldBytes, listZipEntries, type ZipEntry } from './zip-directory.ts';
+import { attemptZip, type OnZipLimit } from './zip-limit.ts';
 
 const ARCHIVE = /\.(?:jar|war|ear|par|sar|nar|jpi|hpi|rar)$/i;
 const POM_PROPERTIES = /^META-INF\/maven\/[^/]+\/[^/]+\/pom\.properties$/;
@@ -28,7 +28,7 @@ export function readJavaArchive(
   file: FileBytes,
   name: string,
   maxHeldBytes: number,
-  onLimit: (what: 'malformed' | 'archive') => void,
+  onLimit: OnZipLimit,
 ): FoundPackage[] {
   return new JavaArchives(maxHeldBytes, onLimit).read(file, name, 0);
 }
@@ -36,12 +36,12 @@ export function readJavaArchive(
 class JavaArchives {
   /** An archive in an archive, with those in it. */
   readonly #maxHeldBytes: number;
-  readonly #onLimit: (what: 'malformed' | 'archive') => void;
+  readonly #onLimit: OnZipLimit;
   #bytesLeft = MAX_TOTAL_BYTES;
   #heldBytes = 0;
   #archivesLeft = MAX_ARCHIVES;
 
-  constructor(maxHeldBytes: number, onLimit: (what: 'malformed' | 'archive') => void) {
+  constructor(maxHeldBytes: number, onLimit: OnZipLimit) {
     this.#maxHeldBytes = maxHeldBytes;
     this.#onLimit = onLimit;
   }
@@ -98,12 +98,6 @@ class JavaArchives {
   }
 
   #attempt<T>(step: () => T): T | undefined {
-    try {
-      return step();
-    } catch (error) {
-      if (!(error instanceof EvidenceError)) throw error;
-      this.#onLimit(error.code === 'ERR_EVIDENCE_LIMIT' ? 'archive' : 'malformed');
-      return undefined;
-    }
+    return attemptZip(step, this.#onLimit);
   }
 }

@@ -13,6 +13,7 @@ export interface ZipEntry {
   readonly offset: number;
 }
 
+const START = 'PK';
 const END_SIGNATURE = 0x06054b50;
 const END_BYTES = 22;
 const MAX_COMMENT_BYTES = 0xffff;
@@ -33,13 +34,17 @@ const UNKNOWN_32 = 0xffffffff;
  * Lists the files of a zip archive by its central directory, as Java finds it: from the end record, whatever stands
  * before the archive. Undefined where there is no end record, which is then no archive for anybody.
  *
- * Throws `EvidenceError` ERR_EVIDENCE_MALFORMED for a directory that does not hold what the end record says, and
- * ERR_EVIDENCE_LIMIT beyond 500,000 entries, 64 MiB or what may be held in memory. APPNOTE.TXT 6.3.10, sections 4.3.12 to
- * 4.3.16.
+ * Throws `EvidenceError` ERR_EVIDENCE_MALFORMED for a directory that does not hold what the end record says and for what
+ * begins as an archive and has no end record, and ERR_EVIDENCE_LIMIT beyond 500,000 entries, 64 MiB or what may be held in
+ * memory. APPNOTE.TXT 6.3.10, sections 4.3.12 to 4.3.16.
  */
 export function listZipEntries(file: FileBytes, maxHeldBytes: number): ZipEntry[] | undefined {
   const end = findEnd(file);
-  if (end === undefined) return undefined;
+  if (end === undefined) {
+    // Cut: what was in it is not known, and tools that read archives from the front find it.
+    if (file.read(0, START.length).toString('latin1') === START) throw malformedZip('no end record');
+    return undefined;
+  }
   const isHeld = end.directoryBytes + end.entries * HELD_ENTRY_BYTES <= maxHeldBytes;
   if (end.entries > MAX_ENTRIES || end.directoryBytes > MAX_DIRECTORY_BYTES || !isHeld) {
     throw new EvidenceError('ERR_EVIDENCE_LIMIT', 'zip: more entries than are read');
