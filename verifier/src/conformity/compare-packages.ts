@@ -1,5 +1,6 @@
 import type { InventoryPackage } from '@holdfast/evidence';
 import type { SbomPackage } from '../sbom/sbom.ts';
+import { compareInventories, type RowDifference } from './compare-inventories.ts';
 import type { PackageComparison, PackageList, UndecidedComparison } from './comparison.ts';
 import { explainLeftovers, type Leftovers } from './explain-leftovers.ts';
 import type { PackageRow } from './package-row.ts';
@@ -32,8 +33,9 @@ export function comparePackageLists(
  *
  * In this order: nothing is decided on empty or incomplete lists, or when no architecture is in common; equal rows
  * match; differences that are known to mean nothing are explained; rows of one name that remain on both sides are
- * `changed`; the rest is missing or unexpected. Paths and distribution are no part of the comparison. Pure; the cost is
- * linear but for sorting what differs.
+ * `changed`; the rest is missing or unexpected. Two inventories are compared as `compareInventories` does: what tools
+ * write differently explains nothing where one tool wrote both. Paths and distribution are no part of the comparison.
+ * Pure; the cost is linear but for sorting what differs.
  */
 export function comparePrepared(
   expected: PreparedPackages,
@@ -41,21 +43,27 @@ export function comparePrepared(
 ): PackageComparison | UndecidedComparison {
   const undecided = refuseLists(expected, actual);
   if (undecided !== undefined) return { decided: false, reason: undecided };
-  const { match, leftovers } = matchRows(expected, actual);
-  if (leftovers.expected.length === 0 && leftovers.actual.length === 0) {
-    return { decided: true, match, explained: [], unexpected: [], missing: [], changed: [] };
-  }
-  if (match === 0 && isOtherPlatform(expected.arches, actual.arches))
+  const isOneScanner = !expected.isListed && !actual.isListed;
+  const difference = isOneScanner ? compareInventories(expected, actual) : compareWithSbom(expected, actual);
+  if (difference.match === 0 && isOtherPlatform(expected.arches, actual.arches))
     return { decided: false, reason: 'OTHER_PLATFORM' };
-  const { explained, changed, expected: missing, actual: unexpected } = explainLeftovers(leftovers, expected, actual);
   return {
     decided: true,
-    match,
-    explained: explained.toSorted((a, b) => compareText(a.purl, b.purl) || compareText(a.reason, b.reason)),
-    unexpected: unexpected.map((row) => row.purl).toSorted(compareText),
-    missing: missing.map((row) => row.purl).toSorted(compareText),
-    changed: changed.toSorted((a, b) => compareText(a.purl, b.purl) || compareText(a.from, b.from)),
+    match: difference.match,
+    explained: difference.explained.toSorted((a, b) => compareText(a.purl, b.purl) || compareText(a.reason, b.reason)),
+    unexpected: difference.actual.map((row) => row.purl).toSorted(compareText),
+    missing: difference.expected.map((row) => row.purl).toSorted(compareText),
+    changed: difference.changed.toSorted((a, b) => compareText(a.purl, b.purl) || compareText(a.from, b.from)),
   };
+}
+
+function compareWithSbom(expected: PreparedPackages, actual: PreparedPackages): RowDifference {
+  const { match, leftovers } = matchRows(expected, actual);
+  const isEqual = leftovers.expected.length === 0 && leftovers.actual.length === 0;
+  // What an explanation needs is collected from all rows, so it is asked for only where it can be of use.
+  if (isEqual || (match === 0 && isOtherPlatform(expected.arches, actual.arches)))
+    return { match, explained: [], changed: [], ...leftovers };
+  return { match, ...explainLeftovers(leftovers, expected, actual) };
 }
 
 function refuseLists(expected: PreparedPackages, actual: PreparedPackages): UndecidedComparison['reason'] | undefined {

@@ -2,7 +2,7 @@ import type { InventoryPackage } from '@holdfast/evidence';
 import type { SbomPackage } from '../sbom/sbom.ts';
 
 /**
- * Why two lists may differ in a row although nothing was changed:
+ * Why an SBOM and another list may differ in a row although nothing was changed; two inventories are explained nothing:
  *
  * - `generic-component`: found by a binary classifier of one tool, `pkg:generic`
  * - `not-a-package`: an image or operating system listed among packages

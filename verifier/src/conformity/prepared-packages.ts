@@ -5,6 +5,8 @@ import { normalisePackage, OS_TYPES, type PackageRow } from './package-row.ts';
 /** A list that was normalised once, to be compared many times. Immutable. */
 export interface PreparedPackages {
   readonly complete: boolean;
+  /** Whether a builder's tool listed it: an SBOM, also one that was made of an inventory. */
+  readonly isListed: boolean;
   readonly rows: readonly PackageRow[];
   readonly byKey: ReadonlyMap<string, readonly PackageRow[]>;
   readonly nameKeys: ReadonlySet<string>;
@@ -19,6 +21,7 @@ export function preparePackages(list: PackageList): PreparedPackages {
   const rows = list.packages.map(normalisePackage);
   return {
     complete: list.complete ?? true,
+    isListed: rows.some((row) => row.listed),
     rows,
     byKey: groupRows(rows, (row) => row.key),
     nameKeys: new Set(rows.map((row) => row.nameKey)),
