@@ -72,6 +72,7 @@ export {
 } from './ima/replay-ima.ts';
 export * from './inventory/inventory.ts';
 export { encodeInventory, parseInventory } from './inventory/parse-inventory.ts';
+export { type PackageRows, readPackageRows } from './inventory/read-package-rows.ts';
 export { parseBytePath } from './path-text.ts';
 export { computeAuthenticodeDigest, listImageSignatures } from './pe/authenticode.ts';
 export { type PeImage, parsePeImage } from './pe/pe-image.ts';

@@ -42,7 +42,7 @@ export { ReferenceRefused } from './references/reference-refused.ts';
 export { createStatement, type SignStatementOptions, signStatement } from './references/sign-statement.ts';
 export { findSubject, verifyReference } from './references/verify-reference.ts';
 export type { RunningVerifier } from './running-verifier.ts';
-export { parseSbom } from './sbom/parse-sbom.ts';
+export { parseSbom, readSbom } from './sbom/parse-sbom.ts';
 export type { SbomDocument, SbomPackage } from './sbom/sbom.ts';
 export { inventoryToCycloneDx, type SbomSubject } from './sbom/write-cyclonedx.ts';
 export { checkTrustSuccessor, loadTrust } from './trust/load-trust.ts';

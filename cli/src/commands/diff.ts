@@ -1,18 +1,9 @@
-import { EvidenceError, parseInventory } from '@holdfast/evidence';
-import {
-  comparePackageLists,
-  listInventory,
-  type PackageComparison,
-  type PackageList,
-  parseSbom,
-  VerifierError,
-} from '@holdfast/verifier';
+import { comparePackageLists, type PackageComparison } from '@holdfast/verifier';
 import { EXIT, undecided } from '../cli-error.ts';
 import type { Command } from '../command.ts';
-import { readInputFile } from '../input-file.ts';
+import { readPackageList } from '../package-list.ts';
 import { printable, type Terminal } from '../terminal.ts';
 
-const MAX_BYTES = 64 << 20;
 const UNDECIDED = {
   EXPECTED_EMPTY: 'the first list is empty, and an empty list is never "no packages"',
   ACTUAL_EMPTY: 'the second list is empty, and an empty list is never "no packages"',
@@ -29,7 +20,7 @@ export const diff: Command = {
   options: {},
   run: async ({ positionals, terminal }) => {
     const [a = '', b = ''] = positionals;
-    const comparison = comparePackageLists(await readList(a), await readList(b));
+    const comparison = comparePackageLists(await readPackageList(a), await readPackageList(b));
     if (!comparison.decided) throw undecided(`${a} and ${b} cannot be compared: ${UNDECIDED[comparison.reason]}`);
     const { match, explained, unexpected, missing, changed } = comparison;
     terminal.printJson({ match, explained, unexpected, missing, changed });
@@ -37,19 +28,6 @@ export const diff: Command = {
     return unexpected.length + missing.length + changed.length > 0 ? EXIT.found : EXIT.good;
   },
 };
-
-async function readList(path: string): Promise<PackageList> {
-  const bytes = await readInputFile(path, MAX_BYTES);
-  try {
-    if (bytes.subarray(0, 4096).includes('holdfast-inventory-v1')) return listInventory(parseInventory(bytes));
-    return parseSbom(bytes);
-  } catch (error) {
-    if (error instanceof EvidenceError || error instanceof VerifierError) {
-      throw undecided(`${path}: ${error.message}`, error);
-    }
-    throw error;
-  }
-}
 
 function formatComparison(comparison: PackageComparison, terminal: Terminal): string {
   const lines = [

@@ -10,6 +10,7 @@ import {
   optional,
   readShape,
   refine,
+  type Shape,
   string,
   text,
 } from '../encoding/shape.ts';
@@ -17,14 +18,29 @@ import { encodeSortedJson } from '../encoding/sorted-json.ts';
 import { parseStrictJson } from '../encoding/strict-json.ts';
 import type { Inventory, InventoryPackage } from './inventory.ts';
 
-const MAX_PACKAGES = 200_000;
+/** Most packages of one inventory. */
+export const MAX_PACKAGES = 200_000;
 const JSON_LIMITS = { maxBytes: 128 * 1024 * 1024, maxDepth: 6, maxKeys: 4_000_000 };
 
 const type = string({ min: 1, max: 32, pattern: /^[a-z0-9.+-]+$/ });
 const purl = string({ min: 5, max: 4096, pattern: /^pkg:[\x21-\x7e]+$/ });
 const path = string({ min: 1, max: 64 * 1024, pattern: /^\// });
 
-const inventoryPackage = object<InventoryPackage>({
+/** Every member of a package. */
+export const PACKAGE_MEMBERS = [
+  'purl',
+  'type',
+  'name',
+  'version',
+  'arch',
+  'path',
+  'layer',
+  'ownedBy',
+  'source',
+] as const satisfies readonly (keyof InventoryPackage)[];
+
+/** The form of a package. */
+export const inventoryPackage: Shape<InventoryPackage> = object<InventoryPackage>({
   purl,
   type,
   name: string({ min: 1, max: 1024 }),
@@ -69,7 +85,8 @@ export function encodeInventory(value: Inventory): Buffer {
   return bytes;
 }
 
-function comparePackages(a: InventoryPackage, b: InventoryPackage): number {
+/** The order of packages in an inventory: purl, then path. */
+export function comparePackages(a: InventoryPackage, b: InventoryPackage): number {
   return compareText(a.purl, b.purl) || compareText(a.path, b.path);
 }
 
