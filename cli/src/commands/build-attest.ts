@@ -1,16 +1,20 @@
 import { collectInventory, type OciImageView } from '@holdfast/agent';
-import { EvidenceError, parseStrictJson } from '@holdfast/evidence';
-import { inventoryToCycloneDx, parseSbom, signStatement, VerifierError } from '@holdfast/verifier';
+import type { JsonValue } from '@holdfast/evidence';
+import { inventoryToCycloneDx, signStatement } from '@holdfast/verifier';
 import { EXIT, undecided, usageError } from '../cli-error.ts';
 import type { Command, Flags } from '../command.ts';
-import { readInputFile } from '../input-file.ts';
+import { isJsonObject } from '../foreign-format.ts';
+import { parseJsonDocument, readJsonDocument } from '../json-document.ts';
 import { openNamedImage } from '../open-view.ts';
 import { writeOutputFile } from '../output-file.ts';
 import { choosePlatform, PLATFORM_OPTION } from '../platform-option.ts';
+import { readSbomDocument } from '../sbom-document.ts';
 import { fingerprintKey, readSigningKey } from '../signing-key.ts';
 import { TOOL_VERSION } from '../version.ts';
 
-const MAX_SBOM_BYTES = 64 << 20;
+/** What a verifier reads of a statement. */
+const MAX_SBOM_BYTES = 16 << 20;
+const MAX_MADE_BYTES = 64 << 20;
 const PREDICATE_TYPES = { cyclonedx: 'https://cyclonedx.org/bom', spdx: 'https://spdx.dev/Document' } as const;
 
 export const buildAttest: Command = {
@@ -67,30 +71,22 @@ function makeSbom(image: OciImageView, name: string): Sbom {
     throw undecided(`no package was found in ${name}; an SBOM without packages vouches for nothing`);
   }
   const text = inventoryToCycloneDx(inventory, { name, digest: image.manifestDigest, toolVersion: TOOL_VERSION });
-  return { format: 'cyclonedx', document: parseDocument(Buffer.from(text), name), packages: inventory.packages.length };
+  return {
+    format: 'cyclonedx',
+    document: asObject(parseJsonDocument(Buffer.from(text), name, MAX_MADE_BYTES), name),
+    packages: inventory.packages.length,
+  };
 }
 
 async function readSbomFile(path: string): Promise<Sbom> {
-  const bytes = await readInputFile(path, MAX_SBOM_BYTES);
-  try {
-    const sbom = parseSbom(bytes);
-    return { format: sbom.format, document: parseDocument(bytes, path), packages: sbom.packages.length };
-  } catch (error) {
-    if (error instanceof VerifierError) throw undecided(`${path}: ${error.message}`, error);
-    throw error;
-  }
+  const value = await readJsonDocument(path, MAX_SBOM_BYTES);
+  const sbom = readSbomDocument(value, path);
+  return { format: sbom.format, document: asObject(value, path), packages: sbom.packages.length };
 }
 
-function parseDocument(bytes: Uint8Array, path: string): Record<string, unknown> {
-  try {
-    const value = parseStrictJson(bytes, { maxBytes: MAX_SBOM_BYTES, maxDepth: 64, maxKeys: 2_000_000 });
-    if (typeof value !== 'object' || value === null || Array.isArray(value))
-      throw undecided(`${path} is no JSON object`);
-    return { ...value };
-  } catch (error) {
-    if (error instanceof EvidenceError) throw undecided(`${path}: ${error.message}`, error);
-    throw error;
-  }
+function asObject(value: JsonValue, path: string): Record<string, unknown> {
+  if (!isJsonObject(value)) throw undecided(`${path} is no JSON object`);
+  return value;
 }
 
 function required(flags: Flags, name: string): string {

@@ -43,6 +43,12 @@ const inventory = {
   unowned: { executables: 0, sharedObjects: 0 },
 };
 
+const sbom = {
+  bomFormat: 'CycloneDX',
+  specVersion: '1.6',
+  components: inventory.packages.map(({ purl, name }) => ({ type: 'library', name, version: '1', purl })),
+};
+
 suite('inventories', () => {
   test('an edited inventory is still one: order, further members, members that nobody compares, a late format', async () => {
     const { format, databases, ...promised } = inventory;
@@ -60,14 +66,12 @@ suite('inventories', () => {
   });
 
   test('an SBOM is told from an inventory by its own member, whatever text it holds', async () => {
-    const sbom = {
-      bomFormat: 'CycloneDX',
-      specVersion: '1.6',
+    const quoting = {
+      ...sbom,
       metadata: { properties: [{ name: 'from', value: 'holdfast-inventory-v1' }] },
       packages: [],
-      components: inventory.packages.map(({ purl, name }) => ({ type: 'library', name, version: '1', purl })),
     };
-    assert.equal((await diff(sbom, inventory)).status, 0);
+    assert.equal((await diff(quoting, inventory)).status, 0);
   });
 
   test('what is no inventory after all is refused in a sentence', async () => {
@@ -81,5 +85,66 @@ suite('inventories', () => {
       assert.deepEqual([status, document], [3, undefined]);
       assert.match(err, sentence);
     }
+  });
+});
+
+suite('SBOMs', () => {
+  test('a byte order mark is passed over', async () => {
+    const marked = (value: unknown) => `\ufeff${JSON.stringify(value)}`;
+    assert.equal((await diff(marked(sbom), marked(inventory))).status, 0);
+  });
+
+  test('other formats are named, with the way out', async () => {
+    for (const [other, sentence] of [
+      ['<?xml version="1.0"?><bom/>', /\/a is XML; only JSON is read/],
+      ['SPDXVersion: SPDX-2.3\n', /\/a is SPDX as tag-value/],
+      [{ artifacts: [], schema: {} }, /\/a is syft's own JSON; use -o cyclonedx-json/],
+      [{ '@graph': [] }, /\/a is SPDX 3/],
+      [{ packages: {} }, /\/a is neither an inventory nor CycloneDX or SPDX 2\.3/],
+      [[], /\/a is neither/],
+    ] as const) {
+      const { status, err, document } = await diff(other, inventory);
+      assert.deepEqual([status, document], [3, undefined]);
+      assert.match(err, sentence);
+    }
+  });
+
+  test('the SBOM within a statement, an envelope or a bundle is compared, and that nothing was verified is said', async () => {
+    const statement = { _type: 'https://in-toto.io/Statement/v1', subject: [], predicateType: 'x', predicate: sbom };
+    const payload = Buffer.from(JSON.stringify(statement)).toString('base64');
+    const envelope = { payloadType: 'application/vnd.in-toto+json', payload, signatures: [] };
+    for (const signed of [statement, envelope, { mediaType: 'x', dsseEnvelope: envelope }]) {
+      const { status, err } = await diff(signed, inventory);
+      assert.equal(status, 0, err);
+      assert.match(err, /\/a: the signature of this SBOM is not checked\n$/);
+    }
+    const other = await diff({ ...statement, predicate: { builder: {} } }, inventory);
+    assert.equal(other.status, 3);
+    assert.match(other.err, /in-toto statement about something that is no SBOM/);
+    const broken = await diff({ ...envelope, payload: 'e30!' }, inventory);
+    assert.equal(broken.status, 3);
+  });
+
+  test('an SBOM of 20 MiB is read, with more files and relationships than there may be packages', async () => {
+    const spdx = {
+      spdxVersion: 'SPDX-2.3',
+      SPDXID: 'SPDXRef-DOCUMENT',
+      creationInfo: { creators: ['Tool: x'] },
+      packages: inventory.packages.map(({ purl, name }) => ({
+        SPDXID: `SPDXRef-${name}`,
+        name,
+        versionInfo: '1',
+        externalRefs: [{ referenceType: 'purl', referenceLocator: purl }],
+      })),
+      files: Array.from({ length: 110_000 }, (_, at) => ({ SPDXID: `SPDXRef-f${at}`, fileName: '/'.padEnd(60, 'x') })),
+      relationships: Array.from({ length: 110_000 }, (_, at) => ({
+        spdxElementId: 'SPDXRef-bash',
+        relationshipType: 'CONTAINS',
+        relatedSpdxElement: `SPDXRef-f${at}`,
+      })),
+    };
+    const text = JSON.stringify(spdx);
+    assert.ok(text.length > 20 << 20, String(text.length));
+    assert.equal((await diff(text, inventory)).status, 0);
   });
 });

@@ -20,7 +20,7 @@ export const diff: Command = {
   options: {},
   run: async ({ positionals, terminal }) => {
     const [a = '', b = ''] = positionals;
-    const comparison = comparePackageLists(await readPackageList(a), await readPackageList(b));
+    const comparison = comparePackageLists(await readPackageList(a, terminal), await readPackageList(b, terminal));
     if (!comparison.decided) throw undecided(`${a} and ${b} cannot be compared: ${UNDECIDED[comparison.reason]}`);
     const { match, explained, unexpected, missing, changed } = comparison;
     terminal.printJson({ match, explained, unexpected, missing, changed });
