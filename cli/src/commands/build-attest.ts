@@ -81,6 +81,8 @@ function makeSbom(image: OciImageView, name: string): Sbom {
 async function readSbomFile(path: string): Promise<Sbom> {
   const value = await readJsonDocument(path, MAX_SBOM_BYTES);
   const sbom = readSbomDocument(value, path);
+  if (!sbom.complete)
+    throw undecided(`${path} says of itself that it is not complete; no verifier takes that for an SBOM`);
   return { format: sbom.format, document: asObject(value, path), packages: sbom.packages.length };
 }
 

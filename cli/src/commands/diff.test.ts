@@ -94,6 +94,20 @@ suite('SBOMs', () => {
     assert.equal((await diff(marked(sbom), marked(inventory))).status, 0);
   });
 
+  test('an SBOM that says of itself that it is not complete decides as little as a cut inventory', async () => {
+    const metadata = { component: { type: 'container', 'bom-ref': 'subject', name: 'app' } };
+    const cut = { ...sbom, metadata, compositions: [{ aggregate: 'incomplete', assemblies: ['subject'] }] };
+    for (const [a, b, which] of [
+      [cut, inventory, 'first'],
+      [sbom, cut, 'second'],
+      [{ ...inventory, complete: false }, inventory, 'first'],
+    ] as const) {
+      const { status, err, document } = await diff(a, b);
+      assert.deepEqual([status, document], [3, undefined]);
+      assert.match(err, new RegExp(`the ${which} list says of itself that it is cut`));
+    }
+  });
+
   test('other formats are named, with the way out', async () => {
     for (const [other, sentence] of [
       ['<?xml version="1.0"?><bom/>', /\/a is XML; only JSON is read/],

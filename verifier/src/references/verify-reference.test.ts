@@ -264,6 +264,18 @@ test('an empty SBOM, one without components and one without packages are refused
   assert.equal(judge(makeEnvelope(bare)), 'SBOM_INSUFFICIENT');
 });
 
+test('an SBOM that says of itself that it is not complete vouches for nothing', () => {
+  const judgeAs = (aggregate: string) => {
+    const metadata = { component: { type: 'container', 'bom-ref': 'subject', name: 'app' } };
+    const compositions = [{ aggregate, assemblies: ['subject'] }];
+    return judge(makeEnvelope({ ...STATEMENT, predicate: { ...SBOM, metadata, compositions } }));
+  };
+  for (const aggregate of ['incomplete', 'incomplete_third_party_only']) {
+    assert.equal(judgeAs(aggregate), 'SBOM_INSUFFICIENT');
+  }
+  for (const aggregate of ['complete', 'unknown', 'not_specified']) assert.equal(judgeAs(aggregate), 'ok');
+});
+
 test('a statement without subjects or without a digest is refused', () => {
   for (const subject of [
     [],

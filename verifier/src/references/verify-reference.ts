@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { parseBootReference } from '@holdfast/evidence';
 import { readSbom } from '../sbom/parse-sbom.ts';
+import type { SbomDocument } from '../sbom/sbom.ts';
 import { isInScope } from '../trust/scope.ts';
 import { refuseKey } from '../trust/select-key.ts';
 import { isSignedBy } from '../trust/signature.ts';
@@ -151,15 +152,23 @@ function readPredicate(kind: PredicateKind, predicate: unknown): PredicateFacts 
   }
 }
 
-function readSbomPredicate(kind: 'cyclonedx' | 'spdx', predicate: unknown) {
+function readSbomPredicate(kind: 'cyclonedx' | 'spdx', predicate: unknown): SbomDocument {
+  const sbom = readSomeSbom(predicate);
+  if (sbom.format !== kind)
+    throw new ReferenceRefused('PREDICATE_TYPE', 'The SBOM has another format than its predicate type says.');
+  // It could be taken to vouch for what it leaves out.
+  if (!sbom.complete)
+    throw new ReferenceRefused('SBOM_INSUFFICIENT', 'The SBOM was refused: it says of itself that it is not complete.');
+  return sbom;
+}
+
+function readSomeSbom(predicate: unknown): SbomDocument {
   try {
-    const sbom = readSbom(predicate);
-    if (sbom.format === kind) return sbom;
+    return readSbom(predicate);
   } catch (error) {
     if (!(error instanceof VerifierError)) throw error;
     throw new ReferenceRefused('SBOM_INSUFFICIENT', error.message, { cause: error });
   }
-  throw new ReferenceRefused('PREDICATE_TYPE', 'The SBOM has another format than its predicate type says.');
 }
 
 function sha256(bytes: Uint8Array): string {

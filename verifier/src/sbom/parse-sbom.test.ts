@@ -139,6 +139,34 @@ test('a document that says nothing is refused', () => {
   refuses({ ...SPDX, packages: [] }, /no package/);
 });
 
+test('CycloneDX is not complete where a composition says so of the thing itself', () => {
+  const complete = (compositions: unknown, component: object = { type: 'container', 'bom-ref': 'it', name: 'app' }) =>
+    parse({ ...CYCLONEDX, metadata: { component }, compositions }).complete;
+  assert.equal(parse(CYCLONEDX).complete, true);
+  assert.equal(parse(SPDX).complete, true);
+  for (const aggregate of ['incomplete', 'incomplete_first_party_only', 'incomplete_third_party_only']) {
+    assert.equal(
+      complete([
+        { aggregate: 'complete', assemblies: ['it'] },
+        { aggregate, assemblies: ['x', 'it'] },
+      ]),
+      false,
+    );
+    assert.equal(
+      complete([
+        { aggregate, assemblies: ['x'] },
+        { aggregate, dependencies: ['it'] },
+      ]),
+      true,
+    );
+    assert.equal(complete([{ aggregate, assemblies: ['it'] }], { type: 'container', name: 'app' }), true);
+  }
+  for (const aggregate of ['complete', 'unknown', 'not_specified']) {
+    assert.equal(complete([{ aggregate, assemblies: ['it'] }]), true);
+  }
+  refuses({ ...CYCLONEDX, compositions: {}, metadata: { component: { 'bom-ref': 'it' } } }, /compositions/);
+});
+
 test('duplicate keys are refused', () => {
   refuses(JSON.stringify(CYCLONEDX).replace('"components"', '"components":[],"components"'), /duplicate/);
 });

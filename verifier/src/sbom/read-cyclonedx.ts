@@ -12,21 +12,25 @@ const OTHER_TYPES = ['file', 'operating-system', 'container', 'cryptographic-ass
 
 /** Properties of trivy, cdxgen and syft that name the file in which a package was found. */
 const PATH_PROPERTY = /^(?:aquasecurity:trivy:FilePath|SrcFile|syft:location:\d{1,5}:path)$/;
+
 /**
  * Reads a CycloneDX document, nested components included.
  *
- * See CycloneDX 1.4 to 1.7, `bom`. Components whose scope is `excluded` are no part of the thing and left out.
+ * See CycloneDX 1.4 to 1.7, `bom`. Components whose scope is `excluded` are no part of the thing and left out. It is not
+ * complete where a composition says so of the thing itself.
  * Throws `VerifierError` ERR_VERIFIER_SBOM.
  */
 export function readCycloneDx(root: FieldReader): SbomDocument {
   root.oneOf('bomFormat', ['CycloneDX']);
   const specVersion = root.oneOf('specVersion', VERSIONS);
   const components = flattenComponents(root);
+  const metadata = root.optionalObject('metadata');
   return {
     format: 'cyclonedx',
     specVersion,
-    tools: readTools(root.optionalObject('metadata')),
+    tools: readTools(metadata),
     distro: readDistro(components),
+    complete: !saysIncomplete(root, metadata?.optionalObject('component')),
     packages: components.flatMap((component) => readPackage(component) ?? []),
   };
 }
@@ -96,6 +100,19 @@ function readDistro(components: readonly FieldReader[]): SbomDocument['distro'] 
   const system = components.find((component) => component.raw('type') === 'operating-system');
   if (system === undefined) return null;
   return { id: checkPrintable(system.string('name'), 'an operating system'), version: readVersion(system) ?? '' };
+}
+
+/** `incomplete`, or one of those that say which party's components are; `unknown` and `not_specified` say nothing. */
+function saysIncomplete(root: FieldReader, subject: FieldReader | undefined): boolean {
+  const reference = subject?.optionalString('bom-ref');
+  if (reference === undefined) return false;
+  return root
+    .optionalObjects('compositions', MAX_COMPONENTS)
+    .filter((composition) => composition.optionalString('aggregate')?.startsWith('incomplete') === true)
+    .some(
+      (composition) =>
+        composition.has('assemblies') && composition.strings('assemblies', MAX_COMPONENTS).includes(reference),
+    );
 }
 
 /** Up to 1.4 a list, since 1.5 also an object with components. */

@@ -25,6 +25,7 @@ export function readSpdx(root: FieldReader): SbomDocument {
     specVersion: '2.3',
     tools: readTools(root.object('creationInfo')),
     distro: readDistro(entries),
+    complete: true,
     packages: entries.flatMap((entry) => readPackage(entry) ?? []),
   };
 }

@@ -26,6 +26,8 @@ export interface SbomDocument {
   readonly tools: readonly string[];
   /** The operating system, where it is named. */
   readonly distro: { readonly id: string; readonly version: string } | null;
+  /** False where it says of itself that it is not complete; only CycloneDX can say so. */
+  readonly complete: boolean;
   /** Never empty. Files, operating systems and whole images that the SBOM lists are left out. */
   readonly packages: readonly SbomPackage[];
 }

@@ -65,9 +65,11 @@ test('another content has another serial number', () => {
   assert.notEqual(serial(INVENTORY), serial({ ...INVENTORY, packages: INVENTORY.packages.slice(1) }));
 });
 
-test('an inventory that hit a limit says so', () => {
-  const bom = JSON.parse(inventoryToCycloneDx({ ...INVENTORY, complete: false }, SUBJECT));
-  assert.equal(bom.compositions[0].aggregate, 'incomplete');
+test('an inventory that hit a limit says so, and is read as cut', () => {
+  const text = inventoryToCycloneDx({ ...INVENTORY, complete: false }, SUBJECT);
+  assert.equal(JSON.parse(text).compositions[0].aggregate, 'incomplete');
+  assert.equal(parseSbom(Buffer.from(text)).complete, false);
+  assert.equal(parseSbom(Buffer.from(inventoryToCycloneDx(INVENTORY, SUBJECT))).complete, true);
 });
 
 test('what was written reads back and matches the inventory it came from', () => {
