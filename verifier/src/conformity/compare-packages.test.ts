@@ -74,6 +74,20 @@ test('a row of an inventory is never excused by its type or place', () => {
   }
 });
 
+test('what an SBOM is about matches where it is there and is not missed where it is not', () => {
+  const subject: SbomPackage = { ...listed('pkg:npm/app@1'), isSubject: true };
+  const bash = deb('bash');
+  const present = comparePackages([subject, listed(bash)], [installed(bash), installed('pkg:npm/app@1')]);
+  const absent = comparePackages([subject, listed(bash)], [installed(bash)]);
+  const nothing = { explained: [], unexpected: [], missing: [], changed: [] };
+  assert.deepEqual(present, { decided: true, match: 2, ...nothing });
+  assert.deepEqual(absent, { decided: true, match: 1, ...nothing });
+  const twice = comparePackages([subject, listed('pkg:npm/app@1')], [installed('pkg:npm/app@1')]);
+  assert.deepEqual(twice, { decided: true, match: 1, ...nothing });
+  const other = comparePackages([subject, listed(bash)], [installed(bash), installed('pkg:npm/app@2')]);
+  assert.deepEqual(other.decided && [other.unexpected, other.changed], [['pkg:npm/app@2'], []]);
+});
+
 test('an operating system’s package is not excused by an owner', () => {
   const result = comparePackages(
     [listed(deb('bash'))],

@@ -99,7 +99,11 @@ function matchRows(expected: PreparedPackages, actual: PreparedPackages): { matc
     if (expected.byKey.has(key)) continue;
     for (const row of found) leftovers.actual.push(row);
   }
-  return { match, leftovers };
+  const isMissed = (row: PackageRow) => !row.isSubject;
+  return {
+    match,
+    leftovers: { expected: leftovers.expected.filter(isMissed), actual: leftovers.actual.filter(isMissed) },
+  };
 }
 
 /** Whether both sides name architectures and share none: the SBOM of another platform, not another content. */

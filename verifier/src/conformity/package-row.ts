@@ -24,9 +24,14 @@ export interface PackageRow {
   /** Where the row comes from: only what a builder listed can be excused by its looks. */
   readonly listed: boolean;
   readonly excuse: ExplainedReason | null;
+  /** What an SBOM is about: not missed where the other side does not have it. */
+  readonly isSubject: boolean;
   /** Name and version of the source package. */
   readonly source: { readonly name: string; readonly version: string } | null;
 }
+
+/** All of a row that the words of one package say. */
+type PackageWords = Omit<PackageRow, 'isSubject'>;
 
 /** Types whose purl namespace is the distribution: left out of the key, since tools name it in different ways. */
 export const OS_TYPES: ReadonlySet<string> = new Set(['deb', 'rpm', 'apk', 'alpm']);
@@ -42,6 +47,10 @@ const SEPARATOR = '\n';
  */
 export function normalisePackage(entry: SbomPackage | InventoryPackage): PackageRow {
   const listed = 'paths' in entry;
+  return { ...describePackage(entry, listed), isSubject: listed && entry.isSubject === true };
+}
+
+function describePackage(entry: SbomPackage | InventoryPackage, listed: boolean): PackageWords {
   if (entry.purl === null) return describeUntyped(entry, listed);
   const purl = readPurl(entry.purl);
   const version = purl === undefined ? undefined : readVersion(purl);
@@ -117,7 +126,7 @@ function readSource(entry: SbomPackage | InventoryPackage, purl: Purl, version: 
 }
 
 /** A row without purl or package type: matched by name and version alone. */
-function describeUntyped(entry: SbomPackage | InventoryPackage, listed: boolean): PackageRow {
+function describeUntyped(entry: SbomPackage | InventoryPackage, listed: boolean): PackageWords {
   const group = 'group' in entry && entry.group !== undefined ? entry.group : '';
   const version = entry.version ?? '';
   const made = { type: 'generic', namespace: group === '' ? null : group, name: entry.name, version: entry.version };
@@ -137,7 +146,7 @@ function describeUntyped(entry: SbomPackage | InventoryPackage, listed: boolean)
   };
 }
 
-function describeUnreadable(entry: SbomPackage | InventoryPackage, purl: string, listed: boolean): PackageRow {
+function describeUnreadable(entry: SbomPackage | InventoryPackage, purl: string, listed: boolean): PackageWords {
   const key = `unreadable${SEPARATOR}${purl}`;
   const version = entry.version ?? '';
   return {

@@ -139,6 +139,52 @@ test('a document that says nothing is refused', () => {
   refuses({ ...SPDX, packages: [] }, /no package/);
 });
 
+test('what CycloneDX is about is a package where it has a purl, but never the only one', () => {
+  const about = (component: object) => parse({ ...CYCLONEDX, metadata: { component } }).packages;
+  const app = { type: 'application', name: 'app', version: '1', purl: 'pkg:npm/app@1', 'bom-ref': 'pkg:npm/app@1' };
+  assert.deepEqual(about(app)[0], { purl: app.purl, name: 'app', version: '1', paths: [], isSubject: true });
+  assert.equal(about(app).length, 4);
+  assert.equal(about({ ...app, type: 'container' }).length, 3);
+  assert.equal(about({ type: 'application', name: 'app' }).length, 3);
+  refuses({ ...CYCLONEDX, metadata: { component: app }, components: [] }, /no package/);
+});
+
+test('what SPDX describes is no package where it has no purl', () => {
+  const purl = (name: string) => [{ referenceType: 'purl', referenceLocator: `pkg:npm/${name}@1` }];
+  const named = (name: string, more: object = {}) => ({ SPDXID: `SPDXRef-${name}`, name, versionInfo: '1', ...more });
+  const packages = [named('image'), named('bare'), named('app', { externalRefs: purl('app') })];
+  const relate = (spdxElementId: string, relationshipType: string, relatedSpdxElement: string) => [
+    { spdxElementId, relationshipType, relatedSpdxElement },
+  ];
+  const names = (more: object) => parse({ ...SPDX, packages, ...more }).packages.map(({ name }) => name);
+  const all = ['image', 'bare', 'app'];
+  for (const more of [
+    { documentDescribes: ['SPDXRef-image'] },
+    { relationships: relate('SPDXRef-DOCUMENT', 'DESCRIBES', 'SPDXRef-image') },
+    { relationships: relate('SPDXRef-image', 'DESCRIBED_BY', 'SPDXRef-DOCUMENT') },
+    { documentDescribes: ['SPDXRef-image', 'SPDXRef-app'] },
+  ]) {
+    assert.deepEqual(names(more), ['bare', 'app']);
+  }
+  for (const more of [
+    { documentDescribes: all.map((name) => `SPDXRef-${name}`) },
+    { relationships: relate('SPDXRef-app', 'DESCRIBES', 'SPDXRef-image') },
+    { relationships: [...relate('SPDXRef-image', 'CONTAINS', 'SPDXRef-bare'), null, 1], documentDescribes: {} },
+  ]) {
+    assert.deepEqual(names(more), all);
+  }
+});
+
+test('the address of the purl type counts as its short name', () => {
+  const read = (referenceType: string) => {
+    const externalRefs = [{ referenceType, referenceLocator: 'pkg:npm/a@1' }];
+    return parse({ ...SPDX, packages: [{ SPDXID: 'SPDXRef-a', name: 'a', externalRefs }] }).packages[0]?.purl;
+  };
+  assert.equal(read('http://spdx.org/rdf/references/purl'), 'pkg:npm/a@1');
+  assert.equal(read('http://spdx.org/rdf/references/cpe23Type'), null);
+  assert.equal(read('notpurl'), null);
+});
+
 test('CycloneDX is not complete where a composition says so of the thing itself', () => {
   const complete = (compositions: unknown, component: object = { type: 'container', 'bom-ref': 'it', name: 'app' }) =>
     parse({ ...CYCLONEDX, metadata: { component }, compositions }).complete;

@@ -24,7 +24,7 @@ export function parseSbom(bytes: Uint8Array): SbomDocument {
 export function readSbom(value: unknown): SbomDocument {
   const root = new FieldReader(value, 'sbom', refuseSbom);
   const document = root.has('spdxVersion') ? readSpdx(root) : readCycloneDx(root);
-  if (document.packages.length === 0) throw refuseSbom('it lists no package');
+  if (document.packages.every(({ isSubject }) => isSubject === true)) throw refuseSbom('it lists no package');
   return document;
 }
 

@@ -25,13 +25,14 @@ export function readCycloneDx(root: FieldReader): SbomDocument {
   const specVersion = root.oneOf('specVersion', VERSIONS);
   const components = flattenComponents(root);
   const metadata = root.optionalObject('metadata');
+  const subject = metadata?.optionalObject('component');
   return {
     format: 'cyclonedx',
     specVersion,
     tools: readTools(metadata),
     distro: readDistro(components),
-    complete: !saysIncomplete(root, metadata?.optionalObject('component')),
-    packages: components.flatMap((component) => readPackage(component) ?? []),
+    complete: !saysIncomplete(root, subject),
+    packages: [...readSubject(subject), ...components.flatMap((component) => readPackage(component) ?? [])],
   };
 }
 
@@ -70,6 +71,12 @@ function readPackage(component: FieldReader): SbomPackage | undefined {
     ...(isSource(component) ? { isSource: true } : {}),
     paths: [...readPaths(properties), ...readOccurrences(component)],
   };
+}
+
+/** What the SBOM is about, where that is a package itself: an application, say, that lies in the image or does not. */
+function readSubject(subject: FieldReader | undefined): SbomPackage[] {
+  const found = subject?.has('purl') === true ? readPackage(subject) : undefined;
+  return found === undefined ? [] : [{ ...found, isSubject: true }];
 }
 
 function readVersion(component: FieldReader): string | null {

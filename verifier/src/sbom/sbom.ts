@@ -14,6 +14,8 @@ export interface SbomPackage {
   readonly source?: { readonly name: string; readonly version: string | null };
   /** True where the tool says that the row stands for a source package and nothing installed. */
   readonly isSource?: boolean;
+  /** True where it is what the SBOM is about: it counts where it is there, and is not missed where it is not. */
+  readonly isSubject?: boolean;
   /** Files that the tool names as evidence, as written. */
   readonly paths: readonly string[];
 }
@@ -28,6 +30,6 @@ export interface SbomDocument {
   readonly distro: { readonly id: string; readonly version: string } | null;
   /** False where it says of itself that it is not complete; only CycloneDX can say so. */
   readonly complete: boolean;
-  /** Never empty. Files, operating systems and whole images that the SBOM lists are left out. */
+  /** Never empty, and never only the subject. Files, operating systems and whole images are left out. */
   readonly packages: readonly SbomPackage[];
 }
