@@ -60,10 +60,40 @@ test('a star in an SBOM is a name like any other', () => {
 });
 
 test('a purl that cannot be read matches only itself', () => {
-  const broken = 'pkg:npm/a%2Fb@1';
+  const broken = 'pkg:pypi/a%2Fb@1';
   assert.equal(matchOf(comparePackages([listed(broken)], [installed(broken)])), 1);
-  const result = comparePackages([listed(broken), listed(deb('a'))], [installed('pkg:npm/a/b@1'), installed(deb('a'))]);
-  assert.deepEqual(result.decided && [result.missing, result.unexpected], [[broken], ['pkg:npm/a/b@1']]);
+  const result = comparePackages(
+    [listed(broken), listed(deb('a'))],
+    [installed('pkg:pypi/a/b@1'), installed(deb('a'))],
+  );
+  assert.deepEqual(result.decided && [result.missing, result.unexpected], [[broken], ['pkg:pypi/a/b@1']]);
+});
+
+test('names that tools fold are the same across two lists', () => {
+  for (const [wanted, found] of [
+    [deb('Libfoo'), deb('libfoo')],
+    ['pkg:apk/alpine/r@4', 'pkg:apk/alpine/R@4'],
+    ['pkg:golang/std@1.22.3', 'pkg:golang/stdlib@1.22.3'],
+    ['pkg:npm/%40babel%2Fcore@7.0.0', 'pkg:npm/%40babel/core@7.0.0'],
+  ] as const) {
+    assert.equal(matchOf(comparePackages([listed(wanted)], [installed(found)])), 1, wanted);
+  }
+});
+
+test('within one list, a name that only folds into another is a package of its own', () => {
+  for (const [name, other] of [
+    [deb('bash'), deb('BASH')],
+    ['pkg:apk/alpine/musl@1', 'pkg:apk/alpine/Musl@1'],
+    ['pkg:golang/stdlib@1.22.3', 'pkg:golang/std@1.22.3'],
+  ] as const) {
+    const result = comparePackages([listed(name)], [installed(name), installed(other)]);
+    assert.deepEqual(result.decided && [result.match, result.explained, result.unexpected], [1, [], [other]]);
+  }
+  const hidden = comparePackages(
+    [listed(deb('bash'))],
+    [installed(deb('bash')), installed('pkg:deb/debian/x%2Fbash@1')],
+  );
+  assert.deepEqual(hidden.decided && hidden.unexpected, ['pkg:deb/debian/x%2Fbash@1']);
 });
 
 test('a row of an inventory is never excused by its type or place', () => {

@@ -14,6 +14,8 @@ export interface PackageRow {
   readonly type: string;
   /** Type and name, without distribution. */
   readonly nameKey: string;
+  /** As `nameKey`, but in the letters in which the row has the name: what two packages of one list are told apart by. */
+  readonly ownNameKey: string;
   readonly key: string;
   readonly name: string;
   readonly namespace: string;
@@ -56,11 +58,13 @@ function describePackage(entry: SbomPackage | InventoryPackage, listed: boolean)
   const version = purl === undefined ? undefined : readVersion(purl);
   if (purl === undefined || version === undefined) return describeUnreadable(entry, entry.purl, listed);
   if (purl.type === 'none') return describeUntyped(entry, listed);
-  const nameKey = `${purl.type}${SEPARATOR}${normaliseName(purl)}`;
+  const name = normaliseName(purl);
+  const nameKey = `${purl.type}${SEPARATOR}${foldName(purl.type, name)}`;
   return {
     purl: entry.purl,
     type: purl.type,
     nameKey,
+    ownNameKey: `${purl.type}${SEPARATOR}${name}`,
     key: `${nameKey}${SEPARATOR}${version.key}`,
     name: purl.name,
     namespace: purl.namespace ?? '',
@@ -105,6 +109,17 @@ function normaliseName({ type, namespace, name }: Purl): string {
   }
 }
 
+/** Tools lower-case names of deb and apk as the purl types say, and have two names for Go's standard library. */
+function foldName(type: string, name: string): string {
+  if (type === 'deb' || type === 'apk') return name.toLowerCase();
+  return type === 'golang' && name === 'std' ? 'stdlib' : name;
+}
+
+/** The row under the name that it has itself, for a list in which another package would fold into the same. */
+export function keepOwnName(row: PackageRow): PackageRow {
+  return { ...row, nameKey: row.ownNameKey, key: `${row.ownNameKey}${row.key.slice(row.nameKey.length)}` };
+}
+
 function readArch(purl: Purl): string | null {
   const arch = OS_TYPES.has(purl.type) ? (purl.qualifiers.get('arch') ?? '') : '';
   return ANY_ARCH.has(arch) ? null : arch;
@@ -135,6 +150,7 @@ function describeUntyped(entry: SbomPackage | InventoryPackage, listed: boolean)
     purl: entry.purl ?? formatPurl({ ...made, qualifiers: new Map(), subpath: null }),
     type: '',
     nameKey,
+    ownNameKey: nameKey,
     key: `${nameKey}${SEPARATOR}${version}`,
     name: entry.name,
     namespace: group,
@@ -153,6 +169,7 @@ function describeUnreadable(entry: SbomPackage | InventoryPackage, purl: string,
     purl,
     type: 'unreadable',
     nameKey: key,
+    ownNameKey: key,
     key,
     name: '',
     namespace: '',

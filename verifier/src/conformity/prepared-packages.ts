@@ -1,6 +1,6 @@
 import type { InventoryPackage } from '@holdfast/evidence';
 import type { PackageList } from './comparison.ts';
-import { normalisePackage, OS_TYPES, type PackageRow } from './package-row.ts';
+import { keepOwnName, normalisePackage, OS_TYPES, type PackageRow } from './package-row.ts';
 
 /** A list that was normalised once, to be compared many times. Immutable. */
 export interface PreparedPackages {
@@ -18,7 +18,7 @@ export interface PreparedPackages {
 
 /** Normalises a list for `comparePrepared`; cost is linear in its length. */
 export function preparePackages(list: PackageList): PreparedPackages {
-  const rows = list.packages.map(normalisePackage);
+  const rows = separateNames(list.packages.map(normalisePackage));
   return {
     complete: list.complete ?? true,
     isListed: rows.some((row) => row.listed),
@@ -28,6 +28,21 @@ export function preparePackages(list: PackageList): PreparedPackages {
     sources: collectSources(rows),
     arches: new Set(rows.flatMap((row) => (OS_TYPES.has(row.type) && row.arch !== null ? [row.arch] : []))),
   };
+}
+
+/**
+ * Keeps two packages of one list apart whose names are only the same once folded: a root that has `BASH` beside `bash` must
+ * not have the one pass for a copy of the other.
+ */
+function separateNames(rows: readonly PackageRow[]): readonly PackageRow[] {
+  const own = new Map<string, string>();
+  const shared = new Set<string>();
+  for (const { nameKey, ownNameKey } of rows) {
+    const first = own.get(nameKey) ?? ownNameKey;
+    if (first !== ownNameKey) shared.add(nameKey);
+    own.set(nameKey, first);
+  }
+  return shared.size === 0 ? rows : rows.map((row) => (shared.has(row.nameKey) ? keepOwnName(row) : row));
 }
 
 /** Rows by a key, in their order. */

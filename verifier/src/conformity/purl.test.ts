@@ -52,6 +52,24 @@ test('a plus is a plus and no space', () => {
   assert.equal(parsePurl('pkg:deb/debian/g++@1+b1').version, '1+b1');
 });
 
+test('an encoded slash separates where the name is a path', () => {
+  for (const [text, canonical] of [
+    ['pkg:npm/%40babel%2Fcore@7.0.0', 'pkg:npm/%40babel/core@7.0.0'],
+    ['pkg:golang/github.com%2Fa%2Fb@v1', 'pkg:golang/github.com/a/b@v1'],
+    ['pkg:golang/github.com/a%2fb@v1', 'pkg:golang/github.com/a/b@v1'],
+    ['pkg:composer/symfony%2Fconsole@6', 'pkg:composer/symfony/console@6'],
+    ['pkg:npm/a%252Fb@1', 'pkg:npm/a%252Fb@1'],
+  ] as const) {
+    assert.equal(formatPurl(parsePurl(text)), canonical);
+  }
+});
+
+test('an empty qualifier is passed over', () => {
+  for (const end of ['arch=amd64&', '&arch=amd64', 'arch=amd64&&distro=']) {
+    assert.deepEqual(parts(`pkg:deb/debian/a@1?${end}`).qualifiers, { arch: 'amd64' });
+  }
+});
+
 test('the canonical form sorts qualifiers and encodes what must be', () => {
   assert.equal(formatPurl(parsePurl('pkg:deb/a/b@1?z=1&arch=x%20y')), 'pkg:deb/a/b@1?arch=x%20y&z=1');
   assert.equal(formatPurl(parsePurl('pkg:generic/a%21%27%28%29%2A@1#x%23/y')), 'pkg:generic/a%21%27%28%29%2A@1#x%23/y');
@@ -67,8 +85,12 @@ for (const [what, text] of [
   ['no name', 'pkg:npm/'],
   ['broken percent-encoding', 'pkg:npm/a%2@1'],
   ['percent-encoding that is no UTF-8', 'pkg:npm/a%ff@1'],
-  ['an encoded slash in a segment', 'pkg:npm/a%2Fb/c@1'],
-  ['an encoded slash in the name', 'pkg:npm/a%2Fb@1'],
+  ['an encoded slash in a segment', 'pkg:maven/a%2Fb/c@1'],
+  ['an encoded slash in the name', 'pkg:pypi/a%2Fb@1'],
+  ['an encoded slash behind the distribution', 'pkg:deb/debian/x%2Fbash@1'],
+  ['two encoded slashes in a row', 'pkg:npm/a%2F%2Fb@1'],
+  ['an encoded slash at the end', 'pkg:npm/a%2F@1'],
+  ['a slash that is encoded beside one that is not', 'pkg:golang/a/%2Fb@1'],
   ['a control character', 'pkg:npm/a\u0007@1'],
   ['an encoded control character', 'pkg:npm/a%0Ab@1'],
   ['an encoded bidirectional override', 'pkg:npm/a%E2%80%AEb@1'],

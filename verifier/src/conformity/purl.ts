@@ -15,6 +15,19 @@ export interface Purl {
 
 const MAX_LENGTH = 4096;
 const MAX_QUALIFIERS = 32;
+/**
+ * Types whose name is all of their path, so that a slash within a segment, which tools encode, separates as any other. Not
+ * those whose namespace is the distribution: there `x%2Fbash` would become `bash`.
+ */
+const PATH_TYPES: ReadonlySet<string> = new Set([
+  'npm',
+  'golang',
+  'composer',
+  'swift',
+  'github',
+  'gitlab',
+  'bitbucket',
+]);
 const TYPE = /^[a-z][a-z0-9.+-]*$/;
 const QUALIFIER = /^[a-z][a-z0-9._-]*$/;
 
@@ -25,7 +38,8 @@ const refuse = (message: string) => new VerifierError('ERR_VERIFIER_SBOM', `A pu
  * subpath. Each part is percent-decoded once and brought to NFC.
  *
  * Refuses more than 4,096 characters, control and bidirectional formatting characters, bad percent-encoding, encoded
- * slashes within a segment, repeated qualifiers. An unencoded `:` or `+` is taken as it stands, as tools write them.
+ * slashes within a segment but for the types whose name is a path, repeated qualifiers. An unencoded `:` or `+` is taken as
+ * it stands, and an empty qualifier passed over, as tools write them.
  * Throws `VerifierError` ERR_VERIFIER_SBOM.
  */
 export function parsePurl(text: string): Purl {
@@ -38,7 +52,7 @@ export function parsePurl(text: string): Purl {
   const slash = rest.indexOf('/');
   const type = rest.slice(0, Math.max(slash, 0)).toLowerCase();
   if (!TYPE.test(type)) throw refuse('it has no type');
-  const { namespace, name, version } = parseCoordinates(rest.slice(slash + 1));
+  const { namespace, name, version } = parseCoordinates(rest.slice(slash + 1), PATH_TYPES.has(type));
   return { type, namespace, name, version, qualifiers: parseQualifiers(qualifiers), subpath: parseSubpath(subpath) };
 }
 
@@ -55,7 +69,7 @@ export function formatPurl(purl: Purl): string {
   return `pkg:${purl.type}/${namespace}${encode(purl.name)}${version}${qualifiers === '' ? '' : `?${qualifiers}`}${subpath}`;
 }
 
-function parseCoordinates(text: string): Pick<Purl, 'namespace' | 'name' | 'version'> {
+function parseCoordinates(text: string, isPath: boolean): Pick<Purl, 'namespace' | 'name' | 'version'> {
   // An unencoded npm scope begins with @ too, so only one behind the last slash starts the version.
   const at = text.lastIndexOf('@');
   const hasVersion = at > text.lastIndexOf('/') + 1;
@@ -63,7 +77,7 @@ function parseCoordinates(text: string): Pick<Purl, 'namespace' | 'name' | 'vers
   const segments = path
     .split('/')
     .filter((segment) => segment !== '')
-    .map(decodeSegment);
+    .flatMap((segment) => (isPath ? decode(segment).split('/').map(checkSegment) : decodeSegment(segment)));
   const name = segments.pop();
   if (name === undefined) throw refuse('it has no name');
   const version = hasVersion ? decode(text.slice(at + 1)) : '';
@@ -79,7 +93,7 @@ function parseQualifiers(text: string | undefined): ReadonlyMap<string, string> 
   if (text === undefined || text === '') return qualifiers;
   const pairs = text.split('&', MAX_QUALIFIERS + 1);
   if (pairs.length > MAX_QUALIFIERS) throw refuse(`it has more than ${MAX_QUALIFIERS} qualifiers`);
-  for (const pair of pairs) {
+  for (const pair of pairs.filter((each) => each !== '')) {
     const equals = pair.indexOf('=');
     const key = pair.slice(0, Math.max(equals, 0)).toLowerCase();
     if (!QUALIFIER.test(key)) throw refuse('it has a qualifier without a name');
@@ -100,7 +114,11 @@ function parseSubpath(text: string | undefined): string | null {
 }
 
 function decodeSegment(text: string): string {
-  const segment = decode(text);
+  return checkSegment(decode(text));
+}
+
+/** An empty segment is refused and not passed over: it would make one name of `a//b` and `a/b`. */
+function checkSegment(segment: string): string {
   if (segment === '' || segment.includes('/')) throw refuse('a segment is empty or holds a slash');
   return segment;
 }
