@@ -3,6 +3,7 @@ import { BOOT_PREDICATE_TYPE } from '@holdfast/evidence';
 import type { ApplicableBoot } from '../boot/appraise-boot-reference.ts';
 import { AGENT_PREDICATE_TYPE, type AgentBuild } from '../references/agent-files.ts';
 import type { VerifiedReference } from '../references/reference.ts';
+import { SBOM_PREDICATE_TYPES } from '../references/statement.ts';
 import { appliesToKubeNode, findSubject, verifyReference } from '../references/verify-reference.ts';
 import type { SbomDocument } from '../sbom/sbom.ts';
 import type { ReferenceStore, StoredReference } from '../store/reference-store.ts';
@@ -44,7 +45,7 @@ export interface ReferenceBookDeps {
   readonly onNodeChange: () => void;
 }
 
-/** Statements about one image that are looked at. */
+/** SBOMs of one image that are looked at, the newest. */
 const MAX_PER_SUBJECT = 16;
 /** Boot references that are looked at, the newest. */
 const MAX_BOOTS = 512;
@@ -67,7 +68,7 @@ const ROLES: Record<VerifiedReference['kind'], TrustRole> = {
 export function createReferenceBook(deps: ReferenceBookDeps): ReferenceBook {
   const { store, trust, now } = deps;
   const verified = createWeightedCache<VerifiedReference>(CACHE_BYTES);
-  const bySubject = new Map<string, StoredReference[]>();
+  const sbomsOf = new Map<string, StoredReference[]>();
   const verify = (bytes: Uint8Array): VerifiedReference =>
     verifyReference(bytes, trust(), { environment: trust().environment, now: now() });
   const load = ({ digest, envelope }: StoredReference): VerifiedReference | null => {
@@ -80,15 +81,15 @@ export function createReferenceBook(deps: ReferenceBookDeps): ReferenceBook {
     }
   };
   const find = (manifest: string): StoredReference[] => {
-    const found = bySubject.get(manifest) ?? store.findBySubject(manifest, MAX_PER_SUBJECT);
-    if (bySubject.size >= MAX_SUBJECTS) bySubject.clear();
-    bySubject.set(manifest, found);
+    const found = sbomsOf.get(manifest) ?? store.findStanding(manifest, SBOM_PREDICATE_TYPES, MAX_PER_SUBJECT);
+    if (sbomsOf.size >= MAX_SUBJECTS) sbomsOf.clear();
+    sbomsOf.set(manifest, found);
     return found;
   };
   let boots: StoredReference[] | undefined;
   let agents: StoredReference[] | undefined;
   const change = (subjects: readonly string[], predicateType: string): void => {
-    for (const subject of subjects) bySubject.delete(subject);
+    for (const subject of subjects) sbomsOf.delete(subject);
     if (predicateType === BOOT_PREDICATE_TYPE || predicateType === AGENT_PREDICATE_TYPE) {
       boots = undefined;
       agents = undefined;
@@ -123,14 +124,13 @@ export function createReferenceBook(deps: ReferenceBookDeps): ReferenceBook {
   };
 }
 
-/** Those that are not revoked and count, newest first. */
+/** Those that count, newest first. */
 function listBoots(
   stored: readonly StoredReference[],
   load: (stored: StoredReference) => VerifiedReference | null,
   isUsable: (reference: VerifiedReference) => boolean,
 ): ApplicableBoot[] {
-  const standing = stored.filter(({ revokedAtMs }) => revokedAtMs === null);
-  return standing.flatMap((each) => {
+  return stored.flatMap((each) => {
     const reference = load(each);
     if (reference?.kind !== 'boot' || !isUsable(reference)) return [];
     return [{ digest: each.digest, keyId: reference.keyId, reference: reference.boot }];
@@ -142,8 +142,7 @@ function listAgentBuilds(
   load: (stored: StoredReference) => VerifiedReference | null,
   isUsable: (reference: VerifiedReference) => boolean,
 ): AgentBuild[] {
-  const standing = stored.filter(({ revokedAtMs }) => revokedAtMs === null);
-  return standing.flatMap((each) => {
+  return stored.flatMap((each) => {
     const reference = load(each);
     return reference?.kind === 'agent' && isUsable(reference) ? [reference.agent] : [];
   });
@@ -154,8 +153,7 @@ function listSboms(
   load: (stored: StoredReference) => VerifiedReference | null,
   isUsable: (reference: VerifiedReference) => boolean,
 ): SbomReference[] {
-  const standing = stored.filter(({ revokedAtMs }) => revokedAtMs === null);
-  return standing.flatMap((each) => {
+  return stored.flatMap((each) => {
     const reference = load(each);
     if (reference?.kind !== 'sbom' || !isUsable(reference)) return [];
     return [{ digest: each.digest, keyId: reference.keyId, sbom: reference.sbom }];

@@ -69,8 +69,12 @@ function readSubject(entry: FieldReader): ReferenceSubject {
 /** The predicate types that are understood, with what they are. */
 export type PredicateKind = 'cyclonedx' | 'spdx' | 'provenance-v1' | 'provenance-v0.2' | 'boot' | 'agent';
 
-const CYCLONEDX = /^https:\/\/cyclonedx\.org\/bom(?:\/v1\.[4-7])?$/;
 const PREDICATE_KINDS: ReadonlyMap<string, PredicateKind> = new Map([
+  ['https://cyclonedx.org/bom', 'cyclonedx'],
+  ['https://cyclonedx.org/bom/v1.4', 'cyclonedx'],
+  ['https://cyclonedx.org/bom/v1.5', 'cyclonedx'],
+  ['https://cyclonedx.org/bom/v1.6', 'cyclonedx'],
+  ['https://cyclonedx.org/bom/v1.7', 'cyclonedx'],
   ['https://spdx.dev/Document', 'spdx'],
   ['https://spdx.dev/Document/v2.3', 'spdx'],
   ['https://slsa.dev/provenance/v1', 'provenance-v1'],
@@ -79,9 +83,14 @@ const PREDICATE_KINDS: ReadonlyMap<string, PredicateKind> = new Map([
   [AGENT_PREDICATE_TYPE, 'agent'],
 ]);
 
+/** The predicate types of SBOMs. */
+export const SBOM_PREDICATE_TYPES: readonly string[] = [...PREDICATE_KINDS]
+  .filter(([, kind]) => kind === 'cyclonedx' || kind === 'spdx')
+  .map(([type]) => type);
+
 /** What a predicate type says its predicate is. Throws `ReferenceRefused` PREDICATE_TYPE for all others. */
 export function classifyPredicate(predicateType: string): PredicateKind {
-  const kind = CYCLONEDX.test(predicateType) ? 'cyclonedx' : PREDICATE_KINDS.get(predicateType);
+  const kind = PREDICATE_KINDS.get(predicateType);
   if (kind === undefined)
     throw new ReferenceRefused(
       'PREDICATE_TYPE',

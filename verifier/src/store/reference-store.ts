@@ -23,7 +23,9 @@ export interface ReferenceStore {
   findReference(digest: string): StoredReference | undefined;
   /** Newest first, revoked ones among them. */
   findBySubject(subjectDigest: string, limit: number): StoredReference[];
-  /** Newest first, revoked ones among them. */
+  /** Newest first, of these predicate types alone and without revoked ones: neither takes a place within the limit. */
+  findStanding(subjectDigest: string, predicateTypes: readonly string[], limit: number): StoredReference[];
+  /** Newest first, without revoked ones. */
   findByPredicateType(predicateType: string, limit: number): StoredReference[];
   /** In the order of their digests, from after `afterDigest`. */
   listReferences(afterDigest: string, limit: number): StoredReference[];
@@ -47,7 +49,14 @@ export function createReferenceStore(database: DatabaseSync): ReferenceStore {
     `SELECT r.* FROM ref_subjects s JOIN refs r ON r.digest = s.digest
      WHERE s.subject_digest = ? ORDER BY r.added_at DESC, r.digest LIMIT ?`,
   );
-  const byType = database.prepare('SELECT * FROM refs WHERE predicate_type = ? ORDER BY added_at DESC, digest LIMIT ?');
+  const standing = database.prepare(
+    `SELECT r.* FROM ref_subjects s JOIN refs r ON r.digest = s.digest
+     WHERE s.subject_digest = ? AND r.revoked_at IS NULL AND r.predicate_type IN (SELECT value FROM json_each(?))
+     ORDER BY r.added_at DESC, r.digest LIMIT ?`,
+  );
+  const byType = database.prepare(
+    `SELECT * FROM refs WHERE predicate_type = ? AND revoked_at IS NULL ORDER BY added_at DESC, digest LIMIT ?`,
+  );
   const list = database.prepare('SELECT * FROM refs WHERE digest > ? ORDER BY digest LIMIT ?');
   const revoke = database.prepare(
     `UPDATE refs SET revoked_at = coalesce(revoked_at, ?), revocation_reason = coalesce(revocation_reason, ?)
@@ -67,6 +76,8 @@ export function createReferenceStore(database: DatabaseSync): ReferenceStore {
       return row === undefined ? undefined : toReference(row);
     },
     findBySubject: (subjectDigest, limit) => bySubject.all(subjectDigest, limit).map(toReference),
+    findStanding: (subjectDigest, predicateTypes, limit) =>
+      standing.all(subjectDigest, JSON.stringify(predicateTypes), limit).map(toReference),
     findByPredicateType: (predicateType, limit) => byType.all(predicateType, limit).map(toReference),
     listReferences: (afterDigest, limit) => list.all(afterDigest, limit).map(toReference),
     revokeReference: (digest, reason, nowMs) => Number(revoke.run(nowMs, reason, digest).changes) === 1,

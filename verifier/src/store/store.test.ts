@@ -164,11 +164,18 @@ test('a reference is found by its subjects and stays revoked', () => {
   assert.equal(references.addReference(reference, ['sha256:s']), false);
   assert.deepEqual(references.findBySubject('sha256:t', 10), [reference]);
   assert.deepEqual(references.listSubjects('sha256:r'), ['sha256:s', 'sha256:t']);
+  const { predicateType } = reference;
+  assert.deepEqual(references.findStanding('sha256:t', ['x', predicateType], 10), [reference]);
+  assert.deepEqual(references.findStanding('sha256:t', ['x'], 10), []);
+  assert.deepEqual(references.findByPredicateType(predicateType, 10), [reference]);
   assert.equal(references.revokeReference('sha256:r', 'leaked', 7), true);
   assert.equal(references.revokeReference('sha256:r', 'again', 9), true);
   assert.equal(references.findReference('sha256:r')?.revokedAtMs, 7);
   assert.equal(references.findReference('sha256:r')?.revocationReason, 'leaked');
   assert.equal(references.revokeReference('sha256:none', '', 9), false);
+  assert.deepEqual(references.findStanding('sha256:t', [predicateType], 10), []);
+  assert.deepEqual(references.findByPredicateType(predicateType, 10), []);
+  assert.equal(references.findBySubject('sha256:t', 10).length, 1);
   assert.equal(references.listReferences('', 10).length, 1);
 });
 
