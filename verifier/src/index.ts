@@ -13,6 +13,7 @@ export {
 export { loadVerifierKeys, type PublishedKey } from './certificates/verifier-keys.ts';
 export { verifyKeyCertificates } from './certificates/verify-key-certificates.ts';
 export { parseVerifierConfig, type VerifierConfig } from './config/verifier-config.ts';
+export { findCertainDifferences } from './conformity/certain-differences.ts';
 export { comparePackageLists, comparePackages, comparePrepared } from './conformity/compare-packages.ts';
 export type {
   ExplainedReason,

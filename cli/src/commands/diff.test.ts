@@ -74,6 +74,23 @@ suite('inventories', () => {
     assert.equal((await diff(quoting, inventory)).status, 0);
   });
 
+  test('what a cut inventory has and the complete one has not is found; what it lacks decides nothing', async () => {
+    const cut = { ...inventory, complete: false, limits: ['time'], packages: [row('bash'), row('evil')] };
+    const nothing = { unexpected: [], missing: [] };
+    const evil = [row('evil').purl];
+    const later = await diff(inventory, cut);
+    assert.equal(later.status, 1);
+    assert.deepEqual(later.document, { complete: false, reason: 'ACTUAL_INCOMPLETE', ...nothing, unexpected: evil });
+    const earlier = await diff(cut, inventory);
+    assert.equal(earlier.status, 1);
+    assert.deepEqual(earlier.document, { complete: false, reason: 'EXPECTED_INCOMPLETE', ...nothing, missing: evil });
+    const less = await diff(inventory, { ...cut, packages: [row('bash')] });
+    assert.deepEqual([less.status, less.document], [3, undefined]);
+    assert.match(less.err, /the second list says of itself that it is cut/);
+    assert.equal((await diff(cut, { ...cut, packages: [row('other')] })).status, 3);
+    assert.equal((await diff(inventory, inventory)).document.complete, true);
+  });
+
   test('what is no inventory after all is refused in a sentence', async () => {
     for (const [broken, sentence] of [
       [{ ...inventory, complete: undefined }, /inventory\.complete: missing/],
