@@ -1,4 +1,4 @@
-import { EvidenceError, listNonces, parseToken, verifyToken } from '@holdfast/evidence';
+import { checkNonce, EvidenceError, listNonces, parseToken, type VerifiedToken, verifyToken } from '@holdfast/evidence';
 import { SnapshotFileError } from '@holdfast/proto';
 import { type VerifiedSnapshot, VerifierError, verifySnapshot } from '@holdfast/verifier';
 import { CliError, EXIT, undecided, usageError } from '../cli-error.ts';
@@ -20,7 +20,7 @@ export const verify: Command = {
   options: {
     trust: { type: 'string', value: 'FILE', help: 'trust file: pinned EKs, enrolment and SBOM keys' },
     references: { type: 'string', value: 'DIR', help: 'signed SBOMs to compare with' },
-    nonce: { type: 'string', value: 'TEXT', help: 'nonce that the evidence must answer' },
+    nonce: { type: 'string', value: 'TEXT', help: 'nonce that the snapshot, or the token, must answer' },
     appraise: { type: 'boolean', help: 'exit 1 also when the appraisal finds something contraindicated' },
     snapshot: { type: 'string', value: 'FILE', help: 'for a token: a snapshot of the same node, whose keys count' },
   },
@@ -36,11 +36,16 @@ function isToken(bytes: Buffer): boolean {
   return /^\s*[A-Za-z0-9_-]+\./.test(bytes.toString('latin1', 0, 4096));
 }
 
-async function openSnapshot({ flags }: Invocation, path: string, bytes: Buffer): Promise<VerifiedSnapshot> {
+/** With `nonce` where it is the snapshot that must answer it. */
+async function openSnapshot(
+  { flags }: Invocation,
+  path: string,
+  bytes: Buffer,
+  nonce: string | undefined,
+): Promise<VerifiedSnapshot> {
   const config = await loadConfigFor(flags);
   const trust = await loadTrustFile(flags.text('trust'), config);
   const references = await readReferenceFiles(flags.text('references'), config);
-  const nonce = flags.text('nonce');
   const inputs = { trust, references, now: Date.now(), ...(nonce === undefined ? {} : { nonce }) };
   try {
     return await verifySnapshot(bytes, inputs);
@@ -52,7 +57,7 @@ async function openSnapshot({ flags }: Invocation, path: string, bytes: Buffer):
 async function reportSnapshot(invocation: Invocation, path: string, bytes: Buffer): Promise<number> {
   let snapshot: VerifiedSnapshot;
   try {
-    snapshot = await openSnapshot(invocation, path, bytes);
+    snapshot = await openSnapshot(invocation, path, bytes, invocation.flags.text('nonce'));
   } catch (error) {
     if (!(error instanceof RefusedError)) throw error;
     return reportRefusal(invocation.terminal, path, error);
@@ -109,35 +114,32 @@ async function reportToken(invocation: Invocation, path: string, bytes: Buffer):
       `${path} is no snapshot; to verify a token give --snapshot FILE of the same node, whose keys count`,
     );
   }
-  const { keys } = await openSnapshot(invocation, source, await readInputFile(source, MAX_BYTES)).catch(
-    (error: unknown) => {
-      throw error instanceof RefusedError
-        ? undecided(`the snapshot ${source} does not hold: ${error.message}`, error)
-        : error;
-    },
-  );
+  const bytesOfSnapshot = await readInputFile(source, MAX_BYTES);
+  const { keys } = await openSnapshot(invocation, source, bytesOfSnapshot, undefined).catch((error: unknown) => {
+    throw error instanceof RefusedError
+      ? undecided(`the snapshot ${source} does not hold: ${error.message}`, error)
+      : error;
+  });
+  const nonce = flags.text('nonce');
   try {
     const token = verifyToken(parseToken(bytes.toString('latin1').trim()), keys);
-    const { holdfast } = token.claims;
-    terminal.printJson({
-      file: path,
-      valid: true,
-      evidenceId: token.evidenceId,
-      nonces: listNonces(token.claims),
-      claims: token.claims,
-    });
-    terminal.print(
-      terminal.paint('green', 'the token holds: signature and both quotes are of the keys of the snapshot'),
-    );
-    terminal.print(
-      `  kube node ${printable(holdfast.kubeNode)}, chain ${holdfast.chain}, seq ${holdfast.seq ?? 'none'}`,
-    );
+    if (nonce !== undefined) checkNonce(token.claims, nonce);
+    printToken(token, path, nonce !== undefined, terminal);
     return EXIT.good;
   } catch (error) {
     const refusal = toRefusal(path, error);
     if (refusal instanceof RefusedError) return reportRefusal(terminal, path, refusal);
     throw refusal;
   }
+}
+
+function printToken({ evidenceId, claims }: VerifiedToken, path: string, isAnswer: boolean, terminal: Terminal): void {
+  const nonces = listNonces(claims);
+  const { holdfast } = claims;
+  terminal.printJson({ file: path, valid: true, evidenceId, nonces, nonceMatches: isAnswer ? true : null, claims });
+  terminal.print(terminal.paint('green', 'the token holds: signature and both quotes are of the keys of the snapshot'));
+  terminal.print(`  nonce ${nonces.map(printable).join(', ') || 'none'}${isAnswer ? ', as asked for' : ''}`);
+  terminal.print(`  kube node ${printable(holdfast.kubeNode)}, chain ${holdfast.chain}, seq ${holdfast.seq ?? 'none'}`);
 }
 
 /** Evidence that was read and does not hold: something was found, and not "could not decide". */
