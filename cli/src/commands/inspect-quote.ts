@@ -32,6 +32,8 @@ type Failure =
   | 'NONCE_MISMATCH'
   /** The quote selects a PCR of which no value was given. */
   | 'PCR_MISSING'
+  /** Values were given, and the quote selects none of these PCRs. */
+  | 'PCR_NOT_QUOTED'
   | 'PCR_DIGEST_MISMATCH';
 
 export const inspectQuote: Command = {
@@ -111,16 +113,37 @@ function judgeQuote({ ak, signature, attest, nonce, pcrs }: QuoteInputs & { atte
   return failures;
 }
 
-function judgePcrs(attest: Attest & { type: 'quote' }, pcrs: PcrFile): Failure[] {
-  const algorithm = DIGEST_OF_LENGTH.get(attest.pcrDigest.length);
-  if (algorithm === undefined) return ['PCR_DIGEST_MISMATCH'];
-  const isMissing = attest.selection.some(({ bank, pcrs: selected }) =>
-    selected.some((pcr) => pcrs.get(bank)?.has(pcr) !== true),
-  );
+function judgePcrs({ selection, pcrDigest }: Attest & { type: 'quote' }, pcrs: PcrFile): Failure[] {
+  const isQuoted = selection.some((bank) => bank.pcrs.some((pcr) => hasValue(pcrs, bank.bank, pcr)));
+  if (!isQuoted) return ['PCR_NOT_QUOTED'];
+  const isMissing = selection.some((bank) => bank.pcrs.some((pcr) => !hasValue(pcrs, bank.bank, pcr)));
   if (isMissing) return ['PCR_MISSING'];
+  const algorithm = DIGEST_OF_LENGTH.get(pcrDigest.length);
   const banks: PcrBanks = Object.fromEntries(pcrs);
-  const isSame = composePcrDigest(attest.selection, banks, algorithm).equals(attest.pcrDigest);
+  const isSame = algorithm !== undefined && composePcrDigest(selection, banks, algorithm).equals(pcrDigest);
   return isSame ? [] : ['PCR_DIGEST_MISMATCH'];
+}
+
+function hasValue(pcrs: PcrFile, bank: string, pcr: number): boolean {
+  return pcrs.get(bank)?.has(pcr) === true;
+}
+
+interface BankPcrs {
+  readonly bank: string;
+  readonly pcrs: readonly number[];
+}
+
+/** Of the given values those that the quote says nothing of. */
+function listNotQuoted(selection: readonly BankPcrs[], given: PcrFile): BankPcrs[] {
+  return [...given].flatMap(([bank, values]) => {
+    const selected = selection.find((each) => each.bank === bank)?.pcrs ?? [];
+    const pcrs = [...values.keys()].filter((pcr) => !selected.includes(pcr));
+    return pcrs.length === 0 ? [] : [{ bank, pcrs }];
+  });
+}
+
+function formatPcrs(banks: readonly BankPcrs[]): string {
+  return banks.map(({ bank, pcrs }) => `${bank}:${pcrs.join(',')}`).join(' ');
 }
 
 function viewQuote(attest: Attest | undefined, failures: readonly Failure[], inputs: QuoteInputs) {
@@ -133,6 +156,7 @@ function viewQuote(attest: Attest | undefined, failures: readonly Failure[], inp
     pcrDigest: quote?.pcrDigest.toString('hex') ?? null,
     extraData: attest?.extraData.toString('hex') ?? null,
     selection: quote?.selection ?? null,
+    notQuoted: pcrs === undefined ? null : listNotQuoted(quote?.selection ?? [], pcrs),
     firmwareVersion: attest?.firmwareVersion.toString(16).padStart(16, '0') ?? null,
     qualifiedSigner: attest?.qualifiedSigner.toString('hex') ?? null,
     signature: signature === undefined ? null : { scheme: signature.scheme, hash: signature.hash },
@@ -143,17 +167,19 @@ function viewQuote(attest: Attest | undefined, failures: readonly Failure[], inp
 
 function formatQuote(view: ReturnType<typeof viewQuote>, terminal: Terminal): string {
   const { clockInfo, selection } = view;
+  const notQuoted = formatPcrs(view.notQuoted ?? []);
   const verdict = view.valid ? terminal.paint('green', 'VALID') : terminal.paint('red', view.failures.join(', '));
   const open = [
     ...(view.compared.nonce ? [] : ['no nonce was given, so nothing is known of its age']),
     ...(view.compared.pcrs ? [] : ['no PCR values were given, so the digest stands for nothing']),
+    ...(notQuoted === '' ? [] : [`the quote says nothing of these given values: ${notQuoted}`]),
     ...(view.ak.format === 'pem' ? ['a PEM key does not say whether its TPM signs foreign data with it'] : []),
   ];
   return [
     `quote        ${verdict}`,
     ...(view.ak.unsuitable === null ? [] : [`AK           ${view.ak.unsuitable}`]),
     `signature    ${view.signature === null ? 'none that holds' : `${view.signature.scheme} ${view.signature.hash}`}`,
-    `PCRs         ${selection?.map(({ bank, pcrs }) => `${bank}:${pcrs.join(',')}`).join(' ') ?? '-'}`,
+    `PCRs         ${formatPcrs(selection ?? []) || '-'}`,
     `PCR digest   ${view.pcrDigest ?? '-'}`,
     `extra data   ${view.extraData ?? '-'}`,
     ...(clockInfo === null
