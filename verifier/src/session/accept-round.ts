@@ -2,7 +2,7 @@ import type { VerifiedToken } from '@holdfast/evidence';
 import type { AppraisalStatus, FindingCode } from '../appraisal/finding-code.ts';
 import { runTransaction } from '../store/open-database.ts';
 import { VerifierError } from '../verifier-error.ts';
-import { appraiseEvidence, mergeCodes } from './appraise-evidence.ts';
+import { appraiseEvidence, type EvidenceParts, mergeCodes } from './appraise-evidence.ts';
 import type { Ask } from './ask-for-content.ts';
 import { type ConcludedLogs, concludeLogs } from './conclude-logs.ts';
 import { findAgentRoot, joinMeasured, saveMeasured } from './join-measured.ts';
@@ -13,7 +13,7 @@ import { addBlobs, type UnverifiedRound } from './parse-round.ts';
 import { announce, loadStanding, recordIncidents } from './reappraise.ts';
 import type { ResolvedEvidence } from './resolve-evidence.ts';
 import type { RoundDeps } from './round-deps.ts';
-import type { VerifiedRound } from './verify-round.ts';
+import { checkEnrolment, type VerifiedRound } from './verify-round.ts';
 
 /** How one round ended. */
 export interface RoundReply {
@@ -32,7 +32,8 @@ const FORGET_EVERY = 64;
  * Takes a verified round into the chain and, when it is fresh, its contents and result into the store, all in one
  * transaction. `lost race` when another stream of the same kube node moved the head meanwhile: nothing is written then.
  *
- * Throws `VerifierError` as `judgeChain` refuses, and what `ask` throws.
+ * Throws `VerifierError` as `judgeChain` refuses, as `checkEnrolment` does where the enrolment ended meanwhile, and what
+ * `ask` throws.
  */
 export async function acceptRound(
   state: NodeState,
@@ -52,34 +53,54 @@ export async function acceptRound(
     const isMoved = commit(state, expected, judgement, deps, () => undefined);
     return isMoved ? createReply(token, false, state) : 'lost race';
   }
-  const resolved = await collectContent(state, round, ask, deps);
-  const logs = await collectLogs(state, round, verified, resolved, ask);
-  const receivedAtMs = deps.now();
-  const incidents = mergeCodes(state.incidents, judgement.incidents);
-  const chainFindings = mergeCodes(incidents, judgeSession(state, verified, logs, deps));
-  const imaFiles = joinMeasured(state, token.claims, resolved.sets, logs, deps);
-  const concluded = { bootLog: logs?.boot ?? null, imaLog: logs?.ima ?? null, imaFiles };
-  const parts = { ...verified, resolved, logs: concluded, receivedAtMs, chainFindings };
+  const parts = await conclude(state, round, verified, judgement, ask, deps);
+  const { resolved, receivedAtMs, concluded } = parts;
   const publication = await appraiseEvidence(state, parts, deps);
   if (deps.registry.open(state.node.ueid) !== state) {
     throw new VerifierError('ERR_VERIFIER_UNKNOWN_KEY', 'the keys of this kube node were replaced meanwhile');
   }
+  // Contents came in meanwhile, and what was true of the enrolment before may no longer be.
+  checkEnrolment(state.node, deps);
   const isMoved = commit(state, expected, judgement, deps, () => {
     storeContents(state, round, resolved, deps);
     deps.contents.writeStanding(state.node.ueid, token.compact, receivedAtMs);
     deps.contents.touchNode(state.node.ueid, receivedAtMs);
-    saveSession(state, logs, deps);
-    saveMeasured(state, logs, deps);
+    saveSession(state, concluded, deps);
+    saveMeasured(state, concluded, deps);
     if (publication !== undefined) deps.publisher.save(publication);
   });
   if (!isMoved) return 'lost race';
   updateContents(state, resolved);
-  state.bootSession = logs?.session;
-  if (logs?.ima.outcome === 'matched') state.measured = logs.files.state;
+  state.bootSession = concluded?.session;
+  if (concluded?.ima.outcome === 'matched') state.measured = concluded.files.state;
   state.standing = { token, receivedAtMs };
   if (publication !== undefined) announce(state, publication, deps);
   return createReply(token, true, state);
 }
+
+interface ConcludedRound extends EvidenceParts {
+  readonly concluded: ConcludedLogs | undefined;
+}
+
+/** Collects what a round names, and says what it and the logs show together with what is known. */
+async function conclude(
+  state: NodeState,
+  round: UnverifiedRound,
+  verified: VerifiedRound,
+  { incidents }: Accepted,
+  ask: Ask,
+  deps: RoundDeps,
+): Promise<ConcludedRound> {
+  const resolved = await collectContent(state, round, ask, deps);
+  const concluded = await collectLogs(state, round, verified, resolved, ask);
+  const known = mergeCodes(state.incidents, incidents);
+  const chainFindings = mergeCodes(known, judgeSession(state, verified, concluded, deps));
+  const imaFiles = joinMeasured(state, round.token.claims, resolved.sets, concluded, deps);
+  const logs = { bootLog: concluded?.boot ?? null, imaLog: concluded?.ima ?? null, imaFiles };
+  return { ...verified, resolved, concluded, logs, chainFindings };
+}
+
+type Accepted = ChainJudgement & { kind: 'accept' };
 
 function judge(state: NodeState, verified: VerifiedRound, deps: RoundDeps): ChainJudgement {
   const { ueid } = state.node;
@@ -174,7 +195,7 @@ function isSameLog(a: Buffer | null, b: Buffer | null): boolean {
 function commit(
   state: NodeState,
   expected: NodeState['head'],
-  judgement: ChainJudgement & { kind: 'accept' },
+  judgement: Accepted,
   deps: RoundDeps,
   write: () => void,
 ): boolean {

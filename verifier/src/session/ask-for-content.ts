@@ -24,31 +24,44 @@ export interface Ask {
 
 type Port = MessagePort<AttesterMessage, VerifierMessage>;
 
+export interface AskDeps {
+  /** Largest message that the Attester may send. */
+  readonly maxMessageBytes: number;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
 const SUPPLY_TIMEOUT_MS = 30_000;
+/** Claims may name as many contents as they like, so that the time for each answer alone bounds nothing. */
+const ROUND_TIMEOUT_MS = 120_000;
 /** Digests in one Need, and Needs for one answer of the resolver: bounds for both sides. */
 const MAX_DIGESTS = 1024;
 
 /**
- * Asks the Attester in portions whose answers fit into one message, as far as the claims tell sizes. Throws
- * `VerifierError` ERR_VERIFIER_DEADLINE when no answer comes in 30 s, ERR_VERIFIER_SUPPLY when something else does.
+ * Asks the Attester, for one round, in portions whose answers fit into one message, as far as the claims tell sizes. Throws
+ * `VerifierError` ERR_VERIFIER_DEADLINE when an answer does not come in 30 s, or all of them together in 120 s;
+ * ERR_VERIFIER_SUPPLY when something else does.
  */
-export function createAsk(port: Port, maxMessageBytes: number): Ask {
+export function createAsk(port: Port, { maxMessageBytes, now }: AskDeps): Ask {
+  const deadlineMs = now() + ROUND_TIMEOUT_MS;
+  const askOnce = async (evidenceId: string, needs: Needs): Promise<Supply> =>
+    await exchange(port, evidenceId, needs, () => Math.min(SUPPLY_TIMEOUT_MS, deadlineMs - now()));
   return {
     content: async (evidenceId, missing) => {
       const blobs: Pick<Blob, 'content'>[] = [];
       for (const portion of splitMissing(missing, maxMessageBytes / 2)) {
-        const supply = await askOnce(port, evidenceId, listNeeds(portion));
+        const supply = await askOnce(evidenceId, listNeeds(portion));
         blobs.push(...supply.blobs, ...splitLogs(supply.logs).bootLogs);
       }
       return blobs;
     },
     imaSegment: async (evidenceId, offset) => {
       const logs = [{ kind: LogKind.IMA, offset: BigInt(offset) }];
-      return splitLogs((await askOnce(port, evidenceId, { digests: [], logs })).logs).imaSegments[0];
+      return splitLogs((await askOnce(evidenceId, { digests: [], logs })).logs).imaSegments[0];
     },
     userspaceLog: async (evidenceId) => {
       const logs = [{ kind: LogKind.USERSPACE, offset: 0n }];
-      return splitLogs((await askOnce(port, evidenceId, { digests: [], logs })).logs).userspaceLog;
+      return splitLogs((await askOnce(evidenceId, { digests: [], logs })).logs).userspaceLog;
     },
   };
 }
@@ -82,11 +95,12 @@ function splitMissing(missing: readonly MissingContent[], maxBytes: number): Mis
   return portions;
 }
 
-async function askOnce(port: Port, evidenceId: string, needs: Needs): Promise<Supply> {
+async function exchange(port: Port, evidenceId: string, needs: Needs, leftMs: () => number): Promise<Supply> {
   const id = Buffer.from(evidenceId, 'hex');
   const value = { evidenceId: id, ...needs };
   await port.send(create(VerifierMessageSchema, { message: { case: 'need', value } }));
-  const answer = await port.receive(SUPPLY_TIMEOUT_MS);
+  const timeoutMs = leftMs();
+  const answer = timeoutMs > 0 ? await port.receive(timeoutMs) : 'timeout';
   if (answer === 'timeout') throw new VerifierError('ERR_VERIFIER_DEADLINE', 'what was asked for did not come in time');
   if (answer?.message.case !== 'supply' || !id.equals(answer.message.value.evidenceId)) {
     throw new VerifierError('ERR_VERIFIER_SUPPLY', 'an answer to what was asked for was expected here');

@@ -94,9 +94,9 @@ async function takeEvidence(
   deps: ConversationDeps,
 ): Promise<void> {
   const { ueid } = peer;
+  const arrival = { peerSpki: port.peerSpki, receivedAtMs: deps.now() };
   try {
-    const ask = createAsk(port, deps.maxMessageBytes);
-    const process = async () => await deps.rounds.process(ueid, evidence, port.peerSpki, ask);
+    const process = async () => await deps.rounds.process(ueid, evidence, arrival, createAsk(port, deps));
     const reply = await process().catch(async (error: unknown) => {
       const isOtherKey = error instanceof EvidenceError && error.code === 'ERR_EVIDENCE_KEY';
       if (isOtherKey && (await adopt())) return await process();

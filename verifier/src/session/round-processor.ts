@@ -5,11 +5,11 @@ import type { Ask } from './ask-for-content.ts';
 import { parseRound } from './parse-round.ts';
 import { reappraise } from './reappraise.ts';
 import type { RoundDeps } from './round-deps.ts';
-import { verifyRound } from './verify-round.ts';
+import { type Arrival, verifyRound } from './verify-round.ts';
 
 export interface RoundProcessor {
-  /** Takes one round from a connection with this TLS key. Throws what refused it. */
-  process(ueid: string, evidence: Evidence, peerSpki: string, ask: Ask): Promise<RoundReply>;
+  /** Takes one round. Throws what refused it. */
+  process(ueid: string, evidence: Evidence, arrival: Arrival, ask: Ask): Promise<RoundReply>;
   /** Appraises the standing evidence again, after something that it is compared with changed. */
   reappraise(ueid: string): Promise<void>;
 }
@@ -20,11 +20,11 @@ const MAX_RACES = 3;
 /** Creates the pipeline of design §8: parse, token, quotes, binding, nonce, chain, claims, appraisal, result. */
 export function createRoundProcessor(deps: RoundDeps): RoundProcessor {
   return {
-    process: async (ueid, evidence, peerSpki, ask) => {
+    process: async (ueid, evidence, arrival, ask) => {
       const round = parseRound(evidence, deps.maxRoundBytes);
       const state = deps.registry.open(ueid);
       if (state === undefined) throw new VerifierError('ERR_VERIFIER_NOT_ENROLLED', 'this kube node is not enrolled');
-      const verified = verifyRound(round.token, state, peerSpki, deps);
+      const verified = verifyRound(round.token, state, arrival, deps);
       for (let race = 0; race < MAX_RACES; race += 1) {
         const reply = await acceptRound(state, round, verified, ask, deps);
         if (reply !== 'lost race') return reply;

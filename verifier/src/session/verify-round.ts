@@ -17,12 +17,20 @@ export interface VerifyRoundDeps {
   readonly now: () => number;
 }
 
+/** How a round came: the TLS key of its connection, and when its message was here. */
+export interface Arrival {
+  readonly peerSpki: string;
+  /** Milliseconds since 1970. What is asked for afterwards may take its time, and makes the evidence no younger. */
+  readonly receivedAtMs: number;
+}
+
 /** A token that holds for its kube node and this connection, and whether it was made just now. */
 export interface VerifiedRound {
   readonly token: VerifiedToken;
   readonly quotes: QuoteFacts;
   readonly clock: QuotedClock;
   readonly fresh: boolean;
+  readonly receivedAtMs: number;
 }
 
 const MAX_CLOCK = BigInt(Number.MAX_SAFE_INTEGER);
@@ -40,7 +48,7 @@ const ZERO_PCR_DIGEST = createHash('sha256').update(Buffer.alloc(32)).digest();
 export function verifyRound(
   unverified: UnverifiedToken,
   state: NodeState,
-  peerSpki: string,
+  { peerSpki, receivedAtMs }: Arrival,
   deps: VerifyRoundDeps,
 ): VerifiedRound {
   const { node } = state;
@@ -58,7 +66,7 @@ export function verifyRound(
   }
   const scope = { verifierId: deps.verifierId, ueid: node.ueid, purpose: 'evidence' } as const;
   const fresh = isFresh(listNonces(token.claims), deps.nonces, scope);
-  return { token, quotes: readQuotes(token), clock: readClock(token), fresh };
+  return { token, quotes: readQuotes(token), clock: readClock(token), fresh, receivedAtMs };
 }
 
 /** Whether the kube node may still send: throws `VerifierError` ERR_VERIFIER_EK_REVOKED or _CERTIFICATE_EXPIRED. */

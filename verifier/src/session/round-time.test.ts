@@ -1,0 +1,169 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, beforeEach, test } from 'node:test';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { type AttesterMessage, AttesterMessageSchema, type Need, type VerifierMessage } from '@holdfast/proto';
+import { pino } from 'pino';
+import { createClaimsContent } from '../../../test/support/claims-fixture.ts';
+import { createBareEvidence, SoftwareAttester } from '../../../test/support/software-attester.ts';
+import { SoftwareTpm } from '../../../test/support/software-tpm.ts';
+import { loadVerifierKeys, type VerifierKeys } from '../certificates/verifier-keys.ts';
+import { parseVerifierConfig } from '../config/verifier-config.ts';
+import { openStores, type Stores } from '../open-stores.ts';
+import type { MessagePort } from '../server/message-port.ts';
+import { loadTrust } from '../trust/load-trust.ts';
+import type { Trust } from '../trust/trust.ts';
+import { createVerifierCore, type VerifierCore } from '../verifier-core.ts';
+import { createAsk } from './ask-for-content.ts';
+
+const KUBE_NODE = 'worker-1';
+const DAY_MS = 86_400_000;
+const TLS_KEY = 'ab'.repeat(32);
+const tpm = new SoftwareTpm();
+const content = createClaimsContent(KUBE_NODE, [{ id: 'c1' }]);
+const directory = mkdtempSync(join(tmpdir(), 'hf-round-time-'));
+after(() => rmSync(directory, { recursive: true, force: true }));
+
+let keys: VerifierKeys;
+let nowMs: number;
+let trust: Trust;
+let stores: Stores;
+let core: VerifierCore;
+
+before(async () => {
+  keys = await loadVerifierKeys(directory, 'v');
+});
+
+beforeEach(() => {
+  nowMs = Date.now();
+  trust = pin(true);
+  stores = openStores(':memory:');
+  enrol(nowMs + DAY_MS);
+  const unused = join(directory, 'unused');
+  const tls = { ca: unused, cert: unused, key: unused };
+  const config = parseVerifierConfig({ listen: '127.0.0.1:0', stateDir: directory, tls, trustFile: unused });
+  const source = { current: () => trust, refresh: async () => false };
+  core = createVerifierCore({ config, log: pino({ level: 'silent' }), stores, trust: source, keys, now: () => nowMs });
+});
+
+function enrol(expiresAtMs: number): void {
+  stores.enrolment.saveNode({
+    ueid: tpm.ueid,
+    label: KUBE_NODE,
+    ekName: tpm.ek.name.toString('hex'),
+    ekPublic: tpm.ek.public,
+    ekCertificates: [],
+    akPublic: tpm.ak.public,
+    signingPublic: tpm.signing.public,
+    kid: tpm.kid,
+    predecessors: [],
+    issuedAtMs: nowMs,
+    expiresAtMs,
+  });
+}
+
+function pin(isPinned: boolean): Trust {
+  const row = { kubeNode: KUBE_NODE, ekName: tpm.ek.name.toString('hex') };
+  const fields = { format: 'holdfast-trust-v1', version: 1, environment: 'development', keys: [], ekRoots: [] };
+  const expires = new Date(Date.now() + DAY_MS).toISOString();
+  return loadTrust(Buffer.from(JSON.stringify({ ...fields, expires, eks: isPinned ? [row] : [] })));
+}
+
+type Step = MessageInitShape<typeof AttesterMessageSchema>['message'];
+type Receipt = (VerifierMessage['message'] & { case: 'receipt' })['value'];
+
+/** An Attester that sends one bare token and gives what is asked for; `onNeed` is called each time before. */
+class Attester implements MessagePort<AttesterMessage, VerifierMessage> {
+  readonly peerSpki = TLS_KEY;
+  receipt: Receipt | undefined;
+  needs = 0;
+  readonly #steps: Step[] = [{ case: 'hello', value: { kubeNode: KUBE_NODE, ueid: tpm.ueid, agentVersion: '0.1.0' } }];
+  readonly #onNeed: () => void;
+
+  constructor(onNeed: () => void) {
+    this.#onNeed = onNeed;
+  }
+
+  async receive(): Promise<AttesterMessage | undefined> {
+    const message = this.#steps.shift();
+    return message === undefined ? undefined : create(AttesterMessageSchema, { message });
+  }
+
+  async send({ message }: VerifierMessage): Promise<void> {
+    if (message.case === 'challenge') {
+      const { token } = new SoftwareAttester(tpm, KUBE_NODE, TLS_KEY).makeRound(message.value.nonce, content);
+      this.#steps.push({ case: 'evidence', value: createBareEvidence(token) });
+    }
+    if (message.case === 'receipt') this.receipt = message.value;
+    if (message.case !== 'need') return;
+    this.needs += 1;
+    this.#onNeed();
+    this.#steps.push({ case: 'supply', value: supply(message.value) });
+  }
+}
+
+function supply({ evidenceId, digests }: Need) {
+  const asked = new Set(digests.map((digest) => Buffer.from(digest).toString('hex')));
+  const known = [...Object.values(content.sets), ...content.blobs];
+  return { evidenceId, blobs: known.filter((bytes) => asked.has(sha256(bytes))).map((bytes) => ({ content: bytes })) };
+}
+
+function sha256(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+const readLastGood = () => stores.results.listNodes('', 10)[0]?.lastGoodAtMs;
+
+test('evidence is as old as its message, however long its contents take', async () => {
+  const sentMs = nowMs;
+  const attester = new Attester(() => {
+    nowMs += 29_000;
+  });
+  await core.converse(attester);
+  assert.equal(attester.receipt?.fresh, true, attester.receipt?.detail);
+  assert.ok(attester.needs > 1);
+  assert.equal(readLastGood(), sentMs);
+});
+
+test('an EK that is withdrawn while contents come in has no result', async () => {
+  const attester = new Attester(() => {
+    trust = pin(false);
+  });
+  await assert.rejects(core.converse(attester), { code: 'ERR_VERIFIER_EK_REVOKED' });
+  assert.ok(attester.needs > 0);
+  assert.equal(readLastGood(), null);
+  assert.equal(stores.chain.findHead(tpm.ueid), undefined);
+});
+
+test('certificates that run out while contents come in have no result', async () => {
+  enrol(nowMs + 1000);
+  const attester = new Attester(() => {
+    nowMs += 1000;
+  });
+  await assert.rejects(core.converse(attester), { code: 'ERR_VERIFIER_CERTIFICATE_EXPIRED' });
+  assert.ok(attester.needs > 0);
+  assert.equal(readLastGood(), null);
+});
+
+test('one deadline covers all that a round asks for, whatever its claims name', async () => {
+  const timeoutsMs: number[] = [];
+  const evidenceId = 'cd'.repeat(32);
+  const value = { evidenceId: Buffer.from(evidenceId, 'hex'), blobs: [] };
+  const port: MessagePort<AttesterMessage, VerifierMessage> = {
+    peerSpki: TLS_KEY,
+    receive: async (timeoutMs) => {
+      timeoutsMs.push(timeoutMs);
+      return create(AttesterMessageSchema, { message: { case: 'supply', value } });
+    },
+    send: async () => {
+      nowMs += 20_000;
+    },
+  };
+  const ask = createAsk(port, { maxMessageBytes: 1024, now: () => nowMs });
+  const missing = Array.from({ length: 1000 }, (_, at) => ({ digest: sha256(Buffer.of(at)), bytes: 1 << 30 }));
+  await assert.rejects(ask.content(evidenceId, missing), { code: 'ERR_VERIFIER_DEADLINE' });
+  assert.deepEqual(timeoutsMs, [30_000, 30_000, 30_000, 30_000, 20_000]);
+});
