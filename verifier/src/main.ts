@@ -148,7 +148,7 @@ function startSubscriptions(core: VerifierCore, { config, log }: CoreDeps, tls: 
       maxMessageBytes: config.maxMessageBytes,
       random: Math.random,
       converse: (port, adopt) => core.converse(port, adopt),
-      adopt: (snapshot) => core.adopt(snapshot),
+      adopt: (snapshot, request) => core.adopt(snapshot, request),
       onEnded: (error, retryMs) => {
         log.warn({ address, retryMs, ...(error === undefined ? {} : describeError(error)) }, 'subscription ended');
       },

@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import type { VerifierKeys } from './certificates/verifier-keys.ts';
 import type { TrustSource } from './config/trust-source.ts';
 import type { VerifierConfig } from './config/verifier-config.ts';
-import { adoptEnrolment, judgeAdoption } from './enrolment/adopt-enrolment.ts';
+import { type AdoptionRequest, adoptEnrolment, judgeAdoption } from './enrolment/adopt-enrolment.ts';
 import { createEndorsementJudge } from './enrolment/endorsement.ts';
 import { type Enrolment, enrol } from './enrolment/enrol.ts';
 import { createOperatorDesk, type OperatorDesk } from './enrolment/operator-desk.ts';
@@ -33,8 +33,8 @@ export interface VerifierCore {
   /** `adopt` where this verifier is the one that dialled: see `converse`. */
   converse(port: MessagePort<AttesterMessage, VerifierMessage>, adopt?: () => Promise<void>): Promise<void>;
   enrol(port: MessagePort<EnrollRequest, EnrollResponse>): Promise<void>;
-  /** Takes over the enrolment that a snapshot shows. */
-  adopt(snapshot: Snapshot): void;
+  /** Takes over the enrolment that a snapshot shows, for a conversation. */
+  adopt(snapshot: Snapshot, request: AdoptionRequest): void;
   /** Appraises every kube node again: what vouches for all of them changed. */
   reappraiseAll(): void;
   close(): Promise<void>;
@@ -102,8 +102,8 @@ export function createVerifierCore(deps: CoreDeps): VerifierCore {
       const onEnrolled = (enrolment: Enrolment) => takeEnrolment(enrolment, 'enrolled');
       await enrol(port, { store: stores.enrolment, trust, issuer: deps.keys.issuer, now, randomBytes, onEnrolled });
     },
-    adopt: (snapshot) => {
-      const node = adoptEnrolment(snapshot, trust(), stores.enrolment, now());
+    adopt: (snapshot, request) => {
+      const node = adoptEnrolment(snapshot, request, trust(), stores.enrolment, now());
       const before = stores.enrolment.findNode(node.ueid);
       stores.enrolment.saveNode(node);
       takeEnrolment({ node, before, succession: judgeAdoption(node, before) }, 'enrolment adopted');

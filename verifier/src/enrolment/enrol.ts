@@ -42,7 +42,7 @@ export interface EnrolmentDeps {
 const STEP_TIMEOUT_MS = 30_000;
 const CERTIFICATE_LIFETIME_MS = 24 * 3_600_000;
 /** The clocks of those who check a certificate offline need not agree with ours to the second. */
-const BACKDATE_MS = 300_000;
+export const BACKDATE_MS = 300_000;
 const MAX_EK_CERTIFICATES = 8;
 const MAX_EK_CERTIFICATE_BYTES = 8192;
 
@@ -110,10 +110,11 @@ async function certify(
   keys: CertifiedKeys & { readonly predecessors: readonly string[] },
   deps: EnrolmentDeps,
 ): Promise<{ node: EnrolledNode; certificates: Buffer[] }> {
-  const nowMs = deps.now();
+  // Certificates have whole seconds: what is stored must be what can be read from them.
+  const issuedAtMs = Math.floor(deps.now() / 1000) * 1000;
   const { ueid, kubeNode } = ek;
   const { predecessors } = keys;
-  const period = { notBeforeMs: nowMs - BACKDATE_MS, notAfterMs: nowMs + CERTIFICATE_LIFETIME_MS };
+  const period = { notBeforeMs: issuedAtMs - BACKDATE_MS, notAfterMs: issuedAtMs + CERTIFICATE_LIFETIME_MS };
   const issue = async (purpose: 'ak' | 'evidence', key: CertifiedKeys['akKey']): Promise<Buffer> => {
     const publicKey = key.export({ type: 'spki', format: 'der' });
     const before = purpose === 'ak' ? { predecessors } : {};
@@ -134,7 +135,7 @@ async function certify(
     signingPublic: keys.signingPublic.encoded,
     kid: computeKid(exportSigningJwk(keys.signingKey)),
     predecessors,
-    issuedAtMs: nowMs,
+    issuedAtMs,
     expiresAtMs: period.notAfterMs,
   };
   return { node, certificates };

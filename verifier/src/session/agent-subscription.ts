@@ -13,6 +13,7 @@ import {
   type SubscribeResponse,
   type VerifierMessage,
 } from '@holdfast/proto';
+import type { AdoptionRequest } from '../enrolment/adopt-enrolment.ts';
 import { createMessagePort, type MessagePort } from '../server/message-port.ts';
 import { readPeer, requireRole } from '../server/peer.ts';
 import type { TlsFiles } from '../server/tls-source.ts';
@@ -24,8 +25,8 @@ export interface AgentSubscriptionDeps {
   readonly tls: TlsFiles;
   readonly maxMessageBytes: number;
   readonly converse: (port: MessagePort<AttesterMessage, VerifierMessage>, adopt: () => Promise<void>) => Promise<void>;
-  /** Takes over an enrolment, from a snapshot of the agent. */
-  readonly adopt: (snapshot: Snapshot) => void;
+  /** Takes over the enrolment of who holds the conversation, from a snapshot that answers the nonce. */
+  readonly adopt: (snapshot: Snapshot, request: AdoptionRequest) => void;
   /** Hears of each end of a conversation, and when the next attempt is made. */
   readonly onEnded: (error: unknown, retryMs: number) => void;
   /** Between 0 and 1. */
@@ -77,10 +78,11 @@ async function run(deps: AgentSubscriptionDeps, signal: AbortSignal): Promise<vo
 async function attempt(deps: AgentSubscriptionDeps, signal: AbortSignal): Promise<void> {
   const client = createClient(deps);
   try {
-    await converseOnce(client, deps, signal).catch(async (error: unknown) => {
+    const first: Peer = { ueid: '', tlsSpki: '' };
+    await converseOnce(client, first, deps, signal).catch(async (error: unknown) => {
       if (!needsAdoption(error)) throw error;
-      await adopt(client, deps);
-      await converseOnce(client, deps, signal);
+      await adopt(client, first, deps);
+      await converseOnce(client, { ueid: '', tlsSpki: '' }, deps, signal);
     });
   } finally {
     client.close();
@@ -105,14 +107,25 @@ function createClient({ address, tls, maxMessageBytes }: AgentSubscriptionDeps):
   });
 }
 
-async function converseOnce(client: Client, deps: AgentSubscriptionDeps, signal: AbortSignal): Promise<void> {
+/** Who holds a conversation: empty until it is known. */
+interface Peer {
+  ueid: string;
+  tlsSpki: string;
+}
+
+async function converseOnce(
+  client: Client,
+  peer: Peer,
+  deps: AgentSubscriptionDeps,
+  signal: AbortSignal,
+): Promise<void> {
   const call = openBidiStream(client, EvidenceService.method.subscribe);
   // Errors come out of the iteration; without a listener the event would end the process.
   call.on('error', () => undefined);
   const cancel = (): void => call.cancel();
   signal.addEventListener('abort', cancel);
   try {
-    await deps.converse(createAgentPort(call, signal), async () => await adopt(client, deps));
+    await deps.converse(createAgentPort(call, peer, signal), async () => await adopt(client, peer, deps));
   } finally {
     signal.removeEventListener('abort', cancel);
     cancel();
@@ -121,6 +134,7 @@ async function converseOnce(client: Client, deps: AgentSubscriptionDeps, signal:
 
 function createAgentPort(
   call: ClientDuplexStream<SubscribeRequest, SubscribeResponse>,
+  peer: Peer,
   signal: AbortSignal,
 ): MessagePort<AttesterMessage, VerifierMessage> {
   const inner = createMessagePort<SubscribeResponse, SubscribeResponse, SubscribeRequest>(call, {
@@ -128,18 +142,19 @@ function createAgentPort(
     signal,
     decode: (message) => message,
   });
-  let peerSpki = '';
   return {
     get peerSpki() {
-      return peerSpki;
+      return peer.tlsSpki;
     },
     identify: (name) => inner.identify(name),
     receive: async (timeoutMs) => {
       const received = await inner.receive(timeoutMs);
       if (received === undefined || received === 'timeout') return received;
-      if (peerSpki === '') peerSpki = readAgentKey(call);
-      if (received.message === undefined) throw new VerifierError('ERR_VERIFIER_MESSAGE', 'the message is empty');
-      return received.message;
+      if (peer.tlsSpki === '') peer.tlsSpki = readAgentKey(call);
+      const { message } = received;
+      if (message === undefined) throw new VerifierError('ERR_VERIFIER_MESSAGE', 'the message is empty');
+      if (peer.ueid === '' && message.message.case === 'hello') peer.ueid = message.message.value.ueid;
+      return message;
     },
     send: async (message) => await inner.send(create(SubscribeRequestSchema, { message })),
   };
@@ -153,19 +168,19 @@ function readAgentKey(call: ClientDuplexStream<SubscribeRequest, SubscribeRespon
   return peer.spkiSha256;
 }
 
-async function adopt(client: Client, deps: AgentSubscriptionDeps): Promise<void> {
-  deps.adopt(await pullSnapshot(client));
+async function adopt(client: Client, { ueid, tlsSpki }: Peer, deps: AgentSubscriptionDeps): Promise<void> {
+  const nonce = randomBytes(32).toString('base64url');
+  deps.adopt(await pullSnapshot(client, nonce), { ueid, peerSpki: tlsSpki, nonce });
 }
 
-async function pullSnapshot(client: Client): Promise<Snapshot> {
-  const request = { nonce: randomBytes(32).toString('base64url') };
+async function pullSnapshot(client: Client, nonce: string): Promise<Snapshot> {
   const options = { deadline: Date.now() + SNAPSHOT_DEADLINE_MS };
   const chunks: Uint8Array[] = [];
   let total = 0;
   const answers: AsyncIterable<{ chunk: Uint8Array }> = openServerStream(
     client,
     EvidenceService.method.getSnapshot,
-    request,
+    { nonce },
     options,
   );
   for await (const { chunk } of answers) {
