@@ -7,6 +7,7 @@ import {
   type KubeNode,
   type Result,
 } from '@holdfast/proto';
+import { formatTime } from './format-time.ts';
 
 export type StatusText = 'none' | 'affirming' | 'warning' | 'contraindicated';
 
@@ -55,7 +56,7 @@ export function viewResult(result: Result): ResultView {
       status: statusText(result.status),
       freshness: freshnessText(result.freshness),
     },
-    appraisedAt: formatTime(result.appraisedAt),
+    appraisedAt: viewTime(result.appraisedAt),
     evidenceId: result.evidenceId,
     chain: result.chain,
     seq: Number(result.seq),
@@ -108,14 +109,15 @@ export function viewKubeNode(node: KubeNode): KubeNodeView {
     ueid: node.ueid,
     status: statusText(node.status),
     freshness: freshnessText(node.freshness),
-    enrolledAt: formatTime(node.enrolledAt),
-    lastGoodAt: formatTime(node.lastGoodAt),
+    enrolledAt: viewTime(node.enrolledAt),
+    lastGoodAt: viewTime(node.lastGoodAt),
     containers: node.containers,
   };
 }
 
-function formatTime(time: { seconds: bigint; nanos: number } | undefined): string | null {
-  return time === undefined ? null : new Date(Number(time.seconds) * 1000 + time.nanos / 1e6).toISOString();
+/** A time that somebody else states; null where there is none. */
+export function viewTime(time: { seconds: bigint; nanos: number } | undefined): string | null {
+  return time === undefined ? null : formatTime(Number(time.seconds) * 1000 + time.nanos / 1e6);
 }
 
 /** An unknown status is none: what this version cannot name it does not praise. */

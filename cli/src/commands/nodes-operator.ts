@@ -1,9 +1,9 @@
-import { timestampDate } from '@bufbuild/protobuf/wkt';
 import { callUnary, type Incident, ResultService } from '@holdfast/proto';
 import { EXIT, usageError } from '../cli-error.ts';
 import { loadConfigFor } from '../client-config.ts';
 import type { Command, Invocation, OptionSpec } from '../command.ts';
 import { choosePeer, connect, explainGrpcError } from '../connection.ts';
+import { viewTime } from '../result-view.ts';
 import { type Column, formatTable } from '../table.ts';
 
 type Client = Awaited<ReturnType<typeof connect>>;
@@ -85,6 +85,5 @@ const COLUMNS: Column<IncidentView>[] = [
 ];
 
 function viewIncident({ code, firstAt, lastAt, count }: Incident): IncidentView {
-  const toText = (time: Incident['firstAt']) => (time === undefined ? null : timestampDate(time).toISOString());
-  return { code, firstAt: toText(firstAt), lastAt: toText(lastAt), count };
+  return { code, firstAt: viewTime(firstAt), lastAt: viewTime(lastAt), count };
 }

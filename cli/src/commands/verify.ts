@@ -4,6 +4,7 @@ import { type VerifiedSnapshot, VerifierError, verifySnapshot } from '@holdfast/
 import { CliError, EXIT, undecided, usageError } from '../cli-error.ts';
 import { loadConfigFor } from '../client-config.ts';
 import type { Command, Invocation } from '../command.ts';
+import { formatTime } from '../format-time.ts';
 import { readInputFile } from '../input-file.ts';
 import { loadTrustFile, readReferenceFiles } from '../load-trust-file.ts';
 import { formatResult } from '../result-table.ts';
@@ -170,8 +171,4 @@ function reportRefusal(terminal: Terminal, path: string, error: RefusedError): n
   terminal.printJson({ file: path, valid: false, code: error.code, message: error.message });
   terminal.print(terminal.paint('red', `${path} does not hold: ${printable(error.message)} (${error.code})`));
   return EXIT.found;
-}
-
-function formatTime(ms: number): string {
-  return Number.isFinite(ms) && Math.abs(ms) < 8.64e15 ? new Date(ms).toISOString() : 'an impossible time';
 }
