@@ -34,6 +34,7 @@ export { encodeVsa, type VerificationSummary, VSA_PREDICATE_TYPE } from './ear/v
 export { describeRequirement, type KernelRule } from './kernel/kernel-rule.ts';
 export { KERNEL_RULES } from './kernel/kernel-rules.ts';
 export { startVerifier, type VerifierDeps } from './main.ts';
+export { checkCertifiedNow, isCertifiedAt } from './offline/certified-period.ts';
 export { type SnapshotInputs, type VerifiedSnapshot, verifySnapshot } from './offline/verify-snapshot.ts';
 export { openStores, type Stores } from './open-stores.ts';
 export { AGENT_PREDICATE_TYPE, type AgentBuild, readAgentBuild } from './references/agent-files.ts';

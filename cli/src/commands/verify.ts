@@ -1,6 +1,12 @@
 import { checkNonce, EvidenceError, listNonces, parseToken, type VerifiedToken, verifyToken } from '@holdfast/evidence';
 import { SnapshotFileError } from '@holdfast/proto';
-import { type VerifiedSnapshot, VerifierError, verifySnapshot } from '@holdfast/verifier';
+import {
+  checkCertifiedNow,
+  isCertifiedAt,
+  type VerifiedSnapshot,
+  VerifierError,
+  verifySnapshot,
+} from '@holdfast/verifier';
 import { CliError, EXIT, undecided, usageError } from '../cli-error.ts';
 import { loadConfigFor } from '../client-config.ts';
 import type { Command, Invocation } from '../command.ts';
@@ -66,45 +72,72 @@ async function reportSnapshot(invocation: Invocation, path: string, bytes: Buffe
   const result = viewResult(snapshot.result);
   const { terminal } = invocation;
   const hasFound = [result.kubeNode, ...result.containers].some((item) => item.status === 'contraindicated');
+  const verdict = judgeTime(snapshot.certifiedAtIssue, snapshot.nonceMatches === true);
   terminal.printJson({
     file: path,
-    valid: true,
+    ...verdict,
     evidenceId: snapshot.token.evidenceId,
     ekName: snapshot.ekName,
     nonces: snapshot.nonces,
     nonceMatches: snapshot.nonceMatches,
     issuedAt: formatTime(snapshot.issuedAtMs),
-    certified: { from: formatTime(snapshot.certified.notBeforeMs), until: formatTime(snapshot.certified.notAfterMs) },
+    certified: viewPeriod(snapshot.certified),
+    certifiedAtIssue: snapshot.certifiedAtIssue,
     head: snapshot.head,
     refusedReferences: snapshot.refusedReferences,
     result,
   });
-  terminal.print(formatSnapshot(snapshot, terminal));
+  terminal.print(formatSnapshot(snapshot, verdict, terminal));
   terminal.print(formatResult(result, terminal));
-  return hasFound && invocation.flags.has('appraise') ? EXIT.found : EXIT.good;
+  return verdict.valid && !(hasFound && invocation.flags.has('appraise')) ? EXIT.good : EXIT.found;
 }
 
-function formatSnapshot(snapshot: VerifiedSnapshot, terminal: Terminal): string {
-  const { certified, issuedAtMs } = snapshot;
-  const covers = issuedAtMs >= certified.notBeforeMs && issuedAtMs <= certified.notAfterMs;
+type Verdict =
+  | { readonly valid: true }
+  | { readonly valid: false; readonly code: 'ERR_VERIFIER_CERTIFICATE_EXPIRED'; readonly message: string };
+
+/**
+ * Evidence that answers a nonce of one's own is of now, whatever its clock says. Of any other one only its own word says
+ * when it was made, and keys that are not certified then may long be those of somebody else.
+ */
+function judgeTime(certifiedAtIssue: boolean, isAnswer: boolean): Verdict {
+  if (certifiedAtIssue || isAnswer) return { valid: true };
+  const message = 'the key certificates do not hold at the time that the evidence names';
+  return { valid: false, code: 'ERR_VERIFIER_CERTIFICATE_EXPIRED', message };
+}
+
+function viewPeriod({ notBeforeMs, notAfterMs }: VerifiedSnapshot['certified']): { from: string; until: string } {
+  return { from: formatTime(notBeforeMs), until: formatTime(notAfterMs) };
+}
+
+function formatSnapshot(snapshot: VerifiedSnapshot, verdict: Verdict, terminal: Terminal): string {
   const lines = [
-    terminal.paint('green', 'the snapshot holds: both quotes, the signature and every document are what the node sent'),
+    verdict.valid
+      ? terminal.paint(
+          'green',
+          'the snapshot holds: both quotes, the signature and every document are what the node sent',
+        )
+      : terminal.paint('red', `the snapshot does not hold: ${verdict.message} (${verdict.code})`),
     `  EK ${snapshot.ekName}, pinned by the trust file`,
     `  nonce ${snapshot.nonces.map(printable).join(', ')}${snapshot.nonceMatches === true ? ', as asked for' : ''}`,
-    `  made at ${formatTime(issuedAtMs)} by the node's own clock`,
+    ...formatTimes(snapshot.issuedAtMs, snapshot.certifiedAtIssue, snapshot.certified, terminal),
   ];
-  if (!covers) {
-    lines.push(
-      terminal.paint(
-        'yellow',
-        `  the key certificates hold from ${formatTime(certified.notBeforeMs)} to ${formatTime(certified.notAfterMs)}: not at that time`,
-      ),
-    );
-  }
   for (const { name, reason } of snapshot.refusedReferences) {
     lines.push(terminal.paint('yellow', `  reference ${printable(name)} does not count: ${printable(reason)}`));
   }
   return `${lines.join('\n')}\n`;
+}
+
+function formatTimes(
+  issuedAtMs: number,
+  certifiedAtIssue: boolean,
+  certified: VerifiedSnapshot['certified'],
+  terminal: Terminal,
+): string[] {
+  const { from, until } = viewPeriod(certified);
+  const made = `  made at ${formatTime(issuedAtMs)} by the node's own clock`;
+  const period = `  the key certificates hold from ${from} to ${until}: not at that time`;
+  return certifiedAtIssue ? [made] : [made, terminal.paint('yellow', period)];
 }
 
 async function reportToken(invocation: Invocation, path: string, bytes: Buffer): Promise<number> {
@@ -115,18 +148,15 @@ async function reportToken(invocation: Invocation, path: string, bytes: Buffer):
       `${path} is no snapshot; to verify a token give --snapshot FILE of the same node, whose keys count`,
     );
   }
-  const bytesOfSnapshot = await readInputFile(source, MAX_BYTES);
-  const { keys } = await openSnapshot(invocation, source, bytesOfSnapshot, undefined).catch((error: unknown) => {
-    throw error instanceof RefusedError
-      ? undecided(`the snapshot ${source} does not hold: ${error.message}`, error)
-      : error;
-  });
+  const { keys, certified } = await openKeySource(invocation, source);
   const nonce = flags.text('nonce');
   try {
     const token = verifyToken(parseToken(bytes.toString('latin1').trim()), keys);
-    if (nonce !== undefined) checkNonce(token.claims, nonce);
-    printToken(token, path, nonce !== undefined, terminal);
-    return EXIT.good;
+    if (nonce !== undefined) {
+      checkNonce(token.claims, nonce);
+      checkCertifiedNow(certified, Date.now());
+    }
+    return printToken(token, certified, path, nonce !== undefined, terminal);
   } catch (error) {
     const refusal = toRefusal(path, error);
     if (refusal instanceof RefusedError) return reportRefusal(terminal, path, refusal);
@@ -134,13 +164,42 @@ async function reportToken(invocation: Invocation, path: string, bytes: Buffer):
   }
 }
 
-function printToken({ evidenceId, claims }: VerifiedToken, path: string, isAnswer: boolean, terminal: Terminal): void {
+/** A snapshot that does not hold says nothing of anybody's keys. */
+async function openKeySource(invocation: Invocation, path: string): Promise<VerifiedSnapshot> {
+  const refuse = (reason: string, cause?: unknown) => undecided(`the snapshot ${path} does not hold: ${reason}`, cause);
+  const bytes = await readInputFile(path, MAX_BYTES);
+  const snapshot = await openSnapshot(invocation, path, bytes, undefined).catch((error: unknown) => {
+    throw error instanceof RefusedError ? refuse(error.message, error) : error;
+  });
+  const verdict = judgeTime(snapshot.certifiedAtIssue, false);
+  if (!verdict.valid) throw refuse(verdict.message);
+  return snapshot;
+}
+
+function printToken(
+  { evidenceId, claims }: VerifiedToken,
+  certified: VerifiedSnapshot['certified'],
+  path: string,
+  isAnswer: boolean,
+  terminal: Terminal,
+): number {
   const nonces = listNonces(claims);
   const { holdfast } = claims;
-  terminal.printJson({ file: path, valid: true, evidenceId, nonces, nonceMatches: isAnswer ? true : null, claims });
-  terminal.print(terminal.paint('green', 'the token holds: signature and both quotes are of the keys of the snapshot'));
+  const issuedAtMs = claims.iat * 1000;
+  const certifiedAtIssue = isCertifiedAt(certified, issuedAtMs);
+  const verdict = judgeTime(certifiedAtIssue, isAnswer);
+  const nonceMatches = isAnswer ? true : null;
+  const times = { issuedAt: formatTime(issuedAtMs), certified: viewPeriod(certified), certifiedAtIssue };
+  terminal.printJson({ file: path, ...verdict, evidenceId, nonces, nonceMatches, ...times, claims });
+  terminal.print(
+    verdict.valid
+      ? terminal.paint('green', 'the token holds: signature and both quotes are of the keys of the snapshot')
+      : terminal.paint('red', `the token does not hold: ${verdict.message} (${verdict.code})`),
+  );
   terminal.print(`  nonce ${nonces.map(printable).join(', ') || 'none'}${isAnswer ? ', as asked for' : ''}`);
+  for (const line of formatTimes(issuedAtMs, certifiedAtIssue, certified, terminal)) terminal.print(line);
   terminal.print(`  kube node ${printable(holdfast.kubeNode)}, chain ${holdfast.chain}, seq ${holdfast.seq ?? 'none'}`);
+  return verdict.valid ? EXIT.good : EXIT.found;
 }
 
 /** Evidence that was read and does not hold: something was found, and not "could not decide". */

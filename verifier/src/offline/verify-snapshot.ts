@@ -29,6 +29,7 @@ import { readQuotes } from '../session/verify-round.ts';
 import { usableKeys } from '../trust/select-key.ts';
 import type { Trust } from '../trust/trust.ts';
 import { VerifierError } from '../verifier-error.ts';
+import { checkCertifiedNow, isCertifiedAt } from './certified-period.ts';
 
 export interface SnapshotInputs {
   /** The operator's trust file: pinned EKs, enrolment certificates, SBOM keys. */
@@ -50,9 +51,12 @@ export interface VerifiedSnapshot {
   /** Every nonce that the quotes answer. Only a nonce of one's own shows that they are not older than it. */
   readonly nonces: readonly string[];
   readonly nonceMatches: boolean | null;
-  /** Where both key certificates hold. Compare with `issuedAtMs`, the kube node's own word on the time. */
+  /** Where both key certificates hold. */
   readonly certified: CertifiedPeriod;
+  /** The kube node's own word on the time. */
   readonly issuedAtMs: number;
+  /** Whether they held then. Where not, and no nonce of one's own was given, nothing vouches for the keys at any time. */
+  readonly certifiedAtIssue: boolean;
   /** Head of the standing chain, as the agent gave it. Unverified. */
   readonly head: { readonly chain: string; readonly seq: string };
   /** Appraised with the default policy and the given references; `ear` is empty: nobody signed it. */
@@ -68,40 +72,27 @@ const MAX_ROUND_BYTES = 512 * 1024 * 1024;
  * Verifies a snapshot file without a network, in this order: checksum and form; the EK against the pinned ones, with a
  * chain of EK certificates where its row asks for one; AK and
  * signing key against the certificates of an enrolment key of the trust file; token, signature, both quotes and their
- * binding; that the token carries the snapshot's nonce and, where `nonce` is given, that one; that every claims-set and
- * document which the token reaches is there under its digest. Then the evidence is appraised.
+ * binding; that the token carries the snapshot's nonce and, where `nonce` is given, that one, with certificates that hold
+ * now; that every claims-set and document which the token reaches is there under its digest. Then the evidence is
+ * appraised.
  *
  * What it proves is what the agent said at the time of the nonce, signed by a key in the pinned TPM. Throws
  * `SnapshotFileError`, `VerifierError` or `EvidenceError`; a snapshot that holds but shows findings is a value.
  */
 export async function verifySnapshot(bytes: Uint8Array, inputs: SnapshotInputs): Promise<VerifiedSnapshot> {
   const snapshot = parseSnapshotFile(bytes);
-  const evidence = snapshot.evidence;
+  const { evidence } = snapshot;
   if (evidence === undefined) throw refuse('ERR_VERIFIER_MESSAGE', 'the snapshot holds no evidence');
   const ekName = computeName(parsePublic(snapshot.ekPublic));
-  checkPinned(ekName.toString('hex'), snapshot.kubeNode, inputs.trust);
   const endorsement = judgeEk(snapshot, ekName, inputs);
-  const signingKey = publicToKeyObject(parsePublic(snapshot.signingPublic));
-  const keys = prepareEnrolledKeys({ signingKey, akPublic: snapshot.akPublic, ekName });
+  const keys = prepareKeys(snapshot, ekName);
   const certified = checkCertificates(snapshot, keys.ueid, inputs);
   const round = parseRound(evidence, MAX_ROUND_BYTES);
   const token = verifyToken(round.token, keys);
   checkIdentity(snapshot, token, keys.ueid);
-  checkNonce(token.claims, snapshot.nonce);
-  const nonces = listNonces(token.claims);
-  if (inputs.nonce !== undefined) checkNonce(token.claims, inputs.nonce);
+  checkNonces(snapshot, token, certified, inputs);
   const references = readReferences(inputs, snapshot.kubeNode);
-  const resolved = createEvidenceResolver((manifest) => findSboms(references.accepted, manifest)).resolve(
-    token.claims,
-    {
-      has: (digest) => round.contents.has(digest),
-      read: (digest) => round.contents.get(digest),
-    },
-  );
-  const [missing] = resolved.missing;
-  if (missing !== undefined) {
-    throw refuse('ERR_VERIFIER_SUPPLY', `the snapshot lacks content that its evidence names: ${missing.digest}`);
-  }
+  const resolved = resolveContent(token, round, references.accepted);
   const logs = await concludeSnapshotLogs(token, keys, resolved, round);
   const verified: VerifiedEvidence = {
     evidenceId: token.evidenceId,
@@ -116,19 +107,56 @@ export async function verifySnapshot(bytes: Uint8Array, inputs: SnapshotInputs):
     imaFiles: joinOffline(resolved.sets, token.claims, logs, references.builds),
     ...resolved.sets,
   };
-  const appraisal = appraise(verified, endorsement, POLICY);
   return {
     token,
     keys,
     ekName: ekName.toString('hex'),
-    nonces,
+    nonces: listNonces(token.claims),
     nonceMatches: inputs.nonce === undefined ? null : true,
-    certified,
-    issuedAtMs: token.claims.iat * 1000,
+    ...describeTime(token, certified),
     head: { chain: snapshot.headChain, seq: String(snapshot.headSeq) },
-    result: buildResult(verified, appraisal, '', inputs.now),
+    result: buildResult(verified, appraise(verified, endorsement, POLICY), '', inputs.now),
     refusedReferences: references.refused,
   };
+}
+
+function prepareKeys({ signingPublic, akPublic }: Snapshot, ekName: Buffer): PreparedKeys {
+  return prepareEnrolledKeys({ signingKey: publicToKeyObject(parsePublic(signingPublic)), akPublic, ekName });
+}
+
+function checkNonces(
+  snapshot: Snapshot,
+  { claims }: VerifiedToken,
+  certified: CertifiedPeriod,
+  inputs: SnapshotInputs,
+): void {
+  checkNonce(claims, snapshot.nonce);
+  if (inputs.nonce === undefined) return;
+  checkNonce(claims, inputs.nonce);
+  checkCertifiedNow(certified, inputs.now);
+}
+
+function describeTime(
+  { claims }: VerifiedToken,
+  certified: CertifiedPeriod,
+): Pick<VerifiedSnapshot, 'certified' | 'issuedAtMs' | 'certifiedAtIssue'> {
+  const issuedAtMs = claims.iat * 1000;
+  return { certified, issuedAtMs, certifiedAtIssue: isCertifiedAt(certified, issuedAtMs) };
+}
+
+function resolveContent(
+  { claims }: VerifiedToken,
+  { contents }: UnverifiedRound,
+  references: readonly Reference[],
+): ResolvedEvidence {
+  const resolver = createEvidenceResolver((manifest) => findSboms(references, manifest));
+  const resolved = resolver.resolve(claims, {
+    has: (digest) => contents.has(digest),
+    read: (digest) => contents.get(digest),
+  });
+  const [missing] = resolved.missing;
+  if (missing === undefined) return resolved;
+  throw refuse('ERR_VERIFIER_SUPPLY', `the snapshot lacks content that its evidence names: ${missing.digest}`);
 }
 
 /** Only what the snapshot holds counts: there is nobody to ask, and nothing is known from before. */
@@ -161,8 +189,13 @@ function checkPinned(ekName: string, kubeNode: string, trust: Trust): void {
   }
 }
 
-function judgeEk({ ekPublic, ekCertificates }: Snapshot, ekName: Buffer, { trust, now }: SnapshotInputs): Endorsement {
+function judgeEk(
+  { kubeNode, ekPublic, ekCertificates }: Snapshot,
+  ekName: Buffer,
+  { trust, now }: SnapshotInputs,
+): Endorsement {
   const ek = { ekName: ekName.toString('hex'), ekPublic: Buffer.from(ekPublic), ekCertificates };
+  checkPinned(ek.ekName, kubeNode, trust);
   const endorsement = judgeEndorsement(ek, trust, now);
   if (endorsement !== 'withdrawn') return endorsement;
   throw refuse('ERR_VERIFIER_EK_REVOKED', 'the trust file asks for a chain of EK certificates, and none holds');
