@@ -1,3 +1,5 @@
+import { type DrainingStream, waitForDrain } from './wait-for-drain.ts';
+
 /** One end of a stream of messages, as a conversation sees it. */
 export interface MessagePort<In, Out> {
   /** SHA-256 of the peer's SubjectPublicKeyInfo, hex. */
@@ -17,12 +19,9 @@ export interface MessagePort<In, Out> {
 }
 
 /** What a Duplex of grpc-js is to a port. */
-export interface DuplexLike<Raw, Out> {
+export interface DuplexLike<Raw, Out> extends DrainingStream {
   iterator(options: { destroyOnReturn: boolean }): AsyncIterator<Raw>;
   write(message: Out): boolean;
-  once(event: 'drain' | 'close' | 'error', listener: () => void): unknown;
-  off(event: 'drain' | 'close' | 'error', listener: () => void): unknown;
-  readonly destroyed: boolean;
 }
 
 export interface MessagePortOptions<Raw, In> {
@@ -74,16 +73,4 @@ async function waitFor<T>(
     clearTimeout(timer);
     signal.removeEventListener('abort', abort);
   }
-}
-
-async function waitForDrain(stream: DuplexLike<unknown, never>, signal: AbortSignal): Promise<void> {
-  const events = ['drain', 'close', 'error'] as const;
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const wake = (): void => resolve();
-  for (const event of events) stream.once(event, wake);
-  signal.addEventListener('abort', wake, { once: true });
-  if (stream.destroyed || signal.aborted) wake();
-  await promise;
-  for (const event of events) stream.off(event, wake);
-  signal.removeEventListener('abort', wake);
 }

@@ -22,6 +22,7 @@ import { createMessagePort, type MessagePort } from './message-port.ts';
 import { type Peer, type PeerRole, readPeer, requireRole } from './peer.ts';
 import { type Gate, type Place, type RateLimiter, takePlace } from './rate-limiter.ts';
 import { isInternal, toStatus } from './status.ts';
+import { waitForDrain } from './wait-for-drain.ts';
 
 /** What every call goes through before its message is looked at. */
 export interface Guard {
@@ -198,11 +199,4 @@ function decode<D extends DescMessage>(schema: D, bytes: unknown): MessageShape<
   } catch (cause) {
     throw new VerifierError('ERR_VERIFIER_MESSAGE', `the message is no ${schema.typeName}`, { cause });
   }
-}
-
-async function waitForDrain(call: ServerWritableStream<Buffer, Message>, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  call.once('drain', resolve);
-  signal.addEventListener('abort', () => resolve(), { once: true });
-  await promise;
 }
