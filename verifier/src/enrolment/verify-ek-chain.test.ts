@@ -114,6 +114,25 @@ test('RSA keys, one of them named as id-RSAES-OAEP, hold', () => {
   assert.ok(verifyEkChain({ certificates, ekKey: publicKey, roots, intermediates: [], nowMs: NOW }));
 });
 
+test('of several certificates of the EK one that holds is enough, wherever it stands', () => {
+  const expired = certifyEk(ekKey, middle, { notAfterMs: NOW - 1000 });
+  const stranger = certifyEk(ekKey, makeAuthority('O=Other/CN=Gone'));
+  for (const other of [expired, stranger]) {
+    run({ certificates: [other, ekCertificate, middleCertificate] });
+    run({ certificates: [ekCertificate, other, middleCertificate] });
+  }
+  refuses('CERTIFICATE_EXPIRED', { certificates: [expired, stranger, middleCertificate] });
+  refuses('CHAIN_ISSUER', { certificates: [stranger, expired, middleCertificate] });
+});
+
+test('several certificates of the EK share one bound on signatures', () => {
+  const certificates = [certifyEk(ekKey, makeAuthority('CN=A')), certifyEk(ekKey, root)];
+  const named = makeAuthority('CN=A');
+  const impostors = Array.from({ length: 64 }, () => certifyAuthority(named, named));
+  run({ certificates, roots: [...impostors.slice(1), rootCertificate] });
+  refuses('CHAIN_SIGNATURE', { certificates, roots: [...impostors, rootCertificate] });
+});
+
 test('an EK certificate is refused that is missing, unreadable, or about another key', () => {
   refuses('CERTIFICATE_MISSING', { certificates: [] });
   refuses('CERTIFICATE_MALFORMED', { certificates: [Buffer.from('no certificate')] });

@@ -39,7 +39,8 @@ interface Search {
 /**
  * Verifies that a certificate of the EK chains to one of the configured roots (RFC 5280 §6, TCG EK Credential Profile),
  * in this order: a certificate parses and is about this very key; it is valid now, that of no CA, for an EK where it
- * says for what, and has no critical extension that is not understood. Then for each issuer up to a root: found by name;
+ * says for what, and has no critical extension that is not understood; where several are about this key, one that holds is
+ * enough, and otherwise the fault of the first one counts. Then for each issuer up to a root: found by name;
  * the signature, with an algorithm that counts; valid now; a CA that may sign certificates, and that many below it; names
  * below it within its constraints. Roots are checked like any other issuer.
  *
@@ -52,21 +53,40 @@ interface Search {
 export function verifyEkChain(input: EkChainInput): EkChain {
   const parsed = input.certificates.flatMap(parseOrSkip);
   const own = parsed.filter(({ publicKey }) => isSameKey(publicKey, input.ekKey));
-  const [leaf] = own;
-  if (leaf === undefined) {
-    if (input.certificates.length === 0)
-      throw refuse('ERR_VERIFIER_EK_CERTIFICATE_MISSING', 'the TPM holds no certificate of its EK');
-    if (parsed.length < input.certificates.length) {
-      throw refuse(
-        'ERR_VERIFIER_EK_CERTIFICATE_MALFORMED',
-        'no certificate is about this EK, and at least one cannot be read',
-      );
-    }
-    throw refuse('ERR_VERIFIER_EK_CERTIFICATE_KEY', 'the EK certificates are about another key');
-  }
-  checkLeaf(leaf, input.nowMs);
+  if (own.length === 0) throw explainMissing(input.certificates.length, parsed.length);
   const pool = [...parsed.filter((certificate) => !own.includes(certificate)), ...input.intermediates];
-  return climb(leaf, [leaf], { input, pool, signaturesLeft: MAX_SIGNATURES });
+  const search = { input, pool, signaturesLeft: MAX_SIGNATURES };
+  return takeFirst(
+    own.map((leaf) => () => {
+      checkLeaf(leaf, input.nowMs);
+      return climb(leaf, [leaf], search);
+    }),
+  );
+}
+
+function explainMissing(given: number, parsed: number): VerifierError {
+  if (given === 0) return refuse('ERR_VERIFIER_EK_CERTIFICATE_MISSING', 'the TPM holds no certificate of its EK');
+  if (parsed < given) {
+    return refuse(
+      'ERR_VERIFIER_EK_CERTIFICATE_MALFORMED',
+      'no certificate is about this EK, and at least one cannot be read',
+    );
+  }
+  return refuse('ERR_VERIFIER_EK_CERTIFICATE_KEY', 'the EK certificates are about another key');
+}
+
+/** The first of these ways that leads to a root. Of several that fail, the error of the first one counts. */
+function takeFirst(ways: readonly (() => EkChain)[]): EkChain {
+  let failure: VerifierError | undefined;
+  for (const way of ways) {
+    try {
+      return way();
+    } catch (error) {
+      if (!(error instanceof VerifierError)) throw error;
+      failure ??= error;
+    }
+  }
+  throw failure ?? new TypeError('there is no way to try');
 }
 
 function parseOrSkip(bytes: Uint8Array): Certificate[] {
@@ -91,38 +111,22 @@ function checkLeaf(leaf: Certificate, nowMs: number): void {
   if (unknownCritical.length > 0) throw refuseExtension(leaf, unknownCritical);
 }
 
-/** Looks for an issuer, roots first. Of several that fail, the error of the first one counts. */
+/** Looks for an issuer, roots first. */
 function climb(certificate: Certificate, below: readonly Certificate[], search: Search): EkChain {
   const isNext = (candidate: Certificate) =>
     isSameName(candidate.subject, certificate.issuer) && !below.includes(candidate);
-  let failure: VerifierError | undefined;
-  const attempt = (work: () => EkChain): EkChain | undefined => {
-    try {
-      return work();
-    } catch (error) {
-      if (!(error instanceof VerifierError)) throw error;
-      failure ??= error;
-      return undefined;
-    }
-  };
-  for (const root of search.input.roots.filter(isNext)) {
-    const chain = attempt(() => {
-      checkIssuer(root, certificate, below, search);
-      return { notAfterMs: Math.min(...[root, ...below].map(({ notAfterMs }) => notAfterMs)) };
-    });
-    if (chain !== undefined) return chain;
-  }
-  for (const issuer of below.length > MAX_ISSUERS ? [] : search.pool.filter(isNext)) {
-    const chain = attempt(() => {
-      checkIssuer(issuer, certificate, below, search);
-      return climb(issuer, [issuer, ...below], search);
-    });
-    if (chain !== undefined) return chain;
-  }
-  throw (
-    failure ??
-    refuse('ERR_VERIFIER_EK_CHAIN_ISSUER', `no root and no intermediate is ${describeName(certificate.issuer)}`)
-  );
+  const toRoots = search.input.roots.filter(isNext).map((root) => () => {
+    checkIssuer(root, certificate, below, search);
+    return { notAfterMs: Math.min(...[root, ...below].map(({ notAfterMs }) => notAfterMs)) };
+  });
+  const issuers = below.length > MAX_ISSUERS ? [] : search.pool.filter(isNext);
+  const toIssuers = issuers.map((issuer) => () => {
+    checkIssuer(issuer, certificate, below, search);
+    return climb(issuer, [issuer, ...below], search);
+  });
+  const ways = [...toRoots, ...toIssuers];
+  if (ways.length > 0) return takeFirst(ways);
+  throw refuse('ERR_VERIFIER_EK_CHAIN_ISSUER', `no root and no intermediate is ${describeName(certificate.issuer)}`);
 }
 
 function checkIssuer(
