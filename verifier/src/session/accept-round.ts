@@ -1,6 +1,6 @@
 import type { VerifiedToken } from '@holdfast/evidence';
 import type { AppraisalStatus, FindingCode } from '../appraisal/finding-code.ts';
-import { runTransaction } from '../store/open-database.ts';
+import { runLightTransaction, runTransaction } from '../store/open-database.ts';
 import { VerifierError } from '../verifier-error.ts';
 import { appraiseEvidence, type EvidenceParts, mergeCodes } from './appraise-evidence.ts';
 import type { Ask } from './ask-for-content.ts';
@@ -50,18 +50,15 @@ export async function acceptRound(
   }
   const { token } = verified;
   if (!verified.fresh) {
-    const isMoved = commit(state, expected, judgement, deps, () => undefined);
+    const isMoved = commit(state, expected, judgement, deps);
     return isMoved ? createReply(token, false, state) : 'lost race';
   }
   const parts = await conclude(state, round, verified, judgement, ask, deps);
   const { resolved, receivedAtMs, concluded } = parts;
   const publication = await appraiseEvidence(state, parts, deps);
-  if (deps.registry.open(state.node.ueid) !== state) {
-    throw new VerifierError('ERR_VERIFIER_UNKNOWN_KEY', 'the keys of this kube node were replaced meanwhile');
-  }
-  // Contents came in meanwhile, and what was true of the enrolment before may no longer be.
-  checkEnrolment(state.node, deps);
-  const isMoved = commit(state, expected, judgement, deps, () => {
+  checkStillEnrolled(state, deps);
+  const mustLast = publication !== undefined || isChange(state, parts);
+  const isMoved = commit(state, expected, judgement, deps, mustLast, () => {
     storeContents(state, round, resolved, deps);
     deps.contents.writeStanding(state.node.ueid, token.compact, receivedAtMs);
     deps.contents.touchNode(state.node.ueid, receivedAtMs);
@@ -76,6 +73,14 @@ export async function acceptRound(
   state.standing = { token, receivedAtMs };
   if (publication !== undefined) announce(state, publication, deps);
   return createReply(token, true, state);
+}
+
+/** Contents came in and a result was signed: what was true of the enrolment before may no longer be. */
+function checkStillEnrolled(state: NodeState, deps: RoundDeps): void {
+  if (deps.registry.open(state.node.ueid) !== state) {
+    throw new VerifierError('ERR_VERIFIER_UNKNOWN_KEY', 'the keys of this kube node were replaced meanwhile');
+  }
+  checkEnrolment(state.node, deps);
 }
 
 interface ConcludedRound extends EvidenceParts {
@@ -178,30 +183,36 @@ function judgeSession(
 }
 
 /** An unchanged kube node costs no write. */
-function saveSession({ node, bootSession: a }: NodeState, logs: ConcludedLogs | undefined, deps: RoundDeps): void {
-  const b = logs?.session;
-  if (b === undefined) return;
+function saveSession(state: NodeState, logs: ConcludedLogs | undefined, deps: RoundDeps): void {
+  if (logs !== undefined && !isSameSession(state, logs)) deps.bootSessions.saveSession(state.node.ueid, logs.session);
+}
+
+function isSameSession({ bootSession: a }: NodeState, { session: b }: ConcludedLogs): boolean {
   const isSamePlace = a?.akName === b.akName && a.resetCount === b.resetCount && a.restartCount === b.restartCount;
   const isSameList = a?.outcome === b.outcome && a.ima.replay.entries === b.ima.replay.entries;
-  const isSame = isSamePlace && isSameList && isSameLog(a?.userspaceLog ?? null, b.userspaceLog);
-  if (!isSame) deps.bootSessions.saveSession(node.ueid, b);
+  return isSamePlace && isSameList && isSameLog(a?.userspaceLog ?? null, b.userspaceLog);
 }
 
 function isSameLog(a: Buffer | null, b: Buffer | null): boolean {
   return a === null || b === null ? a === b : a.equals(b);
 }
 
-/** Moves the head and runs `write` in one transaction; false, and nothing written, when the head was moved meanwhile. */
+/**
+ * Moves the head and runs `write` in one transaction; false, and nothing written, when the head was moved meanwhile. Only
+ * what changes more than the head is waited for until it is on the disk.
+ */
 function commit(
   state: NodeState,
   expected: NodeState['head'],
   judgement: Accepted,
   deps: RoundDeps,
-  write: () => void,
+  mustLast = false,
+  write: () => void = () => undefined,
 ): boolean {
   const { ueid } = state.node;
   const nowMs = deps.now();
-  const isMoved = runTransaction(deps.database, () => {
+  const run = mustLast || judgement.incidents.length > 0 ? runTransaction : runLightTransaction;
+  const isMoved = run(deps.database, () => {
     if (!deps.chain.moveHead(ueid, expected, judgement.head, nowMs)) return false;
     for (const code of judgement.incidents) deps.chain.addIncident(ueid, code, nowMs);
     if (judgement.head.seq % FORGET_EVERY === 0) deps.chain.forgetEvidence(ueid, nowMs - MEMORY_MS);
@@ -211,6 +222,14 @@ function commit(
   state.head = isMoved ? judgement.head : deps.chain.findHead(ueid);
   if (isMoved) state.incidents = mergeCodes(state.incidents, judgement.incidents);
   return isMoved;
+}
+
+/** Whether a round tells more than that all is as it was. */
+function isChange(state: NodeState, { resolved, concluded }: ConcludedRound): boolean {
+  const { referenced, missing } = resolved;
+  const isSameSize = state.contents.size === referenced.size - missing.length;
+  if (!isSameSize || [...state.contents].some((digest) => !referenced.has(digest))) return true;
+  return concluded !== undefined && !isSameSession(state, concluded);
 }
 
 function storeContents(

@@ -2,7 +2,7 @@ import { EvidenceError, parseToken, type VerifiedToken, verifyToken } from '@hol
 import type { FindingCode } from '../appraisal/finding-code.ts';
 import { concludeBoot } from '../boot/boot-conclusion.ts';
 import type { Publication } from '../results/result-publisher.ts';
-import { runTransaction } from '../store/open-database.ts';
+import { runLightTransaction, runTransaction } from '../store/open-database.ts';
 import { appraiseEvidence, mergeCodes } from './appraise-evidence.ts';
 import { readUserspaceRecords, recallIma } from './conclude-logs.ts';
 import { joinMeasured } from './join-measured.ts';
@@ -41,7 +41,8 @@ export async function reappraise(state: NodeState, deps: RoundDeps): Promise<voi
   const publication = await appraiseEvidence(state, parts, deps);
   // A round that ended while this was signed knows more.
   if (publication === undefined || state.standing !== standing) return;
-  runTransaction(deps.database, () => deps.publisher.save(publication));
+  // The next round makes it again, and a new trust file appraises every kube node at once.
+  runLightTransaction(deps.database, () => deps.publisher.save(publication));
   announce(state, publication, deps);
 }
 

@@ -5,19 +5,22 @@ import { VerifierError } from '../verifier-error.ts';
 import { readNumber } from './row.ts';
 import { listMigrations } from './schema.ts';
 
+const DURABLE = 'PRAGMA synchronous = FULL';
+const LIGHT = 'PRAGMA synchronous = NORMAL';
+
 /**
  * Opens `verifier.sqlite` below the state directory, which is made with mode 0700 where it is missing, and brings an
  * empty or older one to the present schema. `:memory:` in place of a directory gives a store that ends with the process.
  *
- * WAL with synchronous=NORMAL: a power loss may lose the last rounds, never consistency; the agents then send them again.
- * Throws `VerifierError` ERR_VERIFIER_STORE when it cannot be opened, is in use, or is of a newer verifier.
+ * WAL with synchronous=FULL: what was committed is on the disk, since an agent forgets what it has a receipt for and an
+ * operator what was confirmed. See `runLightTransaction` for the exception. Throws `VerifierError` ERR_VERIFIER_STORE when it cannot be opened, is in use, or is of a newer verifier.
  */
 export function openDatabase(stateDir: string): DatabaseSync {
   try {
     const database = new DatabaseSync(stateDir === ':memory:' ? stateDir : preparePath(stateDir));
     // A second verifier on the same store would keep other heads in its memory.
     database.exec('PRAGMA busy_timeout = 3000; PRAGMA locking_mode = EXCLUSIVE');
-    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
+    database.exec(`PRAGMA journal_mode = WAL; ${DURABLE}`);
     // 32 MiB between checkpoints: each waits for the disk, and small ones cost more than the rounds between them.
     database.exec('PRAGMA wal_autocheckpoint = 8000');
     database.exec('PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF');
@@ -67,6 +70,19 @@ export function runTransaction<T>(database: DatabaseSync, work: () => T): T {
     // SQLite may have taken it back already.
     if (database.isTransaction) database.exec('ROLLBACK');
     throw isSqliteError(error) ? describeFailure(error) : error;
+  }
+}
+
+/**
+ * The same without waiting for the disk: a power loss may take what was committed since the last transaction that did
+ * wait, in whole transactions and never their order. For what there is very much of and what can be made again.
+ */
+export function runLightTransaction<T>(database: DatabaseSync, work: () => T): T {
+  database.exec(LIGHT);
+  try {
+    return runTransaction(database, work);
+  } finally {
+    database.exec(DURABLE);
   }
 }
 

@@ -5,7 +5,7 @@ import { VerifierError } from '../verifier-error.ts';
 import { type ChainHead, createChainStore } from './chain-store.ts';
 import { createContentStore } from './content-store.ts';
 import { createEnrolmentStore, type EnrolledNode } from './enrolment-store.ts';
-import { openDatabase, runTransaction } from './open-database.ts';
+import { openDatabase, runLightTransaction, runTransaction } from './open-database.ts';
 import { createReferenceStore } from './reference-store.ts';
 import { createResultStore } from './result-store.ts';
 
@@ -205,4 +205,19 @@ test('a store in a place that cannot be written is refused with a sentence', () 
     () => openDatabase('/dev/null/state'),
     (error) => error instanceof VerifierError && error.code === 'ERR_VERIFIER_STORE',
   );
+});
+
+test('what is committed waits for the disk, but for light transactions, whatever their end', () => {
+  const { database } = openStores();
+  const readLevel = () => database.prepare('PRAGMA synchronous').get()?.['synchronous'];
+  const [normal, full] = [1, 2];
+  assert.equal(readLevel(), full);
+  assert.equal(runTransaction(database, readLevel), full);
+  assert.equal(runLightTransaction(database, readLevel), normal);
+  assert.equal(readLevel(), full);
+  const fail = () => {
+    throw new TypeError('no');
+  };
+  assert.throws(() => runLightTransaction(database, fail), TypeError);
+  assert.equal(readLevel(), full);
 });

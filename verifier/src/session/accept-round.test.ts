@@ -22,6 +22,8 @@ import { createAsk } from './ask-for-content.ts';
 const KUBE_NODE = 'worker-1';
 const DAY_MS = 86_400_000;
 const TLS_KEY = 'ab'.repeat(32);
+/** Of `PRAGMA synchronous`. */
+const [NORMAL, FULL] = [1, 2];
 const tpm = new SoftwareTpm();
 const content = createClaimsContent(KUBE_NODE, [{ id: 'c1' }]);
 const directory = mkdtempSync(join(tmpdir(), 'hf-round-time-'));
@@ -75,16 +77,19 @@ function pin(isPinned: boolean): Trust {
 type Step = MessageInitShape<typeof AttesterMessageSchema>['message'];
 type Receipt = (VerifierMessage['message'] & { case: 'receipt' })['value'];
 
-/** An Attester that sends one bare token and gives what is asked for; `onNeed` is called each time before. */
+/** An Attester that sends bare tokens and gives what is asked for; `onNeed` is called each time before. */
 class Attester implements MessagePort<AttesterMessage, VerifierMessage> {
   readonly peerSpki = TLS_KEY;
   receipt: Receipt | undefined;
   needs = 0;
   readonly #steps: Step[] = [{ case: 'hello', value: { kubeNode: KUBE_NODE, ueid: tpm.ueid, agentVersion: '0.1.0' } }];
+  readonly #rounds = new SoftwareAttester(tpm, KUBE_NODE, TLS_KEY);
   readonly #onNeed: () => void;
+  #left: number;
 
-  constructor(onNeed: () => void) {
+  constructor(onNeed: () => void, rounds = 1) {
     this.#onNeed = onNeed;
+    this.#left = rounds;
   }
 
   async receive(): Promise<AttesterMessage | undefined> {
@@ -93,15 +98,21 @@ class Attester implements MessagePort<AttesterMessage, VerifierMessage> {
   }
 
   async send({ message }: VerifierMessage): Promise<void> {
-    if (message.case === 'challenge') {
-      const { token } = new SoftwareAttester(tpm, KUBE_NODE, TLS_KEY).makeRound(message.value.nonce, content);
-      this.#steps.push({ case: 'evidence', value: createBareEvidence(token) });
-    }
     if (message.case === 'receipt') this.receipt = message.value;
+    const nonce = message.case === 'receipt' ? message.value.next?.nonce : undefined;
+    this.#makeRound(message.case === 'challenge' ? message.value.nonce : nonce);
     if (message.case !== 'need') return;
     this.needs += 1;
     this.#onNeed();
     this.#steps.push({ case: 'supply', value: supply(message.value) });
+  }
+
+  #makeRound(nonce: string | undefined): void {
+    if (nonce === undefined || this.#left === 0) return;
+    this.#left -= 1;
+    const round = this.#rounds.makeRound(nonce, content);
+    this.#rounds.advance(round);
+    this.#steps.push({ case: 'evidence', value: createBareEvidence(round.token) });
   }
 }
 
@@ -166,4 +177,19 @@ test('one deadline covers all that a round asks for, whatever its claims name', 
   const missing = Array.from({ length: 1000 }, (_, at) => ({ digest: sha256(Buffer.of(at)), bytes: 1 << 30 }));
   await assert.rejects(ask.content(evidenceId, missing), { code: 'ERR_VERIFIER_DEADLINE' });
   assert.deepEqual(timeoutsMs, [30_000, 30_000, 30_000, 30_000, 20_000]);
+});
+
+test('a receipt for a change waits for the disk, one for a heartbeat does not', async () => {
+  const levels: unknown[] = [];
+  const chain = { ...stores.chain };
+  Object.assign(stores.chain, {
+    moveHead: (...args: Parameters<typeof chain.moveHead>) => {
+      levels.push(stores.database.prepare('PRAGMA synchronous').get()?.['synchronous']);
+      return chain.moveHead(...args);
+    },
+  });
+  const attester = new Attester(() => undefined, 3);
+  await core.converse(attester);
+  assert.equal(attester.receipt?.fresh, true, attester.receipt?.detail);
+  assert.deepEqual(levels, [FULL, NORMAL, NORMAL]);
 });
