@@ -10,6 +10,7 @@ const run = promisify(execFile);
 const SOURCE = String.raw`
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -31,12 +32,17 @@ static void copy(const char *from, int to) {
 }
 
 static int rest(void) { for (;;) pause(); }
+static void *go_on(void *none) { (void)none; for (;;) pause(); }
 
 int main(int count, char **words) {
   const char *act = count > 1 ? words[1] : "rest", *one = count > 2 ? words[2] : "", *two = count > 3 ? words[3] : "";
-  char *again[] = {"actor", "rest", 0}, *end[] = {"actor", "end", 0}, *none[] = {0};
+  char *again[] = {"actor", count > 4 ? words[4] : "rest", 0}, *end[] = {"actor", "end", 0}, *none[] = {0};
   if (!strcmp(act, "end")) return 0;
   if (!strcmp(act, "rest")) return rest();
+  if (!strcmp(act, "headless")) {
+    pthread_t other;
+    if (!pthread_create(&other, 0, go_on, 0)) pthread_exit(0);
+  }
   if (!strcmp(act, "memfd")) {
     int file = memfd_create(one, 0);
     copy(two, file);

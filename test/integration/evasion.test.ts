@@ -94,6 +94,25 @@ describe('evasions, each tried inside a container', { skip, timeout: 300_000 }, 
     await container.expectStatus('CONTRAINDICATED');
   });
 
+  it('A21: a program whose main thread ended while another one goes on is named', async () => {
+    container = await world.start(image);
+    await container.detach('/app/actor', 'memfd', 'kworker', '/app/actor', 'headless');
+    await container.expectFindings([{ code: 'FILELESS_EXECUTION', path: '/memfd:kworker', actual: actor }]);
+  });
+
+  it('A21: behind a first process whose main thread ended, mounts and mount namespaces are seen as ever', async () => {
+    const isHeadless = '[ -e /run/go ] && ! readlink /proc/1/exe';
+    const other = `until ${isHeadless}; do sleep 0.1; done; mount -t tmpfs none /decoy; exec /app/actor cover /usr/bin`;
+    const script = `(${other}) & until [ -e /run/go ]; do sleep 0.1; done; exec /app/actor headless`;
+    container = await world.start(image, { args: ['sh', '-c', script], flags: ['--cap-add', 'CAP_SYS_ADMIN'] });
+    await container.run('touch /run/go');
+    await container.expectFindings([
+      { code: 'FOREIGN_MOUNT_NAMESPACE', path: '/app/actor', actual: actor },
+      { code: 'MOUNT_OVER_IMAGE', path: '/decoy', actual: 'tmpfs' },
+      { code: 'MOUNT_OVER_IMAGE', path: '/usr/bin', actual: 'tmpfs' },
+    ]);
+  });
+
   it('A5: what keeps its scanner from finishing is not decided, and nobody else waits for it', async () => {
     const quiet = await world.start(image);
     container = await world.start(image);

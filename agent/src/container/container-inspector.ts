@@ -2,7 +2,7 @@ import { EvidenceError } from '@holdfast/evidence';
 import type { ContainerRecord } from './container-record.ts';
 import { ImageResolver, type ResolvedImage } from './image-resolver.ts';
 import type { MountInfo } from './mountinfo.ts';
-import { isGone, type ProcessView } from './process-source.ts';
+import type { ProcessView } from './process-source.ts';
 import { findRootMount, type Rootfs } from './rootfs-resolver.ts';
 import type { RuntimeSource } from './runtime-source.ts';
 
@@ -43,14 +43,13 @@ export class ContainerInspector {
     return { ...known, isRetagged: known.isRetagged || resolved.isRetagged };
   }
 
-  /** Undefined where the process is gone. A mount table that is not the kernel's form shows no root. */
+  /** Undefined where the process is gone. A mount table that is not the kernel's form shows no root. Throws as `ProcessView`. */
   async readMounts(record: ContainerRecord, rootfs: Rootfs): Promise<InspectedMounts | undefined> {
     if (record.task === undefined) return undefined;
     try {
       const mounts = await this.#deps.processes.readMountinfo(record.task.pid);
-      return { mounts, rootMount: findRootMount(mounts, rootfs) };
+      return mounts && { mounts, rootMount: findRootMount(mounts, rootfs) };
     } catch (error) {
-      if (isGone(error)) return undefined;
       if (error instanceof EvidenceError) return { mounts: [], rootMount: undefined };
       throw error;
     }

@@ -15,6 +15,13 @@ interface FakeProcess {
   readonly namespace?: string;
   readonly rootInode?: bigint;
   readonly mounts?: readonly string[];
+  /** Of its /proc/PID/stat. */
+  readonly state?: string;
+  readonly flags?: number;
+  /** Its first thread ended: only these show something. */
+  readonly threads?: readonly number[];
+  /** Another process of which this is a thread, which no list of processes has. */
+  readonly threadOf?: number;
 }
 
 const ROOT = '1 0 0:73 / / rw - overlay overlay rw';
@@ -29,6 +36,8 @@ const REQUEST: LookRequest = {
   executed: [],
   budgetMs: 1_000,
 };
+/** What every program maps. */
+const STACK = '7-8 rw-p 00000000 00:00 0  [stack]';
 const text = (bytes: string) => ({ bytes: Buffer.from(bytes, 'latin1'), isCut: false });
 const region = (access: string, path: string, device = '00:49') =>
   `1-${path.length + 2} ${access} 00000000 ${device} 7  ${path}`;
@@ -41,14 +50,20 @@ function createFiles(processes: Record<number, FakeProcess>): ProcessFiles {
     hash: () => 'h',
     close: () => undefined,
   });
-  const ask = <T>(pid: number, read: (process: FakeProcess) => T): T | undefined => {
+  /** What the kernel shows of any thread, and what of one that holds a program only. */
+  const tell = <T>(pid: number, read: (process: FakeProcess) => T): T | undefined => {
     const process = processes[pid];
     return process === undefined ? undefined : read(process);
   };
+  const ask = <T>(pid: number, read: (process: FakeProcess) => T): T | undefined =>
+    tell(pid, (process) => (process.threads === undefined ? read(process) : undefined));
   return {
     readStat: (pid) =>
-      ask(pid, ({ parent = 5, terminal = 0 }) => `${pid} (x) S ${parent} 1 1 ${terminal}${' 0'.repeat(14)} 99 0`),
-    readMaps: (pid) => ask(pid, ({ maps = [] }) => text(maps.join('\n'))),
+      tell(pid, ({ parent = 5, terminal = 0, state = 'S', flags = 0 }) =>
+        [pid, '(x)', state, parent, 1, 1, terminal, 0, flags, ...Array(12).fill(0), 99, 0].join(' '),
+      ),
+    listThreads: (pid) => tell(pid, ({ threads = [] }) => [pid, ...threads]),
+    readMaps: (pid) => ask(pid, ({ maps = [] }) => text([STACK, ...maps].join('\n'))),
     readEnvironment: (pid) => ask(pid, ({ environment = '' }) => text(environment)),
     readCommand: (pid) => ask(pid, () => 'x\0'),
     readMountinfo: (pid) => ask(pid, ({ mounts = [] }) => Buffer.from(`${[ROOT, ...mounts].join('\n')}\n`)),
@@ -72,7 +87,9 @@ function createFiles(processes: Record<number, FakeProcess>): ProcessFiles {
 
 function look(processes: Record<number, FakeProcess>, request: Partial<LookRequest> = {}, isRuntime = false) {
   const locate = (path: string): LocatedCode => ({ path, origin: 'layer', sha256: 'h', limit: undefined });
-  const pids = Object.keys(processes).map(Number);
+  const pids = Object.keys(processes)
+    .map(Number)
+    .filter((pid) => processes[pid]?.threadOf === undefined);
   return lookAtProcesses({
     request: { ...REQUEST, pids, ...request },
     files: createFiles(processes),
@@ -186,4 +203,38 @@ test('a look that takes too long ends with what it has, and says so', () => {
     deadlineMs: Number.NEGATIVE_INFINITY,
   });
   assert.deepEqual([code, limits], [[], ['time']]);
+});
+
+const ENDED = { state: 'Z' };
+const paths = (rows: readonly { readonly path: string }[]) => rows.map(({ path }) => path);
+
+test('a process whose first thread ended is looked at by one that goes on', () => {
+  const maps = [region('rwxp', '').replace(' 7 ', ' 0 '), region('r-xp', '/lib/c.so')];
+  const thread = { threadOf: 20, program: '/tmp/evil', maps, environment: 'LD_PRELOAD=/x.so\0', namespace: 'mnt:[2]' };
+  const dead = { threadOf: 20, threads: [], ...ENDED };
+  const found = look({ 10: {}, 20: { ...ENDED, threads: [21, 22] }, 21: dead, 22: thread });
+  assert.deepEqual(paths(found.code), ['/bin/app', '/tmp/evil', '/lib/c.so']);
+  for (const rows of [found.executed, found.anonymous, found.foreign, found.injected]) {
+    assert.deepEqual(paths(rows), ['/tmp/evil']);
+  }
+  assert.deepEqual(found.limits, []);
+});
+
+test('the mount namespace of a first process is that of its thread that goes on', () => {
+  const thread = { threadOf: 10, namespace: 'mnt:[1]', mounts: ['2 1 0:80 / /run rw - tmpfs tmpfs rw'] };
+  const other = { parent: 10, namespace: 'mnt:[2]', mounts: ['3 1 0:80 / /run rw - tmpfs tmpfs rw'] };
+  const { foreign, mounts, limits } = look({ 10: { ...ENDED, threads: [11] }, 11: thread, 20: other });
+  assert.deepEqual([foreign.map(({ sees }) => sees), mounts, limits], [['otherMounts'], [], []]);
+});
+
+test('a process that lives and shows nothing is a limit, one that ended or is ending is none', () => {
+  const hidden = { threads: [] };
+  assert.deepEqual(look({ 10: {}, 20: hidden }).limits, ['unreadable']);
+  assert.deepEqual(look({ 10: {}, 20: { ...ENDED, threads: [21] }, 21: { ...hidden, threadOf: 20 } }).limits, [
+    'unreadable',
+  ]);
+  assert.deepEqual(look({ 10: hidden }).limits, ['unreadable']);
+  for (const gone of [ENDED, { flags: 0x4 }, { flags: 0x20_0000 }]) {
+    assert.deepEqual(look({ 10: {}, 20: { ...hidden, ...gone } }).limits, []);
+  }
 });

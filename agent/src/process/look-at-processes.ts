@@ -8,6 +8,7 @@ import { findPreloads } from './preload-variables.ts';
 import { isAnonymous, isKernelCode, type MapRegion, parseMaps } from './proc-maps.ts';
 import { type ProcessStat, parseProcessStat } from './proc-stat.ts';
 import type { HeldFile, LayerFiles, ProcessFiles } from './process-files.ts';
+import { type ProcessEntry, readNamespace, readProcess } from './process-threads.ts';
 import { listOutsiders } from './process-tree.ts';
 import type { RuntimeGuard } from './runtime-guard.ts';
 
@@ -20,6 +21,9 @@ export interface LookDeps {
   /** `performance.now()` value after which the look ends with the limit `time`. */
   readonly deadlineMs: number;
 }
+
+/** A thread and the mount namespace that it is in. */
+type MountView = Pick<ProcessEntry, 'id' | 'namespace'>;
 
 const MAX_PROCESSES = 4_096;
 
@@ -41,11 +45,14 @@ class ProcessLook {
   /** What was located in this look already, and what was found to be written to, by `describeRegion`. */
   readonly #located = new Map<string, LocatedCode>();
   readonly #restless = new Set<string>();
-  readonly #ownNamespace: string | undefined;
+  /** The first process's mount namespace, and a thread that is in it. */
+  readonly #own: { readonly id: number; readonly namespace: string } | undefined;
 
   constructor(deps: LookDeps) {
     this.#deps = deps;
-    this.#ownNamespace = deps.files.readMountNamespace(deps.request.pid);
+    const own = readNamespace(deps.files, deps.request.pid);
+    if (own === 'hidden') this.#rows.addLimit('unreadable');
+    this.#own = typeof own === 'string' ? undefined : own;
   }
 
   run(): LookReply {
@@ -59,12 +66,12 @@ class ProcessLook {
     if (pids.length > MAX_PROCESSES) this.#rows.addLimit('processes');
     for (const pid of pids.slice(0, MAX_PROCESSES)) this.#readStat(pid);
     const outsiders = this.#findOutsiders();
-    for (const pid of this.#stats.keys()) {
+    for (const [pid, stat] of this.#stats) {
       if (performance.now() > deadlineMs) {
         this.#rows.addLimit('time');
         break;
       }
-      this.#lookAt(pid, outsiders.has(pid));
+      this.#lookAt(pid, stat, outsiders.has(pid));
     }
     return this.#rows.finish();
   }
@@ -88,37 +95,39 @@ class ProcessLook {
     });
   }
 
-  #lookAt(pid: number, isOutsider: boolean): void {
-    const { files, guard } = this.#deps;
-    const stat = this.#stats.get(pid);
-    const namespace = files.readMountNamespace(pid);
-    const path = files.readProgram(pid);
-    const maps = files.readMaps(pid);
-    if (stat === undefined || namespace === undefined || path === undefined || maps === undefined) return;
+  #lookAt(pid: number, stat: ProcessStat, isOutsider: boolean): void {
+    const { files, guard, locator } = this.#deps;
+    const process = readProcess(files, pid);
+    if (process === 'hidden') this.#rows.addLimit('unreadable');
+    if (typeof process === 'string') return;
+    const { maps, path } = process;
     if (maps.isCut) this.#rows.addLimit('maps');
     const regions = parseMaps(maps.bytes);
     const own = regions.find((region) => region.path === path && region.isExecutable);
     const program =
       own === undefined
-        ? this.#hold(pid, namespace, 'program', own, (reference) => this.#deps.locator.locate(reference))
-        : this.#locate(pid, namespace, own, true);
-    if (program === undefined) return;
-    const command = files.readCommand(pid) ?? '';
+        ? this.#hold(process, 'program', own, (reference) => locator.locate(reference))
+        : this.#locate(process, own, true);
+    if (program === undefined) {
+      if (readProcess(files, pid) !== 'gone') this.#rows.addLimit('unreadable');
+      return;
+    }
+    const command = files.readCommand(process.id) ?? '';
     const judged = guard.judge({ pid, startTime: stat.startTime, program, command });
     if (judged === 'unsettled') this.#rows.isUnsettled = true;
     if (judged !== 'inside') return;
     this.#rows.addCode(program, 'program');
     if (isOutsider) this.#rows.addExecuted(program, stat.hasTerminal);
-    this.#checkSurroundings(pid, namespace, program);
-    this.#checkMaps(pid, namespace, program, path, regions);
-    this.#checkEnvironment(pid, program);
+    this.#checkSurroundings(process, program);
+    this.#checkMaps(process, program, regions);
+    this.#checkEnvironment(process, program);
   }
 
-  #checkSurroundings(pid: number, namespace: string, program: LocatedCode): void {
-    if (this.#ownNamespace !== undefined && namespace !== this.#ownNamespace) {
+  #checkSurroundings(process: ProcessEntry, program: LocatedCode): void {
+    if (this.#own !== undefined && process.namespace !== this.#own.namespace) {
       this.#rows.addForeign(program, 'otherMounts');
-      this.#addOtherMounts(pid, namespace);
-    } else if (!this.#hasOwnRoot(pid)) {
+      this.#addOtherMounts(process, this.#own);
+    } else if (!this.#hasOwnRoot(process.id)) {
       this.#rows.addForeign(program, 'otherRoot');
     }
   }
@@ -133,9 +142,9 @@ class ProcessLook {
   }
 
   /** Those that its namespace has over the same root file system and the container's own does not. */
-  #addOtherMounts(pid: number, namespace: string): void {
-    const own = this.#mountsOf(this.#deps.request.pid, this.#ownNamespace ?? '');
-    const other = [...this.#mountsOf(pid, namespace).values()];
+  #addOtherMounts(process: MountView, first: MountView): void {
+    const own = this.#mountsOf(first);
+    const other = [...this.#mountsOf(process).values()];
     const root = other.findLast(({ mountPoint }) => mountPoint === '/');
     if (root === undefined || `${root.devMajor}:${root.devMinor}` !== this.#deps.request.device) return;
     const known = new Set([...own.values()].map(describeMount));
@@ -144,30 +153,30 @@ class ProcessLook {
     }
   }
 
-  #checkMaps(pid: number, namespace: string, program: LocatedCode, path: string, regions: readonly MapRegion[]): void {
+  #checkMaps(process: ProcessEntry, program: LocatedCode, regions: readonly MapRegion[]): void {
     for (const region of regions) {
-      if (region.isSharedWritable) this.#checkRestless(pid, namespace, region);
-      if (!region.isExecutable || isKernelCode(region) || region.path === path) continue;
+      if (region.isSharedWritable) this.#checkRestless(process, region);
+      if (!region.isExecutable || isKernelCode(region) || region.path === process.path) continue;
       if (isAnonymous(region)) {
         this.#rows.addAnonymous(program);
         continue;
       }
-      const code = this.#locate(pid, namespace, region);
+      const code = this.#locate(process, region);
       if (code !== undefined) this.#rows.addCode(code, 'mapped');
     }
   }
 
   /** Stores into such a mapping raise no event and move no time: the file is to be read again whenever it is looked at. */
-  #checkRestless(pid: number, namespace: string, region: MapRegion): void {
-    const key = describeRegion(namespace, region);
+  #checkRestless(process: ProcessEntry, region: MapRegion): void {
+    const key = describeRegion(process.namespace, region);
     if (this.#restless.has(key)) return;
     this.#restless.add(key);
-    const path = this.#hold(pid, namespace, region, region, (reference) => this.#deps.locator.findOnUpper(reference));
+    const path = this.#hold(process, region, region, (reference) => this.#deps.locator.findOnUpper(reference));
     if (path !== undefined) this.#rows.addRestless(path);
   }
 
-  #checkEnvironment(pid: number, program: LocatedCode): void {
-    const environment = this.#deps.files.readEnvironment(pid);
+  #checkEnvironment({ id }: ProcessEntry, program: LocatedCode): void {
+    const environment = this.#deps.files.readEnvironment(id);
     if (environment?.isCut === true) this.#rows.addLimit('environment');
     for (const variable of findPreloads(environment?.bytes.toString('latin1') ?? '')) {
       this.#rows.addInjected(program, variable);
@@ -175,27 +184,26 @@ class ProcessLook {
   }
 
   /** Located once a look, however many processes share it. Undefined where the process or mapping went meanwhile. */
-  #locate(pid: number, namespace: string, region: MapRegion, isProgram = false): LocatedCode | undefined {
-    const key = describeRegion(namespace, region);
+  #locate(process: ProcessEntry, region: MapRegion, isProgram = false): LocatedCode | undefined {
+    const key = describeRegion(process.namespace, region);
     const known = this.#located.get(key);
     if (known !== undefined) return known;
     const what = isProgram ? 'program' : region;
-    const code = this.#hold(pid, namespace, what, region, (reference) => this.#deps.locator.locate(reference));
+    const code = this.#hold(process, what, region, (reference) => this.#deps.locator.locate(reference));
     if (code !== undefined) this.#located.set(key, code);
     return code;
   }
 
   #hold<T>(
-    pid: number,
-    namespace: string,
+    process: ProcessEntry,
     what: 'program' | MapRegion,
     region: MapRegion | undefined,
     use: (reference: CodeReference) => T,
   ): T | undefined {
-    const file = this.#deps.files.hold(pid, what);
+    const file = this.#deps.files.hold(process.id, what);
     if (file === undefined) return undefined;
     try {
-      const mounts = this.#findMounts(pid, namespace, file);
+      const mounts = this.#findMounts(process, file);
       return use({ file, device: region?.device, mounts, isRestless: region?.isSharedWritable === true });
     } finally {
       file.close();
@@ -203,24 +211,24 @@ class ProcessLook {
   }
 
   /** A process that changed its root sees a part of the table only, or nothing: others of its namespace may see more. */
-  #findMounts(pid: number, namespace: string, { mountId }: HeldFile): ReadonlyMap<number, MountInfo> {
-    const mounts = this.#mountsOf(pid, namespace);
-    if (!mounts.has(mountId)) this.#addMounts(mounts, pid);
+  #findMounts(process: MountView, { mountId }: HeldFile): ReadonlyMap<number, MountInfo> {
+    const mounts = this.#mountsOf(process);
+    if (!mounts.has(mountId)) this.#addMounts(mounts, process.id);
     return mounts;
   }
 
-  #mountsOf(pid: number, namespace: string): Map<number, MountInfo> {
+  #mountsOf({ id, namespace }: MountView): Map<number, MountInfo> {
     const known = this.#mounts.get(namespace);
     if (known !== undefined) return known;
     const mounts = new Map<number, MountInfo>();
     this.#mounts.set(namespace, mounts);
-    this.#addMounts(mounts, pid);
+    this.#addMounts(mounts, id);
     return mounts;
   }
 
-  #addMounts(mounts: Map<number, MountInfo>, pid: number): void {
+  #addMounts(mounts: Map<number, MountInfo>, id: number): void {
     try {
-      for (const mount of parseMountinfo(this.#deps.files.readMountinfo(pid) ?? Buffer.alloc(0))) {
+      for (const mount of parseMountinfo(this.#deps.files.readMountinfo(id) ?? Buffer.alloc(0))) {
         if (!mounts.has(mount.id)) mounts.set(mount.id, mount);
       }
     } catch (error) {

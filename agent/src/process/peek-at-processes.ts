@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { attempt } from './file-hasher.ts';
 
 const MAX_GROUPS = 64;
+/** Threads of one process that are tried. */
+const MAX_THREADS = 256;
 /** Controllers whose hierarchy names the container's group, where there is not one for all. */
 const CONTROLLERS = ['pids', 'memory', 'cpu', 'name=systemd'];
 
@@ -14,8 +16,18 @@ export function peekAtProcesses(hostRoot: string, first: number): string {
   const proc = (pid: number | string, name: string) => join(hostRoot, 'proc', String(pid), name);
   const link = (pid: string, name: string) => attempt(() => readlinkSync(proc(pid, name), 'latin1')) ?? '';
   const pids = readGroup(hostRoot, attempt(() => readFileSync(proc(first, 'cgroup'), 'latin1')) ?? '') ?? [`${first}`];
-  const rows = pids.sort().map((pid) => `${pid} ${link(pid, 'exe')} ${link(pid, 'ns/mnt')} ${link(pid, 'root')}`);
-  return `${rows.join('\n')}\n${attempt(() => readFileSync(proc(first, 'mountinfo'), 'latin1')) ?? ''}`;
+  // Of a first thread that ended nothing is shown: what moves is seen by another one that goes on.
+  const findReadable = (pid: string) => {
+    if (link(pid, 'exe') !== '') return pid;
+    const threads = attempt(() => readdirSync(proc(pid, 'task'))) ?? [];
+    return threads.slice(0, MAX_THREADS).find((id) => link(id, 'exe') !== '') ?? pid;
+  };
+  const rows = pids.sort().map((pid) => {
+    const id = findReadable(pid);
+    return `${pid} ${link(id, 'exe')} ${link(id, 'ns/mnt')} ${link(id, 'root')}`;
+  });
+  const table = attempt(() => readFileSync(proc(findReadable(`${first}`), 'mountinfo'), 'latin1'));
+  return `${rows.join('\n')}\n${table ?? ''}`;
 }
 
 /** The processes of a cgroup and those below; undefined where it cannot be found, or is everybody's. */

@@ -6,6 +6,19 @@ export interface ProcessStat {
   readonly startTime: string;
 }
 
+/** The kernel's marks (`PF_EXITING`, `PF_KTHREAD`) of what is on its way out for good, and of what is its own. */
+const NO_PROGRAM = 0x4 | 0x20_0000;
+
+/**
+ * Whether a thread may run a program, by its /proc/PID/stat: it did not end, is not ending, which it announces before it
+ * lets go of anything, and is none of the kernel's.
+ */
+export function isLivingThread(text: string): boolean {
+  const [state, , , , , , flags] = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  if (state === undefined || flags === undefined || !/^\d+$/.test(flags)) return false;
+  return !['Z', 'X', 'x'].includes(state) && (Number(flags) & NO_PROGRAM) === 0;
+}
+
 /**
  * Parses /proc/PID/stat (proc_pid_stat(5)). The name of the program, which it chose, may hold spaces and brackets: what
  * counts stands after the last one. Undefined where it is not of the kernel's form.

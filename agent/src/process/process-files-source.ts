@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readFileSync, readlinkSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { openRoot } from '@holdfast/rootfs';
 import { attempt, type FileHasher } from './file-hasher.ts';
@@ -18,6 +18,7 @@ export function createProcessFiles(hostRoot: string, hasher: FileHasher): Proces
   const text = (pid: number, name: string) => attempt(() => readFileSync(proc(pid, name), 'latin1'));
   return {
     readStat: (pid) => text(pid, 'stat'),
+    listThreads: (pid) => attempt(() => readdirSync(proc(pid, 'task')).map(Number)),
     readMaps: (pid) => readBounded(proc(pid, 'maps'), MAX_MAPS_BYTES),
     readEnvironment: (pid) => readBounded(proc(pid, 'environ'), MAX_ENVIRONMENT_BYTES),
     readCommand: (pid) => readBounded(proc(pid, 'cmdline'), CHUNK_BYTES)?.bytes.toString('latin1'),

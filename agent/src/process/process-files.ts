@@ -14,9 +14,14 @@ export interface HeldFile {
   close(): void;
 }
 
-/** What the kernel shows of processes. All answers are undefined where the process is gone or is one of the kernel. */
+/**
+ * What the kernel shows of processes, and of any thread by its own number. All answers are undefined where it is gone or is
+ * one of the kernel.
+ */
 export interface ProcessFiles {
   readStat(pid: number): string | undefined;
+  /** Numbers of the threads that did not end, and of the first in any case. */
+  listThreads(pid: number): number[] | undefined;
   readMaps(pid: number): ProcBytes | undefined;
   readEnvironment(pid: number): ProcBytes | undefined;
   /** Arguments with NUL after each, latin1. */
