@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { whyNoContainerd } from '@holdfast/scripts';
 import { missingSwtpm } from '../support/swtpm.ts';
@@ -9,6 +11,10 @@ import { type ScenarioWorld, startScenarioWorld } from './scenario-world.ts';
 
 const skip = missingSwtpm() ?? (await whyNoContainerd()) ?? (await whyNoCompiler()) ?? false;
 const LIBRARY = '/usr/lib/libtool.so';
+const RUNTIME = ['/usr/sbin/runc', '/usr/bin/runc', '/usr/local/sbin/runc'].find(existsSync) ?? '/usr/sbin/runc';
+/** Without it the runtime does not start in an image that has no C library. */
+const LINKER = '/lib64/ld-linux-x86-64.so.2';
+const canPose = process.arch === 'x64' && existsSync(RUNTIME) && existsSync(LINKER);
 const CONTENT = '\x7fELF';
 
 describe('evasions, each tried inside a container', { skip, timeout: 300_000 }, () => {
@@ -27,6 +33,10 @@ describe('evasions, each tried inside a container', { skip, timeout: 300_000 }, 
       { path: LIBRARY.slice(1), content: CONTENT },
       { path: 'usr/bin/tool', content: '#!/bin/sh\n', mode: 0o755 },
     ];
+    if (canPose) {
+      entries.push({ path: 'srv/runc', content: await readFile(RUNTIME), mode: 0o644 });
+      entries.push({ path: LINKER.slice(1), content: await readFile(LINKER), mode: 0o755 });
+    }
     ({ name: image } = await world.addImage(await describeBusyboxImage('evasion', entries)));
   });
   after(async () => await world?.close());
@@ -92,6 +102,15 @@ describe('evasions, each tried inside a container', { skip, timeout: 300_000 }, 
       seen?.[0]?.actual === undefined ? [{ code: 'TRANSIENT_EXECUTABLE', path: '/tmp/brief' }] : caught,
     );
     await container.expectStatus('CONTRAINDICATED');
+  });
+
+  it("A22: code that was put into a process with the bytes of the host's runtime is named", {
+    skip: !canPose,
+  }, async () => {
+    container = await world.start(image);
+    await container.detach('/app/actor', 'pose', '/srv/runc');
+    const posed = { code: 'FILELESS_EXECUTION', path: '/memfd:runc', actual: sha256(await readFile(RUNTIME)) };
+    await container.expectFindings([posed]);
   });
 
   it('A21: a program whose main thread ended while another one goes on is named', async () => {

@@ -49,6 +49,8 @@ export interface CriFacts {
 export interface ContainerTask {
   readonly pid: number;
   readonly status: 'running' | 'paused' | 'stopped';
+  /** The runtime prepared it and waits for the word to start it: what runs so far is the runtime itself. */
+  readonly isCreated?: boolean;
 }
 
 type Row = containers.Container;

@@ -80,6 +80,7 @@ export class RunningLooks {
       const reply = await this.#deps.looker.look(
         {
           pid: record.task.pid,
+          isCreated: record.task.isCreated === true,
           pids: await this.#deps.source.listPids(record),
           device,
           lowers: rootfs.lowers.map((lower) => this.#deps.toHostPath(lower)),

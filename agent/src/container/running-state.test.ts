@@ -61,3 +61,15 @@ test('more executions than are kept are a limit', () => {
   for (let at = 0; at <= 2_000; at += 1) state.addExecuted(`/${at}`);
   assert.deepEqual([state.takeExecuted().length, state.limits], [2_000, ['running:executions']]);
 });
+
+test('what looks like the runtime in every look for a minute is a limit, until a look finds none', () => {
+  const state = new RunningState();
+  const look = (seenMs: number, isUnsettled: boolean) => {
+    state.seenMs = seenMs;
+    state.apply({ ...REPLY, isUnsettled }, fromImage);
+    return state.limits;
+  };
+  assert.deepEqual([look(5_000, true), look(64_999, true)], [[], []]);
+  assert.deepEqual(look(65_000, true), ['running:unsettled']);
+  assert.deepEqual([look(66_000, false), look(67_000, true)], [[], []]);
+});

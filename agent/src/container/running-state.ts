@@ -4,6 +4,8 @@ import { type ClassifyVariable, RunningHistory } from '../process/running-histor
 import type { MountInfo } from './mountinfo.ts';
 
 const MAX_EXECUTED = 2_000;
+/** Runtimes come and go; that each look finds one for so long is not decided. */
+const MAX_UNSETTLED_MS = 60_000;
 
 /** What is known of the processes of one container: what was seen since the first of them was started, and what is so now. */
 export class RunningState {
@@ -11,6 +13,7 @@ export class RunningState {
   #history: RunningHistory | undefined;
   #executed = new Set<string>();
   #limits: readonly string[] = [];
+  #unsettledSinceMs: number | undefined;
   /** Device of the overlay as last seen, `major:minor`: a first process that changes its root shows it no more. */
   device: string | undefined;
   /** Mounts of other mount namespaces of the container that its first process does not have. */
@@ -29,6 +32,7 @@ export class RunningState {
     this.#task = task;
     this.#history = undefined;
     this.#limits = [];
+    this.#unsettledSinceMs = undefined;
     this.mounts = [];
     this.restless = [];
     this.signature = undefined;
@@ -62,7 +66,9 @@ export class RunningState {
     const isFirst = this.#history === undefined;
     this.#history ??= new RunningHistory();
     const isNew = this.#history.add(reply, classify);
-    this.#limits = reply.limits;
+    this.#unsettledSinceMs = reply.isUnsettled ? (this.#unsettledSinceMs ?? this.seenMs) : undefined;
+    const isTooLong = this.seenMs - (this.#unsettledSinceMs ?? this.seenMs) >= MAX_UNSETTLED_MS;
+    this.#limits = isTooLong ? [...reply.limits, 'unsettled'] : reply.limits;
     this.mounts = reply.mounts;
     this.restless = reply.restless;
     return isFirst || isNew || JSON.stringify([this.limits, this.mounts]) !== before;

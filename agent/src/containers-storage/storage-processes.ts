@@ -12,6 +12,8 @@ export interface StorageProcess {
 const MAX_SMALL_BYTES = 64 * 1024;
 const MAX_PIDS_BYTES = 4 << 20;
 const MAX_CGROUPS = 10_000;
+/** Where they keep it for podman and CRI-O, unless these are told otherwise. */
+const RUNTIME_ROOTS = ['/run/runc', '/run/crun'];
 const PID = /^[1-9]\d{0,9}$/;
 
 /**
@@ -27,7 +29,9 @@ export async function findProcess(
   const cgroups = pid === undefined ? [] : await readCgroups(files, pid);
   if (pid === undefined || !cgroups.some(({ path }) => path.includes(id))) return undefined;
   const isPaused = await isFrozen(files, cgroups);
-  return { task: { pid, status: isPaused ? 'paused' : 'running' }, runtime: await readRuntime(files, userdata) };
+  const task: ContainerTask = { pid, status: isPaused ? 'paused' : 'running' };
+  const runtime = await readRuntime(files, userdata);
+  return { task: (await isCreated(files, id)) ? { ...task, isCreated: true } : task, runtime };
 }
 
 /**
@@ -100,6 +104,12 @@ async function isFrozen(files: StorageFiles, cgroups: readonly Cgroup[]): Promis
     }
   }
   return false;
+}
+
+/** runc and crun keep a FIFO beside their state until the container is started. */
+async function isCreated(files: StorageFiles, id: string): Promise<boolean> {
+  const stamps = await Promise.all(RUNTIME_ROOTS.map((root) => files.stamp(`${root}/${id}/exec.fifo`)));
+  return stamps.some((stamp) => stamp !== undefined);
 }
 
 /** conmon is started with the path of the runtime after `-r`. */

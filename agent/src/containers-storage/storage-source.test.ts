@@ -122,6 +122,15 @@ test('a frozen cgroup is a paused container', async () => {
   assert.equal((await list()).task?.status, 'paused');
 });
 
+test('a container that was created and not started is told as such', async () => {
+  for (const root of ['/run/runc', '/run/crun']) {
+    const { files, list } = createStore();
+    assert.equal((await list()).task?.isCreated, undefined);
+    files.write(`${root}/${ID}/exec.fifo`, '');
+    assert.equal((await list()).task?.isCreated, true);
+  }
+});
+
 test('every process of the cgroup and of those below it is told; where it is not shown that is an error', async () => {
   const { files, source, list } = createStore();
   assert.deepEqual(await source.listPids(await list()), [77, 78, 79]);

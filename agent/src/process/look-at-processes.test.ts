@@ -29,6 +29,7 @@ const REQUEST: LookRequest = {
   kind: 'look',
   hostRoot: '/',
   pid: 10,
+  isCreated: false,
   pids: [],
   device: '0:73',
   lowers: ['/l'],
@@ -85,21 +86,28 @@ function createFiles(processes: Record<number, FakeProcess>): ProcessFiles {
   };
 }
 
-function look(processes: Record<number, FakeProcess>, request: Partial<LookRequest> = {}, isRuntime = false) {
-  const locate = (path: string): LocatedCode => ({ path, origin: 'layer', sha256: 'h', limit: undefined });
+function look(
+  processes: Record<number, FakeProcess>,
+  request: Partial<LookRequest> = {},
+  isRuntime = false,
+  files = createFiles(processes),
+) {
+  const locate = (path: string): LocatedCode => {
+    return { path, origin: path.startsWith('/host') ? 'host' : 'layer', sha256: 'h', limit: undefined };
+  };
   const pids = Object.keys(processes)
     .map(Number)
     .filter((pid) => processes[pid]?.threadOf === undefined);
   return lookAtProcesses({
     request: { ...REQUEST, pids, ...request },
-    files: createFiles(processes),
+    files,
     layers: { inodeOf: () => 1n },
     locator: {
       locate: ({ file }) => locate(file.path),
       locateExecuted: (path) => (path === '/gone' ? undefined : locate(path)),
       findOnUpper: ({ file }) => (file.path.startsWith('/upper') ? file.path : undefined),
     },
-    guard: { judge: () => (isRuntime ? 'runtime' : 'inside') },
+    guard: { judge: ({ isCreated }) => (isCreated ? 'runtime' : isRuntime ? 'unsettled' : 'inside') },
     deadlineMs: Number.POSITIVE_INFINITY,
   });
 }
@@ -182,9 +190,30 @@ test('what was executed and is gone is transient, what is still there is code', 
   );
 });
 
-test('the runtime on its way is nothing of the container', () => {
-  const { code, executed } = look({ 10: {}, 20: {} }, {}, true);
-  assert.deepEqual([code, executed], [[], []]);
+test('the runtime on its way is nothing of the container, and is to be looked at again', () => {
+  const { code, executed, foreign, isUnsettled } = look({ 10: {}, 20: { namespace: 'mnt:[2]' } }, {}, true);
+  assert.deepEqual([code, executed, foreign, isUnsettled], [[], [], [], true]);
+});
+
+test('of the runtime too, what it maps of the container, executable memory and preloaded libraries are told', () => {
+  const memory = region('rwxp', '').replace(' 7 ', ' 0 ');
+  const maps = [region('r-xp', '/host/libc.so'), region('r-xp', '/tmp/evil.so'), memory];
+  const found = look({ 10: {}, 20: { maps, environment: 'LD_PRELOAD=/tmp/evil.so\0' } }, {}, true);
+  assert.deepEqual(paths(found.code), ['/tmp/evil.so']);
+  assert.deepEqual([paths(found.anonymous), paths(found.injected)], [['/bin/app'], ['/bin/app']]);
+});
+
+test('what the runtime became while it was looked at is not told as its own', () => {
+  const files = createFiles({ 10: { maps: [region('r-xp', '/lib/c.so')], environment: 'LD_PRELOAD=/x\0' } });
+  const names = ['/runc', '/bin/app'];
+  const readProgram = () => names.shift();
+  const found = look({ 10: {} }, {}, true, { ...files, readProgram });
+  assert.deepEqual([found.code, found.injected, found.isUnsettled], [[], [], true]);
+});
+
+test('only the first process of a container is what was created', () => {
+  const { code } = look({ 10: {}, 11: { parent: 10, program: '/bin/other' } }, { isCreated: true });
+  assert.deepEqual(paths(code), ['/bin/other']);
 });
 
 test('a process that is gone is left out, and a limit of processes is named', () => {

@@ -7,7 +7,7 @@ import { makeDevice } from './make-device.ts';
 import { findPreloads } from './preload-variables.ts';
 import { isAnonymous, isKernelCode, type MapRegion, parseMaps } from './proc-maps.ts';
 import { type ProcessStat, parseProcessStat } from './proc-stat.ts';
-import type { HeldFile, LayerFiles, ProcessFiles } from './process-files.ts';
+import type { HeldFile, LayerFiles, ProcBytes, ProcessFiles } from './process-files.ts';
 import { type ProcessEntry, readNamespace, readProcess } from './process-threads.ts';
 import { listOutsiders } from './process-tree.ts';
 import type { RuntimeGuard } from './runtime-guard.ts';
@@ -96,7 +96,7 @@ class ProcessLook {
   }
 
   #lookAt(pid: number, stat: ProcessStat, isOutsider: boolean): void {
-    const { files, guard, locator } = this.#deps;
+    const { files, locator } = this.#deps;
     const process = readProcess(files, pid);
     if (process === 'hidden') this.#rows.addLimit('unreadable');
     if (typeof process === 'string') return;
@@ -112,15 +112,36 @@ class ProcessLook {
       if (readProcess(files, pid) !== 'gone') this.#rows.addLimit('unreadable');
       return;
     }
-    const command = files.readCommand(process.id) ?? '';
-    const judged = guard.judge({ pid, startTime: stat.startTime, program, command });
+    const judged = this.#judge(pid, stat, process, program);
     if (judged === 'unsettled') this.#rows.isUnsettled = true;
-    if (judged !== 'inside') return;
+    if (judged !== 'inside') {
+      this.#checkRuntime(process, program, regions);
+      return;
+    }
     this.#rows.addCode(program, 'program');
     if (isOutsider) this.#rows.addExecuted(program, stat.hasTerminal);
     this.#checkSurroundings(process, program);
-    this.#checkMaps(process, program, regions);
-    this.#checkEnvironment(process, program);
+    this.#checkMaps(process, program, regions, false);
+    this.#checkEnvironment(program, files.readEnvironment(process.id));
+  }
+
+  #judge(pid: number, { startTime }: ProcessStat, { id }: ProcessEntry, program: LocatedCode) {
+    const { request, files, guard } = this.#deps;
+    const command = files.readCommand(id) ?? '';
+    const isCreated = request.isCreated && pid === request.pid;
+    return guard.judge({ pid, startTime, program, command, container: request.pid, isCreated });
+  }
+
+  /** It is on its way into the container, so where it stands says nothing; what it maps of the container does. */
+  #checkRuntime(process: ProcessEntry, program: LocatedCode, regions: readonly MapRegion[]): void {
+    const environment = this.#deps.files.readEnvironment(process.id);
+    if (this.#deps.files.readProgram(process.id) !== process.path) {
+      // All this may be of what it became meanwhile.
+      this.#rows.isUnsettled = true;
+      return;
+    }
+    this.#checkMaps(process, program, regions, true);
+    this.#checkEnvironment(program, environment);
   }
 
   #checkSurroundings(process: ProcessEntry, program: LocatedCode): void {
@@ -153,7 +174,7 @@ class ProcessLook {
     }
   }
 
-  #checkMaps(process: ProcessEntry, program: LocatedCode, regions: readonly MapRegion[]): void {
+  #checkMaps(process: ProcessEntry, program: LocatedCode, regions: readonly MapRegion[], isRuntime: boolean): void {
     for (const region of regions) {
       if (region.isSharedWritable) this.#checkRestless(process, region);
       if (!region.isExecutable || isKernelCode(region) || region.path === process.path) continue;
@@ -162,7 +183,8 @@ class ProcessLook {
         continue;
       }
       const code = this.#locate(process, region);
-      if (code !== undefined) this.#rows.addCode(code, 'mapped');
+      // The runtime brings libraries of the host along.
+      if (code !== undefined && !(isRuntime && code.origin === 'host')) this.#rows.addCode(code, 'mapped');
     }
   }
 
@@ -175,8 +197,7 @@ class ProcessLook {
     if (path !== undefined) this.#rows.addRestless(path);
   }
 
-  #checkEnvironment({ id }: ProcessEntry, program: LocatedCode): void {
-    const environment = this.#deps.files.readEnvironment(id);
+  #checkEnvironment(program: LocatedCode, environment: ProcBytes | undefined): void {
     if (environment?.isCut === true) this.#rows.addLimit('environment');
     for (const variable of findPreloads(environment?.bytes.toString('latin1') ?? '')) {
       this.#rows.addInjected(program, variable);

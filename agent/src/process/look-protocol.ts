@@ -8,6 +8,8 @@ export interface LookRequest {
   readonly hostRoot: string;
   /** The container's first process. */
   readonly pid: number;
+  /** It was created and not started. */
+  readonly isCreated: boolean;
   /** All of its cgroup. */
   readonly pids: readonly number[];
   /** Device number of its overlay, `major:minor`, decimal. */
