@@ -113,6 +113,16 @@ describe('evasions, each tried inside a container', { skip, timeout: 300_000 }, 
     await container.expectFindings([posed]);
   });
 
+  it('A23: a program from a mount that was taken away is not told as the one of the image with the same path', async () => {
+    container = await world.start(image, { flags: ['--cap-add', 'CAP_SYS_ADMIN'] });
+    const hidden = '/tmp/hidden/app/actor';
+    await container.run(`mkdir -p /tmp/hidden/app /run/x; cp /app/actor ${hidden}; echo evil >> ${hidden}`);
+    const actual = await container.hash(hidden);
+    await container.detach('/app/actor', 'detached', '/tmp/hidden', '/run/x', './app/actor');
+    await container.expectAmong({ code: 'EXECUTABLE_ADDED', path: hidden, actual });
+    await container.expectAmong({ code: 'CODE_OF_UNKNOWN_ORIGIN', path: '/app/actor', actual });
+  });
+
   it('A21: a program whose main thread ended while another one goes on is named', async () => {
     container = await world.start(image);
     await container.detach('/app/actor', 'memfd', 'kworker', '/app/actor', 'headless');

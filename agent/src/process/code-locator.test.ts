@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseMountinfo } from '../container/mountinfo.ts';
 import { CodeLocator, type CodeReference } from './code-locator.ts';
-import type { HeldFile, LayerFiles } from './process-files.ts';
+import type { FileIdentity, HeldFile, LayerFiles } from './process-files.ts';
 
 const MOUNTS = new Map(
   parseMountinfo(
@@ -31,11 +31,25 @@ const FILES: Record<string, string> = {
   '/u/bin/odd (deleted)': 'file',
 };
 
+/** A file of the layers by its own bytes: each is another one. */
+function identify(file: string): FileIdentity {
+  return { ino: BigInt(Object.keys(FILES).indexOf(file)), ctimeNs: 1n, size: 1n };
+}
+
+/** What the overlay shows at a path of a mount: the highest of the directories that has a file there. */
+function show(path: string, mountId: number): FileIdentity | undefined {
+  const inside = mountId === 2 ? path.replace('/usr/bin', '/srv/bin') : path;
+  const file = ['/u', '/l2', '/l1'].map((directory) => `${directory}${inside}`).find((each) => FILES[each] === 'file');
+  return file === undefined ? { ino: 1_000n, ctimeNs: 1n, size: 1n } : identify(file);
+}
+
 const layers: LayerFiles = {
   typeOf: (directory, path) => {
     const type = FILES[`${directory}${path}`];
     return type === 'file' || type === 'other' ? type : undefined;
   },
+  identify: (directory, path) =>
+    FILES[`${directory}${path}`] === 'file' ? identify(`${directory}${path}`) : undefined,
   hash: (directory, path, _maxBytes, isRestless) => `${directory}${path}${isRestless ? '!' : ''}`,
   inodeOf: () => 1n,
 };
@@ -45,18 +59,24 @@ const locator = new CodeLocator(
   () => new Map([['8:1', 'ext4']]),
 );
 
-function refer(path: string, mountId: number, change: Partial<CodeReference> & { hash?: string } = {}): CodeReference {
+interface Change extends Partial<CodeReference> {
+  readonly hash?: string;
+  readonly identity?: FileIdentity;
+}
+
+function refer(path: string, mountId: number, change: Change = {}): CodeReference {
   const file: HeldFile = {
     path,
     mountId,
     hasName: () => !path.endsWith(' (deleted)'),
+    identify: () => change.identity ?? show(path, mountId),
     hash: () => change.hash ?? 'held',
     close: () => undefined,
   };
   return { file, device: undefined, mounts: MOUNTS, isRestless: false, ...change };
 }
 
-const locate = (path: string, mountId: number, change: Partial<CodeReference> = {}) => {
+const locate = (path: string, mountId: number, change: Change = {}) => {
   const { origin, path: shown, sha256, limit } = locator.locate(refer(path, mountId, change));
   return [origin, shown, sha256, limit];
 };
@@ -121,13 +141,37 @@ test('what was executed on the upper directory is there, or gone', () => {
   assert.equal(locator.locateExecuted('/tmp/gone'), undefined);
 });
 
-test('of a shared mapping only the place on the upper directory is wanted', () => {
-  assert.equal(locator.findOnUpper(refer('/bin/changed', 1)), '/bin/changed');
-  for (const [path, mount] of [
-    ['/bin/sh', 1],
-    ['/run/x', 3],
-    ['/bin/changed', 9],
-  ] as const) {
-    assert.equal(locator.findOnUpper(refer(path, mount)), undefined);
+const OTHER: FileIdentity = { ino: 1_000n, ctimeNs: 1n, size: 1n };
+
+test('another file than the one that lies at the path is unknown, with its own bytes', () => {
+  for (const mountId of [1, 9]) {
+    for (const path of ['/bin/sh', '/bin/changed']) {
+      const forged = locate(path, mountId, { identity: OTHER, device: '00:49' });
+      assert.deepEqual(forged, ['unknown', path, 'held', undefined]);
+      const resized = { ...OTHER, size: 2n };
+      assert.equal(locate(path, mountId, { identity: resized, device: '00:49', hash: `/l1${path}` })[0], 'unknown');
+    }
   }
+  const { ino } = identify('/l1/bin/sh');
+  assert.equal(locate('/bin/sh', 1, { identity: { ...OTHER, ino, ctimeNs: 2n } })[0], 'unknown');
+});
+
+test('a file that was copied up has another number, and is known by its bytes', () => {
+  const copied = locate('/bin/changed', 1, { identity: OTHER, hash: '/u/bin/changed' });
+  assert.deepEqual(copied, ['upper', '/bin/changed', '/u/bin/changed', undefined]);
+});
+
+test('of a shared mapping only the place on the upper directory is wanted', () => {
+  const find = (path: string, mountId: number, change: Change = {}) =>
+    locator.findOnUpper(refer(path, mountId, change));
+  assert.deepEqual(find('/bin/changed', 1), { path: '/bin/changed' });
+  assert.deepEqual(find('/bin/changed', 1, { identity: identify('/l1/bin/changed') }), { path: '/bin/changed' });
+  assert.deepEqual([find('/run/x', 3), find('/bin/changed', 9), find('/tmp/x (deleted)', 1)], [{}, {}, {}]);
+});
+
+test('a shared mapping of a file to which no known path leads is a limit', () => {
+  const find = (path: string, mountId: number, change: Change = {}) =>
+    locator.findOnUpper(refer(path, mountId, change));
+  assert.deepEqual(find('/bin/changed', 1, { identity: OTHER }), { limit: 'mapping:/bin/changed' });
+  assert.deepEqual(find('/hidden', 9, { device: '00:49' }), { limit: 'mapping:/hidden' });
 });

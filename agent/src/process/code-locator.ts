@@ -80,14 +80,24 @@ export class CodeLocator {
     return hash(reference, 'host', stripMark(file.path), type ?? 'unknown');
   }
 
-  /** The path below the upper directory of a file that lies there. Reads nothing of it. */
-  findOnUpper({ file, mounts, device }: CodeReference): string | undefined {
+  /**
+   * The path below the upper directory of a file that a process maps shared and writable, so that it lies there if it is on
+   * the root file system at all. Reads nothing of it. `limit`: it is there, and no path is known to lead to it.
+   */
+  findOnUpper({ file, mounts, device }: CodeReference): { readonly path?: string; readonly limit?: string } {
     const mount = mounts.get(file.mountId);
     const actual = mount === undefined ? toDecimal(device) : formatDevice(mount);
-    const { upper } = this.#layers;
+    const { upper, lowers } = this.#layers;
+    if (actual !== this.#layers.device || upper === null) return {};
     const inside = mount === undefined ? file.path : toRootPath(file.path, mount);
-    if (actual !== this.#layers.device || upper === null || inside === undefined) return undefined;
-    return this.#files.typeOf(upper, inside) === 'file' ? inside : undefined;
+    if (inside !== undefined && this.#files.typeOf(upper, inside) === 'file') {
+      // What was copied up keeps the number that it had in its layer.
+      const lower = lowers.findLast((directory) => this.#files.typeOf(directory, inside) !== undefined);
+      const inodes = [upper, lower].map((each) => each && this.#files.identify(each, inside)?.ino);
+      const own = file.identify()?.ino;
+      if (own !== undefined && inodes.includes(own)) return { path: inside };
+    }
+    return file.path.endsWith(DELETED) && !file.hasName() ? {} : { limit: `mapping:${file.path}` };
   }
 
   /** A path on the upper directory that was executed; undefined where no regular file is there any more. */
@@ -102,15 +112,29 @@ export class CodeLocator {
     const inside = mount === undefined ? path : toRootPath(path, mount);
     const { upper, lowers } = this.#layers;
     if (inside !== undefined) {
-      if (upper !== null && this.#files.typeOf(upper, inside) === 'file') {
-        return this.#hashLayer(path, 'upper', upper, inside, reference.isRestless);
-      }
+      const isUpper = upper !== null && this.#files.typeOf(upper, inside) === 'file';
       const lower = lowers.findLast((directory) => this.#files.typeOf(directory, inside) !== undefined);
-      if (lower !== undefined && this.#files.typeOf(lower, inside) === 'file') {
-        return this.#hashLayer(path, 'layer', lower, inside, false);
-      }
+      const found = isUpper
+        ? this.#hashLayer(path, 'upper', upper, inside, reference.isRestless)
+        : lower !== undefined && this.#files.typeOf(lower, inside) === 'file'
+          ? this.#hashLayer(path, 'layer', lower, inside, false)
+          : undefined;
+      const directory = isUpper ? upper : lower;
+      if (found !== undefined && directory !== undefined && this.#isHeld(reference, directory, inside, found))
+        return found;
     }
     return hash(reference, path.endsWith(DELETED) ? 'deleted' : 'unknown', stripMark(path), ROOT);
+  }
+
+  /**
+   * Whether what lies at a path of a layer is the file that the process holds: a mount that was taken away gives its files
+   * paths that are others'. What was copied up has another number than its copy, and then the bytes decide.
+   */
+  #isHeld({ file, isRestless }: CodeReference, directory: string, inside: string, { sha256 }: LocatedCode): boolean {
+    const [held, found] = [file.identify(), this.#files.identify(directory, inside)];
+    if (held === undefined || found === undefined) return false;
+    if (held.ino === found.ino && held.ctimeNs === found.ctimeNs && held.size === found.size) return true;
+    return sha256 !== undefined && held.size === found.size && file.hash(MAX_FILE_BYTES, isRestless) === sha256;
   }
 
   #hashLayer(

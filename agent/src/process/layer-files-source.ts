@@ -1,6 +1,6 @@
 import { openRoot, RootfsError, type RootHandle, type RootStat } from '@holdfast/rootfs';
 import type { FileHasher } from './file-hasher.ts';
-import type { LayerFiles } from './process-files.ts';
+import type { FileIdentity, LayerFiles } from './process-files.ts';
 
 /** Layer directories that are opened as they are needed, until all are closed together. For use in a worker thread. */
 export class OpenLayers implements LayerFiles {
@@ -14,6 +14,11 @@ export class OpenLayers implements LayerFiles {
   typeOf(directory: string, path: string): 'file' | 'other' | undefined {
     const stat = this.#stat(directory, path);
     return stat === undefined ? undefined : stat.type === 'file' ? 'file' : 'other';
+  }
+
+  identify(directory: string, path: string): FileIdentity | undefined {
+    const stat = this.#stat(directory, path);
+    return stat?.type === 'file' ? { ino: stat.ino, ctimeNs: stat.ctimeNs, size: BigInt(stat.size) } : undefined;
   }
 
   hash(directory: string, path: string, maxBytes: number, isRestless: boolean): string | undefined {

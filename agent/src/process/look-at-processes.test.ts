@@ -48,6 +48,7 @@ function createFiles(processes: Record<number, FakeProcess>): ProcessFiles {
     path,
     mountId: 1,
     hasName: () => true,
+    identify: () => undefined,
     hash: () => 'h',
     close: () => undefined,
   });
@@ -105,7 +106,10 @@ function look(
     locator: {
       locate: ({ file }) => locate(file.path),
       locateExecuted: (path) => (path === '/gone' ? undefined : locate(path)),
-      findOnUpper: ({ file }) => (file.path.startsWith('/upper') ? file.path : undefined),
+      findOnUpper: ({ file }) => {
+        if (file.path.startsWith('/lost')) return { limit: `mapping:${file.path}` };
+        return file.path.startsWith('/upper') ? { path: file.path } : {};
+      },
     },
     guard: { judge: ({ isCreated }) => (isCreated ? 'runtime' : isRuntime ? 'unsettled' : 'inside') },
     deadlineMs: Number.POSITIVE_INFINITY,
@@ -138,6 +142,11 @@ test('memory without a file is told by its program, and a memfd that is mapped c
 test('files of the upper directory that are mapped shared and writable are told, others not', () => {
   const maps = [region('rw-s', '/upper/data'), '3-4 rw-s 00000000 00:49 8  /elsewhere'];
   assert.deepEqual(look({ 10: { maps } }).restless, ['/upper/data']);
+});
+
+test('a file of the upper directory that is mapped so and that no path leads to is a limit', () => {
+  const { restless, limits } = look({ 10: { maps: [region('rw-s', '/lost')] } });
+  assert.deepEqual([restless, limits], [[], ['mapping:/lost']]);
 });
 
 test('what does not descend from the first process is told with its terminal', () => {
@@ -227,7 +236,7 @@ test('a look that takes too long ends with what it has, and says so', () => {
     request: { ...REQUEST, pids: [10] },
     files: createFiles({ 10: {} }),
     layers: { inodeOf: () => 1n },
-    locator: { locate: () => assert.fail(), locateExecuted: () => undefined, findOnUpper: () => undefined },
+    locator: { locate: () => assert.fail(), locateExecuted: () => undefined, findOnUpper: () => ({}) },
     guard: { judge: () => 'inside' },
     deadlineMs: Number.NEGATIVE_INFINITY,
   });

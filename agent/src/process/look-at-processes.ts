@@ -1,5 +1,6 @@
 import { EvidenceError } from '@holdfast/evidence';
 import { type MountInfo, parseMountinfo } from '../container/mountinfo.ts';
+import { formatForeignPath } from '../container/path-format.ts';
 import type { CodeLocator, CodeReference, LocatedCode } from './code-locator.ts';
 import type { LookReply, LookRequest } from './look-protocol.ts';
 import { LookRows } from './look-rows.ts';
@@ -193,8 +194,9 @@ class ProcessLook {
     const key = describeRegion(process.namespace, region);
     if (this.#restless.has(key)) return;
     this.#restless.add(key);
-    const path = this.#hold(process, region, region, (reference) => this.#deps.locator.findOnUpper(reference));
-    if (path !== undefined) this.#rows.addRestless(path);
+    const found = this.#hold(process, region, region, (reference) => this.#deps.locator.findOnUpper(reference));
+    if (found?.path !== undefined) this.#rows.addRestless(found.path);
+    if (found?.limit !== undefined) this.#rows.addLimit(formatForeignPath(found.limit));
   }
 
   #checkEnvironment(program: LocatedCode, environment: ProcBytes | undefined): void {

@@ -58,6 +58,7 @@ function hold(path: string, hasher: FileHasher): HeldFile | undefined {
   return {
     path: name,
     mountId: Number(mountId),
+    identify: () => attempt(() => fstatSync(fd, { bigint: true })),
     hasName: () => fstatSync(fd).nlink > 0,
     hash: (maxBytes, isRestless) => hasher.hashHeld(own, maxBytes, isRestless),
     close: () => closeSync(fd),

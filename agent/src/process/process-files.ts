@@ -6,12 +6,21 @@ export interface HeldFile {
   readonly mountId: number;
   /** Whether any name leads to it. Asks its file system. */
   hasName(): boolean;
+  /** Asks its file system. Undefined where it cannot tell. */
+  identify(): FileIdentity | undefined;
   /**
    * SHA-256, hex; equal answers may come from memory unless `isRestless`. Undefined where it is not a regular file, cannot
    * be read, or is larger than `maxBytes`.
    */
   hash(maxBytes: number, isRestless: boolean): string | undefined;
   close(): void;
+}
+
+/** What tells a file from others of one file system, as long as it is not written to. */
+export interface FileIdentity {
+  readonly ino: bigint;
+  readonly ctimeNs: bigint;
+  readonly size: bigint;
 }
 
 /**
@@ -51,6 +60,8 @@ export interface ProcBytes {
 export interface LayerFiles {
   /** What lies at a path; undefined where nothing does. */
   typeOf(directory: string, path: string): 'file' | 'other' | undefined;
+  /** Undefined where no regular file is there. */
+  identify(directory: string, path: string): FileIdentity | undefined;
   /** As `HeldFile.hash`. */
   hash(directory: string, path: string, maxBytes: number, isRestless: boolean): string | undefined;
   /** Device-independent identity of a directory: inode number. */
