@@ -25,7 +25,8 @@ export class OpenLayers implements LayerFiles {
     const stat = this.#stat(directory, path);
     if (stat?.type !== 'file') return undefined;
     const { devMajor, devMinor, ino, ctimeNs, size } = stat;
-    return this.#hasher.recall(`${devMajor}:${devMinor} ${ino} ${ctimeNs} ${size}`, isRestless, () =>
+    const key = `${devMajor}:${devMinor} ${ino} ${ctimeNs} ${size}`;
+    return this.#hasher.recall({ key, ctimeNs, isRestless }, () =>
       attempt(() => this.#open(directory)?.hashFile(toBytes(path), { maxBytes }).sha256.toString('hex')),
     );
   }

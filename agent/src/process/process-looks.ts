@@ -12,7 +12,7 @@ import { RuntimeGuard } from './runtime-guard.ts';
 
 /** Looks at processes and remembers the hashes of what they run. Lives in a worker thread. */
 export class ProcessLooks {
-  readonly #hasher = new FileHasher();
+  readonly #hasher = new FileHasher(() => Date.now());
   #guard: RuntimeGuard | undefined;
 
   look(request: LookRequest): LookReply {
