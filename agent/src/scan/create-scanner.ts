@@ -15,7 +15,7 @@ export interface Scanner {
     options: ScanOptions,
   ): Promise<ScanReply | QuietReply>;
   prove(request: Omit<ProofRequest, 'kind'>, group: string): Promise<ProofReply>;
-  /** Looks at the processes of a container, among the quick scans. Rejects as `scan`. */
+  /** Looks at the processes of a container. Rejects as `scan`. */
   look(request: LookRequest, group: string): Promise<LookReply>;
   /** Asks whether anything about processes is other than before. Rejects as `scan`. */
   peek(request: PeekRequest): Promise<PeekReply>;
@@ -46,7 +46,8 @@ const SHORT_PROOF_MS = 20_000;
 const LONG_PROOF_MS = 1_800_000;
 
 /**
- * Creates a scanner: a thread for quick scans, which small bounds keep from using much; a process each for scans that need
+ * Creates a scanner: a thread for quick scans, which small bounds keep from using much; one for looks at processes, which may
+ * hang in the kernel where a container serves their memory itself; a process each for scans that need
  * more, for proofs of layers, and for proofs that take long. So no container delays the others but by a quick scan, and
  * what crashes or exhausts a process fails alone; those that wait get a new one.
  */
@@ -55,6 +56,7 @@ export function createScanner(): Scanner {
   const createProcessLane = () =>
     new WorkerLane({ module, maxHeapMb: PROCESS_HEAP_MB, idleMs: IDLE_MS, start: startProcess });
   const scans = new WorkerLane({ module, maxHeapMb: THREAD_HEAP_MB, start: startThread });
+  const looks = new WorkerLane({ module, maxHeapMb: THREAD_HEAP_MB, start: startThread });
   const [slowScans, proofs, longProofs] = [createProcessLane(), createProcessLane(), createProcessLane()];
   return {
     scan: async (createRequest, { group, budgetMs, isSlow }) => {
@@ -76,14 +78,15 @@ export function createScanner(): Scanner {
     },
     look: async (request, group) =>
       toLookReply(
-        await scans.run({ createRequest: () => request, group, timeoutMs: request.budgetMs + LOOK_GRACE_MS }),
+        await looks.run({ createRequest: () => request, group, timeoutMs: request.budgetMs + LOOK_GRACE_MS }),
       ),
     peek: async (request) =>
-      toPeekReply(await scans.run({ createRequest: () => request, group: '', timeoutMs: LOOK_GRACE_MS })),
+      toPeekReply(await looks.run({ createRequest: () => request, group: '', timeoutMs: LOOK_GRACE_MS })),
     forget: async (key) => {
       await scans.run({ createRequest: () => ({ kind: 'forget', key }), group: key, timeoutMs: GRACE_MS });
     },
-    close: async () => void (await Promise.all([scans, slowScans, proofs, longProofs].map((lane) => lane.close()))),
+    close: async () =>
+      void (await Promise.all([scans, looks, slowScans, proofs, longProofs].map((lane) => lane.close()))),
   };
 }
 

@@ -113,3 +113,36 @@ test('whoever took long waits for whoever did not', async () => {
   await Promise.all([running, ...both]);
   assert.deepEqual(order, ['quick', 'loop']);
 });
+
+/** A worker that answers at once, but for one group: of that it hangs, and ends when it is let go. */
+function startHanging(group: string) {
+  const letGo: (() => void)[] = [];
+  let started = 0;
+  const start: typeof startThread = (_options, events) => {
+    started += 1;
+    queueMicrotask(() => events.onReady());
+    const isHung = { value: false };
+    return {
+      post: ({ id, request }) => {
+        isHung.value = request.kind === 'forget' && request.key === group;
+        if (!isHung.value) queueMicrotask(() => events.onAnswer({ id, reply: null }));
+      },
+      hold: () => undefined,
+      end: () => (isHung.value ? new Promise((resolve) => letGo.push(resolve)) : Promise.resolve()),
+    };
+  };
+  return { lane: new WorkerLane({ module, maxHeapMb: 32, start }), letGo, countStarted: () => started };
+}
+
+test('whoever hangs where it cannot be ended gets no other worker until it ends, and the others go on', async () => {
+  const { lane, letGo, countStarted } = startHanging('hung');
+  assert.equal(await failure(lane.run(forget('hung', 1))), 'time');
+  assert.equal(await failure(lane.run(forget('hung', 1))), 'blocked');
+  assert.equal(await lane.run(forget('other')), null);
+  assert.equal(await failure(lane.run(forget('hung', 1))), 'blocked');
+  assert.equal(countStarted(), 2);
+  for (const end of letGo) end();
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(await failure(lane.run(forget('hung', 1))), 'time');
+  await lane.close();
+});

@@ -29,11 +29,18 @@ interface Job extends LaneJob {
 
 /** Longest time until a worker is there, also on a machine that has much else to do. */
 const START_MS = 60_000;
+/** A worker that can be ended has ended by then. */
+const END_MS = 5_000;
 
-/** One worker that does one request at a time, each within its time: next is the group that used least of late. */
+/**
+ * One worker that does one request at a time, each within its time: next is the group that used least of late. A group whose
+ * worker hangs in a system call, and cannot be ended, gets no other until it ends: so it keeps one at the most.
+ */
 export class WorkerLane {
   readonly #options: WorkerLaneOptions;
   readonly #queue = new FairQueue<Job>(() => performance.now());
+  /** Groups whose worker was told to end and has not. */
+  readonly #ending = new Set<string>();
   #current: Job | undefined;
   #startedMs = 0;
   #host: LaneHost | undefined;
@@ -63,7 +70,13 @@ export class WorkerLane {
     this.#closed = true;
     const failure = createFailure('closed', 'the scanner is closed');
     for (const job of this.#queue.clear()) job.reject(failure);
-    await this.#replaceHost(failure);
+    // What hangs in a system call is not waited for.
+    let timer: NodeJS.Timeout | undefined;
+    const waited = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, END_MS);
+    });
+    await Promise.race([this.#replaceHost(failure), waited]);
+    clearTimeout(timer);
   }
 
   #next(): void {
@@ -71,6 +84,11 @@ export class WorkerLane {
     const job = this.#queue.take()?.job;
     if (job === undefined) {
       this.#rest();
+      return;
+    }
+    if (this.#ending.has(job.group)) {
+      job.reject(createFailure('blocked', 'the last one of this group still hangs'));
+      this.#next();
       return;
     }
     this.#current = job;
@@ -145,13 +163,18 @@ export class WorkerLane {
 
   async #replaceHost(failure: Error | undefined): Promise<void> {
     const host = this.#host;
+    const group = this.#current?.group;
     this.#host = undefined;
+    if (group !== undefined) this.#ending.add(group);
+    const ended = Promise.resolve(host?.end()).then(() => {
+      if (group !== undefined) this.#ending.delete(group);
+    });
     if (failure !== undefined) this.#fail(failure);
-    await host?.end();
+    await ended;
   }
 }
 
-/** Why a scan gave nothing: `time`, `memory`, `closed`, or the code of what the worker threw. */
+/** Why a scan gave nothing: `time`, `memory`, `blocked`, `closed`, or the code of what the worker threw. */
 export class ScanFailure extends Error {
   override readonly name = 'ScanFailure';
   readonly reason: string;
