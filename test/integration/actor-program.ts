@@ -92,6 +92,14 @@ int main(int count, char **words) {
   if (!strcmp(act, "chroot") && !chroot(one) && !chdir("/")) execv(two, again);
   if (!strcmp(act, "detached") && !mount(one, two, 0, MS_BIND, 0) && !chdir(two) && !umount2(two, MNT_DETACH))
     execl(words[4], "actor", "rest", (char *)0);
+  if (!strcmp(act, "deep")) {
+    char name[201] = "";
+    memset(name, 'd', 200);
+    for (int level = 0; level < 21; level++)
+      if (mkdir(name, 0700) || chdir(name)) return 5;
+    copy(one, open("deep", O_CREAT | O_WRONLY, 0700));
+    if (mmap(0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, open("deep", O_RDONLY), 0) != MAP_FAILED) return rest();
+  }
   if (!strcmp(act, "cover") && !unshare(CLONE_NEWNS) && !mount(0, "/", 0, MS_REC | MS_PRIVATE, 0) &&
       !mount("none", one, "tmpfs", 0, 0))
     return rest();

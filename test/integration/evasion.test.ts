@@ -123,6 +123,13 @@ describe('evasions, each tried inside a container', { skip, timeout: 300_000 }, 
     await container.expectAmong({ code: 'CODE_OF_UNKNOWN_ORIGIN', path: '/app/actor', actual });
   });
 
+  it('A24: code at a path that is longer than the kernel names is told with its hash', async () => {
+    container = await world.start(image);
+    await container.detach('/app/actor', 'deep', '/app/actor');
+    const code = { code: 'CODE_OF_UNKNOWN_ORIGIN', path: '/(name too long)', actual: actor };
+    await container.expectAmong(code);
+  });
+
   it('A21: a program whose main thread ended while another one goes on is named', async () => {
     container = await world.start(image);
     await container.detach('/app/actor', 'memfd', 'kworker', '/app/actor', 'headless');

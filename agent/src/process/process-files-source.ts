@@ -10,6 +10,7 @@ const O_PATH = 0o10000000;
 const MAX_MAPS_BYTES = 8 * 1024 * 1024;
 const MAX_ENVIRONMENT_BYTES = 1024 * 1024;
 const CHUNK_BYTES = 64 * 1024;
+const NAMELESS = '/(name too long)';
 
 /** Reads /proc of the host, whose root directory this process sees at `hostRoot`. For use in a worker thread. */
 export function createProcessFiles(hostRoot: string, hasher: FileHasher): ProcessFiles {
@@ -33,7 +34,7 @@ export function createProcessFiles(hostRoot: string, hasher: FileHasher): Proces
         const stat = root.lstat(Buffer.alloc(0));
         return stat && { dev: makeDevice(stat.devMajor, stat.devMinor), ino: stat.ino };
       }),
-    readProgram: (pid) => link(pid, 'exe'),
+    readProgram: (pid) => readName(proc(pid, 'exe')),
     hold: (pid, what) => hold(proc(pid, what === 'program' ? 'exe' : `map_files/${what.range}`), hasher),
   };
 }
@@ -43,11 +44,21 @@ function readInnerPid(status: string | undefined): number | undefined {
   return inner === undefined ? undefined : Number(inner);
 }
 
+/** The kernel names no file whose path is longer than a page; it can be held and read all the same. */
+function readName(link: string): string | undefined {
+  try {
+    return readlinkSync(link, 'latin1');
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error;
+    return error.code === 'ENAMETOOLONG' ? NAMELESS : undefined;
+  }
+}
+
 function hold(path: string, hasher: FileHasher): HeldFile | undefined {
   const fd = attempt(() => openSync(path, O_PATH));
   if (fd === undefined) return undefined;
   const own = `/proc/self/fd/${fd}`;
-  const name = attempt(() => readlinkSync(own, 'latin1'));
+  const name = readName(own);
   const mountId = /^mnt_id:\s*(\d+)$/m.exec(
     attempt(() => readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1')) ?? '',
   )?.[1];
