@@ -92,6 +92,8 @@ class Attester implements MessagePort<AttesterMessage, VerifierMessage> {
     this.#left = rounds;
   }
 
+  identify(): void {}
+
   async receive(): Promise<AttesterMessage | undefined> {
     const message = this.#steps.shift();
     return message === undefined ? undefined : create(AttesterMessageSchema, { message });
@@ -165,6 +167,7 @@ test('one deadline covers all that a round asks for, whatever its claims name', 
   const value = { evidenceId: Buffer.from(evidenceId, 'hex'), blobs: [] };
   const port: MessagePort<AttesterMessage, VerifierMessage> = {
     peerSpki: TLS_KEY,
+    identify: () => undefined,
     receive: async (timeoutMs) => {
       timeoutsMs.push(timeoutMs);
       return create(AttesterMessageSchema, { message: { case: 'supply', value } });
