@@ -1,4 +1,4 @@
-import { type LogEvent, parseUefiVariable } from '@holdfast/evidence';
+import { type LogEvent, parseUefiVariable, trimEndOf } from '@holdfast/evidence';
 import type { InspectedLog } from './commands/inspect-eventlog.ts';
 import { formatTable } from './table.ts';
 import { printable, type Terminal } from './terminal.ts';
@@ -12,13 +12,13 @@ export function describeEvent(event: LogEvent): string | null {
 }
 
 function readText(data: Buffer): string | undefined {
-  const text = data.toString('latin1').replace(/\0+$/, '');
+  const text = trimEndOf(data.toString('latin1'), '\0');
   return /^[\x20-\x7e\n\t]+$/.test(text) ? text.slice(0, MAX_DESCRIPTION) : undefined;
 }
 
 function readUtf16(data: Buffer): string | undefined {
   const even = data.subarray(0, data.length - (data.length % 2));
-  const text = even.toString('utf16le').replace(/\0+$/, '');
+  const text = trimEndOf(even.toString('utf16le'), '\0');
   return /^[\x20-\x7e]+$/.test(text) ? text.slice(0, MAX_DESCRIPTION) : undefined;
 }
 

@@ -47,4 +47,10 @@ suite('a file of PCR values', () => {
       );
     }
   });
+
+  test('has lines of any length', () => {
+    const blanks = ' '.repeat(4 * 1024 * 1024);
+    assert.throws(() => parse(`sha256:\n${blanks}x\n`), /line 2: not a PCR value/);
+    assert.equal(parse(`sha256:\n${blanks}\n  1: 0x${value}\n`).size, 1);
+  });
 });

@@ -17,7 +17,7 @@ const BANK_BYTES = new Map([
 ]);
 const BANK_LINE = /^\s*([a-z0-9_]+)\s*:\s*$/;
 const VALUE_LINE = /^\s*([0-9]{1,2})\s*:\s*(["']?)(?:0x)?([0-9a-f]+)\2\s*$/i;
-const BLANK_LINE = /^\s*(?:---|\.\.\.|#.*)?\s*$/;
+const BLANK_LINE = /^(?:---|\.\.\.|#.*)?$/;
 const TITLE_LINE = /^pcrs:\s*$/m;
 
 /** Values, and whether the file has the form in which tpm2_eventlog prints its own replay of a log. */
@@ -45,7 +45,7 @@ export function parsePcrFile(bytes: Buffer, path: string): PcrFile {
   const banks = new Map<string, Map<number, Buffer>>();
   let bank: { name: string; values: Map<number, Buffer> } | undefined;
   for (const [index, line] of lines.entries()) {
-    if (BLANK_LINE.test(line)) continue;
+    if (BLANK_LINE.test(line.trim())) continue;
     const refuse = (reason: string) => undecided(`${path}, line ${skipped + index + 1}: ${reason}`);
     const name = BANK_LINE.exec(line)?.[1];
     if (name === undefined) {

@@ -33,6 +33,7 @@ export { encodeDrift, parseDrift } from './drift/parse-drift.ts';
 export { decodeBase64url, encodeBase64url } from './encoding/base64url.ts';
 export { BinaryReader } from './encoding/binary-reader.ts';
 export { type JsonLimits, type JsonValue, parseStrictJson } from './encoding/strict-json.ts';
+export { trimEndOf } from './encoding/trim-end.ts';
 export { computeProof, computeTranscript, type EnrolmentTranscript, verifyProof } from './enrolment/transcript.ts';
 export { type BootFacts, readBootFacts } from './event-log/boot-facts.ts';
 export type { BootFinding, BootFindingCode, BootQuirk, BootQuirkCode } from './event-log/boot-finding.ts';

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { MountClaims, ProcessClaims, SecurityClaims } from '@holdfast/evidence';
+import { type MountClaims, type ProcessClaims, type SecurityClaims, trimEndOf } from '@holdfast/evidence';
 import type { ImageConfig } from './image-config.ts';
 import type { MountInfo } from './mountinfo.ts';
 import type { OciSpec } from './oci-spec.ts';
@@ -92,5 +92,5 @@ function formatSource({ source, root }: MountInfo): string {
 /** The specification is UTF-8 and may end in a slash; the kernel's table is bytes and never does. */
 function normalise(path: string): string {
   const bytes = Buffer.from(path).toString('latin1');
-  return bytes.length > 1 ? bytes.replace(/\/+$/, '').replace(/\/{2,}/g, '/') : bytes;
+  return bytes.length > 1 ? trimEndOf(bytes, '/').replace(/\/{2,}/g, '/') : bytes;
 }

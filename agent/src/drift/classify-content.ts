@@ -32,7 +32,7 @@ const ARCHIVED_PROGRAM = /META-INF\/MANIFEST\.MF|__main__\.py|classes\.dex|[\w$]
 const PYTHON_CACHE = /^[\s\S]{2}\r\n/;
 /** Programs in text that start without `#!`, as far as their first line tells. */
 const CODE_LINE =
-  /^\s*(?:import\s+[\w.]+(?:\s+as\s+\w+)?\s*(?:[;,#]|$)|from\s+[\w.]+\s+import\s|def\s+\w+\s*\(|class\s+\w+\s*[(:{]|use\s+strict\b|require\s*\(?['"]|const\s+\w+\s*=\s*require\b|eval\s*[("'$`]|exec\s+\S+\s)/m;
+  /^[^\S\r\n]*(?:import\s+[\w.]+(?:\s+as\s+\w+)?\s*(?:[;,#]|$)|from\s+[\w.]+\s+import\s|def\s+\w+\s*\(|class\s+\w+\s*[(:{]|use\s+strict\b|require\s*\(?['"]|const\s+\w+\s*=\s*require\b|eval\s*[("'$`]|exec\s+\S+\s)/m;
 
 /** Reasons that the last bytes of a file give, where the first ones are not all. */
 export function classifyTail(head: Uint8Array, tail: Uint8Array): DriftReason[] {

@@ -1,3 +1,5 @@
+import { trimEndOf } from '@holdfast/evidence';
+
 /**
  * Small files of the host, by path below its root directory. All content is the host's word: root on the node writes it.
  *
@@ -21,8 +23,6 @@ const MAX_TEXT_BYTES = 64 * 1024;
 
 /** Text of a small host file without its last newline; bytes that are not UTF-8 become U+FFFD. */
 export function readHostText(files: HostFiles, path: string, maxBytes = MAX_TEXT_BYTES): string | undefined {
-  return files
-    .read(path, maxBytes)
-    ?.toString('utf8')
-    .replace(/[\n\0]+$/, '');
+  const content = files.read(path, maxBytes);
+  return content && trimEndOf(content.toString('utf8'), '\n\0');
 }

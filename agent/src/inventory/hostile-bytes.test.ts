@@ -47,6 +47,17 @@ describe('inventory of hostile bytes', () => {
     ]);
   });
 
+  /** As long as a manifest may be: whoever looks at the run again from each place of it does not come back. */
+  const RUN_LENGTH = 4_000_000;
+  const runs: Record<string, string> = {
+    '/a/b.dist-info/METADATA': `Name: a${' '.repeat(RUN_LENGTH)}b\nVersion: 1\n`,
+    '/a/specifications/x.gemspec': '\n'.repeat(RUN_LENGTH),
+    '/var/lib/dpkg/status': STANZA.replace(/ aabb.*/, `${` ${'a'.repeat(32)}`.repeat(RUN_LENGTH / 33)}!`),
+  };
+  for (const [path, text] of Object.entries(runs)) {
+    it(`survives a long run in ${path}`, () => survives(path, Buffer.from(text)));
+  }
+
   for (const [path, seed] of Object.entries(SEEDS)) {
     it(`survives ${path} cut and flipped`, () => {
       for (let length = 0; length < seed.length; length += 1) survives(path, seed.subarray(0, length));

@@ -48,7 +48,7 @@ export class ModuleSignatures {
 /** `kernel/net/key/af_key.ko: kernel/…` */
 function parseLine(line: string): [string, string][] {
   const path = line.slice(0, Math.max(0, line.indexOf(':')));
-  const name = /([^/]+)\.ko(?:\.[a-z0-9]+)?$/.exec(path)?.[1];
+  const name = /^(.+)\.ko(?:\.[a-z0-9]+)?$/.exec(path.slice(path.lastIndexOf('/') + 1))?.[1];
   if (name === undefined || path.split('/').includes('..')) return [];
   return [[normalise(name), path]];
 }

@@ -1,4 +1,5 @@
 import { BinaryReader } from '../encoding/binary-reader.ts';
+import { trimEndOf } from '../encoding/trim-end.ts';
 import { EvidenceError } from '../evidence-error.ts';
 import { decodeUtf16 } from './event-data.ts';
 import { EVENT_TYPE } from './event-type.ts';
@@ -32,7 +33,7 @@ export function readBootImages(events: readonly VerifiedEvent[]): BootImageFacts
     applications: selectContent(events, 4, EVENT_TYPE.EV_EFI_BOOT_SERVICES_APPLICATION, readFilePath),
     sections: readSections(events),
     initrds: selectContent(events, 9, EVENT_TYPE.EV_EVENT_TAG, readTag).filter(({ name }) => name !== null),
-    files: selectContent(events, 9, EVENT_TYPE.EV_IPL, (data) => data.toString('utf8').replace(/\0+$/, '')),
+    files: selectContent(events, 9, EVENT_TYPE.EV_IPL, (data) => trimEndOf(data.toString('utf8'), '\0')),
   };
 }
 
@@ -58,7 +59,7 @@ function readSections(events: readonly VerifiedEvent[]): MeasuredContent[] {
 
 function readTag(data: Buffer): string | null {
   if (data.length < 8 || data.readUInt32LE() !== INITRD_TAG) return null;
-  return data.subarray(8).toString('latin1').replace(/\0+$/, '');
+  return trimEndOf(data.subarray(8).toString('latin1'), '\0');
 }
 
 /** The file of a UEFI_IMAGE_LOAD_EVENT's device path (UEFI, 10.3.5.4); null where it names none. */

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { trimEndOf } from '../encoding/trim-end.ts';
 import { isVariableEvent, parseUefiVariable } from './event-body.ts';
 import { EVENT_TYPE } from './event-type.ts';
 import type { LogAlgorithm } from './log-algorithm.ts';
@@ -60,7 +61,7 @@ export function splitLabel(data: Buffer): { label: string; text: Buffer } {
 /** UTF-16 text without its closing zeros, whole or cut. */
 export function decodeUtf16(data: Buffer): string {
   const even = data.length % 2 === 0 ? data : Buffer.concat([data, Buffer.alloc(1)]);
-  return even.toString('utf16le').replace(/\0+$/, '');
+  return trimEndOf(even.toString('utf16le'), '\0');
 }
 
 function listForms(event: LogEvent): [DataForm, Buffer][] {

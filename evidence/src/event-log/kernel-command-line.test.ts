@@ -15,6 +15,9 @@ const text = (source: 'grub' | 'systemdBoot', value: string): CommandLineFacts =
 const SAME = { measured: 1, matching: 1 };
 const OTHER = { measured: 1, matching: 0 };
 
+/** Of a size for which a search that begins again at each blank would take hours. */
+const BLANKS = ' \0'.repeat(2 * 1024 * 1024);
+
 suite('the command line that the kernel tells, against the one that was measured', () => {
   test("is GRUB's with the name of the kernel in front, with and without a device", () => {
     for (const kernel of ['/boot/vmlinuz-6.1.0', '(hd0,gpt2)/vmlinuz-6.1.0']) {
@@ -61,5 +64,10 @@ suite('the command line that the kernel tells, against the one that was measured
     assert.deepEqual(matchCommandLine(text('systemdBoot', 'a b'), 'a  b'), OTHER);
     assert.deepEqual(matchCommandLine(text('systemdBoot', ' a b'), 'a b'), OTHER);
     assert.deepEqual(matchCommandLine(text('systemdBoot', 'a b \n'), 'a b'), SAME);
+  });
+
+  test('is compared whatever runs of blanks stand in it', () => {
+    assert.deepEqual(matchCommandLine(text('systemdBoot', `a${BLANKS}b${BLANKS}`), `a${BLANKS}b\u3000\n`), SAME);
+    assert.deepEqual(matchCommandLine(text('systemdBoot', `a${BLANKS}b`), `${LINE}${BLANKS}`), OTHER);
   });
 });

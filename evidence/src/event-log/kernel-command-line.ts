@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { trimEndOf } from '../encoding/trim-end.ts';
 import type { BootFinding } from './boot-finding.ts';
 import { decodeUtf16, splitLabel } from './event-data.ts';
 import { EVENT_TYPE } from './event-type.ts';
@@ -68,7 +69,8 @@ function stripQuotes(text: string): string {
 }
 
 /** What stands behind the last word is measured by some and told by none: a line end of the file that it came from. */
-const BLANK_END = /[\s\0]+$/;
+const BLANKS =
+  '\0 \t\n\v\f\r\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff';
 /** As image builders and boot loaders end a command line. */
 const ENDS = ['', '\0', '\n', '\n\0', ' ', ' \0', ' \n', ' \n\0', '\r\n'] as const;
 
@@ -81,10 +83,10 @@ const ENDS = ['', '\0', '\n', '\n\0', ' ', ' \0', ' \n', ' \n\0', '\r\n'] as con
  * is measured with whatever its builder put behind the last word, and the stub cuts that off.
  */
 export function matchCommandLine(facts: CommandLineFacts, commandLine: string): { measured: number; matching: number } {
-  const told = commandLine.replace(BLANK_END, '');
+  const told = trimEndOf(commandLine, BLANKS);
   const candidates = [
     ...facts.texts.map(({ text, source }) => {
-      const measured = text.replace(BLANK_END, '');
+      const measured = trimEndOf(text, BLANKS);
       return measured === told || (source === 'grub' && `BOOT_IMAGE=${measured}` === told);
     }),
     ...facts.hashed.map((line) => isHashOf(line, told)),
@@ -147,10 +149,10 @@ function listHashed(events: readonly VerifiedEvent[]): HashedCommandLine[] {
     ) {
       return [{ source: 'efiStub', pcr, index, digests }];
     }
+    if (pcr !== 11 || form !== 'sectionName' || decodeUtf16(data) !== SECTION) return [];
     const content = events.slice(place + 1).find((next) => next.event.pcr === 11)?.event;
-    const isName = pcr === 11 && form === 'sectionName' && decodeUtf16(data) === SECTION;
-    return isName && content !== undefined
-      ? [{ source: 'ukiSection', pcr: 11, index: content.index, digests: content.digests }]
-      : [];
+    return content === undefined
+      ? []
+      : [{ source: 'ukiSection', pcr: 11, index: content.index, digests: content.digests }];
   });
 }

@@ -104,6 +104,8 @@ suite('unified kernel images', () => {
     assert.equal(read('quiet root=/dev/a'), 'quiet root=/dev/a');
     assert.equal(read('  quiet\troot=ä \n\0rest'), 'quiet root=ä');
     assert.equal(readUnifiedKernel(uki(252)).commandLine, null);
+    const blanks = ' '.repeat(4 * 1024 * 1024);
+    assert.equal(read(`a${blanks}b${blanks}`), `a${blanks}b`);
   });
 
   test('kernel and initrd are told, and whether more comes to the initrd', () => {

@@ -1,5 +1,6 @@
 import { toBuffer } from '../encoding/base64url.ts';
 import { BinaryReader } from '../encoding/binary-reader.ts';
+import { trimEndOf } from '../encoding/trim-end.ts';
 import { EvidenceError } from '../evidence-error.ts';
 
 /** A section of a PE image. Offsets and sizes are bytes; the file part lies within the file. */
@@ -106,7 +107,7 @@ function parseOptional(header: Buffer, at: number): Omit<PeImage, 'bytes' | 'sec
 
 function parseSection(header: Buffer, file: Buffer): PeSection {
   const reader = new BinaryReader(header, 'little', 'section of the PE image');
-  const name = reader.take(8).toString('latin1').replace(/\0+$/, '');
+  const name = trimEndOf(reader.take(8).toString('latin1'), '\0');
   const virtualSize = reader.u32();
   reader.take(4);
   const fileSize = reader.u32();

@@ -1,3 +1,4 @@
+import { trimEndOf } from '../encoding/trim-end.ts';
 import { EvidenceError } from '../evidence-error.ts';
 import { type PeImage, readSectionContent } from './pe-image.ts';
 
@@ -93,7 +94,7 @@ function decodeCommandLine(section: Buffer): string {
   const end = section.indexOf(0);
   const text = section.toString('utf8', 0, end < 0 ? section.length : end);
   const plain = Array.from(text, (character) => (character < ' ' ? ' ' : character)).join('');
-  return plain.replace(/^ +| +$/g, '');
+  return trimEndOf(plain, ' ').replace(/^ +/, '');
 }
 
 /** An empty section is none to the stub. */

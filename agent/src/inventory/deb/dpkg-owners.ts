@@ -132,9 +132,22 @@ function* parseMd5sums(text: string): Generator<[path: string, hex: string]> {
 /** Lines of `/PATH MD5 [obsolete|remove-on-upgrade]`. */
 function* parseConffiles(field: string): Generator<[path: string, hex: string]> {
   for (const line of field.split('\n')) {
-    const match = /^(\/.+?) ([0-9a-f]{32})(?: [a-z-]+)*$/.exec(line);
-    if (match?.[1] !== undefined && match[2] !== undefined) yield [match[1], match[2]];
+    const words = line.split(' ');
+    const at = findDigest(words);
+    const [path, hex = ''] = [words.slice(0, at).join(' '), words[at]];
+    if (at > 0 && path.startsWith('/') && path.length > 1) yield [path, hex];
   }
+}
+
+/** The first digest with nothing but marks behind it, looked for from the end; -1 where there is none. */
+function findDigest(words: readonly string[]): number {
+  let found = -1;
+  for (let at = words.length - 1; at > 0; at -= 1) {
+    const word = words[at] ?? '';
+    if (/^[0-9a-f]{32}$/.test(word)) found = at;
+    if (!/^[a-z-]+$/.test(word)) return found;
+  }
+  return found;
 }
 
 /** Three lines each: path, where it was diverted to, and the package that did it (`:` for the administrator). */

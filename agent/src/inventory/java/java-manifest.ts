@@ -17,8 +17,8 @@ interface MavenPackage {
 export function parsePomProperties(bytes: Buffer): FoundPackage[] {
   const values = new Map<string, string>();
   for (const line of bytes.toString('latin1').split(/\r?\n/)) {
-    const [, key = '', value = ''] = /^\s*(groupId|artifactId|version)\s*[=:]\s*(.*?)\s*$/.exec(line) ?? [];
-    if (key !== '' && !values.has(key)) values.set(key, value);
+    const [, key = '', value = ''] = /^\s*(groupId|artifactId|version)\s*[=:](.*)$/s.exec(line) ?? [];
+    if (key !== '' && !values.has(key)) values.set(key, value.trim());
   }
   const [group, artifact] = [asPackageText(values.get('groupId')), asPackageText(values.get('artifactId'))];
   const version = asPackageText(values.get('version'));

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { createMemoryView } from '../../root-view/memory-view.test-support.ts';
 import { collectInventory } from '../collect-inventory.ts';
 import { createFileBytes } from '../file-bytes.ts';
+import { guessFromManifest, parsePomProperties } from './java-manifest.ts';
 import { readJavaArchive } from './read-java-archive.ts';
 import { encodeZip, pomEntry, type ZipFixture } from './zip-archive.test-support.ts';
 
@@ -160,5 +161,16 @@ describe('hostile Java archives', () => {
       }
       read(random);
     }
+  });
+
+  it('have names and properties of any length', () => {
+    const blanks = ' '.repeat(1_000_000);
+    assert.deepEqual(parsePomProperties(Buffer.from(`groupId=a${blanks}b\nartifactId=c\nversion=1\n`)), []);
+    assert.deepEqual(guessFromManifest(undefined, `a${'-1'.repeat(1_000_000)}.jar`), []);
+    const named = guessFromManifest(undefined, `${'a'.repeat(500)}-1.2.jar`);
+    assert.deepEqual(
+      named.map(({ version }) => version),
+      ['1.2'],
+    );
   });
 });

@@ -1,6 +1,7 @@
 import { isOverstructured } from './json-structure.ts';
 
-const MAX_TEXT_BYTES = 512;
+/** No name or version of a package is longer. */
+export const MAX_TEXT_BYTES = 512;
 
 /** Printable text without blanks, as names and versions of packages are. Undefined for anything else. */
 export function asPackageText(value: unknown): string | undefined {

@@ -11,9 +11,9 @@ export function parsePythonMetadata(bytes: Buffer): FoundPackage[] {
   let version: string | undefined;
   for (const line of bytes.toString('utf8').split(/\r?\n/)) {
     if (line === '') break;
-    const match = /^(name|version)\s*:\s*(.*?)\s*$/i.exec(line);
-    if (match?.[1]?.toLowerCase() === 'name') name ??= asPackageText(match[2]);
-    else if (match !== null) version ??= asPackageText(match[2]);
+    const match = /^(name|version)\s*:(.*)$/is.exec(line);
+    if (match?.[1]?.toLowerCase() === 'name') name ??= asPackageText(match[2]?.trim());
+    else if (match !== null) version ??= asPackageText(match[2]?.trim());
   }
   if (name === undefined || version === undefined) return [];
   const normal = name.toLowerCase().replaceAll(/[-_.]+/g, '-');
