@@ -33,6 +33,7 @@ test('a clean container is affirming, with its package count and SBOM', () => {
     manifest: `sha256:${'a'.repeat(64)}`,
     packages: 2,
     sbom: `sha256:${'5'.repeat(64)}`,
+    tiers: { executables: 'affirming', fileSystem: 'affirming' },
   });
 });
 
@@ -285,6 +286,22 @@ test('no finding beyond a thousand is listed, and all of them count', () => {
   assert.equal(findings[0]?.code, 'EXECUTABLE_ADDED');
   assert.deepEqual([findings.at(-1)?.code, findings.at(-1)?.actual], ['FINDINGS_LIMITED', '1501']);
   assert.equal(status, 'contraindicated');
+});
+
+test('what is not listed counts in every tier, and no code is dropped for the sake of another', () => {
+  const added = Array.from({ length: 1100 }, (_, at) => ({
+    path: `/bin/x${at}`,
+    kind: 'added' as const,
+    entryType: 'file' as const,
+    reasons: ['elf'],
+  }));
+  const differing = [{ path: '/lib/libc.so.6', field: 'content', expected: 'a', actual: 'b' }];
+  const layers = [{ ...layer, proof: 'none' as const, differing }];
+  const { findings, tiers } = appraiseOne({ image: { ...image, layers } }, { drift: ok(createDrift(added)) });
+  assert.deepEqual(tiers, { executables: 'contraindicated', fileSystem: 'contraindicated' });
+  assert.deepEqual([...new Set(codesOf(findings))], ['EXECUTABLE_ADDED', 'LAYER_MODIFIED', 'FINDINGS_LIMITED']);
+  assert.equal(findings.length, 1000);
+  assert.equal(findings.at(-1)?.actual, '1101');
 });
 
 test('no status is better than the ceiling of any finding', () => {

@@ -3,11 +3,13 @@ import { test } from 'node:test';
 import type { CodeClaims, RunningClaims } from '@holdfast/evidence';
 import { appraiseRunning } from './appraise-running.ts';
 import { CLEAN_CLAIMS, createDrift } from './evidence.test-support.ts';
-import { statusOf } from './finding.ts';
+import { type Finding, statusOfCodes } from './finding.ts';
 
 const SHA = 'ab'.repeat(32);
 const NOTHING = CLEAN_CLAIMS.running ?? assert.fail();
 const program = (path: string) => ({ path, origin: 'layer' as const, sha256: SHA });
+
+const statusOf = (findings: readonly Finding[]) => statusOfCodes(findings.map(({ code }) => code));
 
 function appraise(running: Partial<RunningClaims> | null, status: typeof CLEAN_CLAIMS.status = 'running') {
   const claims = { ...CLEAN_CLAIMS, status, running: running === null ? null : { ...NOTHING, ...running } };

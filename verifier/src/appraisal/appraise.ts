@@ -2,10 +2,12 @@ import { isBootProven } from '../boot/boot-conclusion.ts';
 import { isImaProven } from '../ima/appraise-ima.ts';
 import { appraiseMeasuredCode } from '../ima/measured-code.ts';
 import type { AppraisalPolicy, ContainerEvidence, Endorsement, VerifiedEvidence } from './appraisal-input.ts';
+import { type ContainerTiers, judgeContainerTiers, judgeKubeNodeTiers, type KubeNodeTiers } from './appraisal-tiers.ts';
 import { appraiseContainer } from './appraise-container.ts';
 import { appraiseKubeNode } from './appraise-kube-node.ts';
-import { createFinding, type Finding, statusOf, worseStatus } from './finding.ts';
-import { type AppraisalStatus, FINDING_RULES, type FindingSeverity } from './finding-code.ts';
+import { type Finding, worseStatus } from './finding.ts';
+import type { AppraisalStatus } from './finding-code.ts';
+import { listFindings, tallyFindings } from './finding-tally.ts';
 
 /** What a result rests on. */
 export type AppraisalBase = 'none' | 'tpm' | 'boot' | 'boot+ima';
@@ -21,6 +23,8 @@ export interface ContainerAppraisal {
   readonly packages: number | null;
   /** `sha256:…` of the envelope of the SBOM that was compared. */
   readonly sbom: string | null;
+  /** From all findings, those that are not listed among them. */
+  readonly tiers: ContainerTiers;
   readonly findings: readonly Finding[];
 }
 
@@ -31,14 +35,12 @@ export interface Appraisal {
   /** The worst of the kube node and its containers. */
   readonly overall: AppraisalStatus;
   readonly base: AppraisalBase;
+  /** From all findings, those that are not listed among them. */
+  readonly tiers: KubeNodeTiers;
   readonly findings: readonly Finding[];
   /** Sorted by id. */
   readonly containers: readonly ContainerAppraisal[];
 }
-
-/** A result that lists more is of no more use to anybody. */
-const MAX_FINDINGS = 1000;
-const SEVERITY_ORDER: Record<FindingSeverity, number> = { contraindicated: 0, warning: 1, info: 2 };
 
 /**
  * Compares verified evidence with what vouches for it, and gives the outcome. Pure: no clock, no store, no randomness.
@@ -49,13 +51,14 @@ export function appraise(evidence: VerifiedEvidence, endorsement: Endorsement, p
   const containers = [...evidence.containers]
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(([id, container]) => toContainer(id, container, pending.get(id) ?? 0, evidence.imaFiles, policy));
-  const findings = appraiseKubeNode(evidence, endorsement, policy);
-  const status = statusOf(findings);
+  const tally = tallyFindings(appraiseKubeNode(evidence, endorsement, policy));
+  const { status } = tally;
   return {
     status,
     overall: containers.reduce((worst, container) => worseStatus(worst, container.status), status),
     base: judgeBase(evidence),
-    findings: limitFindings(findings),
+    tiers: judgeKubeNodeTiers(tally.counts.keys()),
+    findings: listFindings(tally),
     containers,
   };
 }
@@ -74,35 +77,19 @@ function toContainer(
   policy: AppraisalPolicy,
 ): ContainerAppraisal {
   const { findings: own, sbom } = appraiseContainer(id, evidence, pendingMs, policy);
-  const findings = imaFiles === null ? own : [...own, ...appraiseMeasuredCode(evidence, imaFiles.measuredCode)];
+  const measured = imaFiles === null ? [] : appraiseMeasuredCode(evidence, imaFiles.measuredCode);
+  const tally = tallyFindings([...own, ...measured]);
   const claims = evidence.claims.state === 'ok' && evidence.claims.value.id === id ? evidence.claims.value : undefined;
   return {
     id,
     name: claims?.name ?? '',
     namespace: claims?.namespace ?? '',
-    status: statusOf(findings),
+    status: tally.status,
     imageReference: claims?.image.reference ?? null,
     manifest: claims?.image.manifest ?? null,
     packages: evidence.inventory?.state === 'ok' ? evidence.inventory.value.packages : null,
     sbom,
-    findings: limitFindings(findings),
+    tiers: judgeContainerTiers(tally.counts.keys()),
+    findings: listFindings(tally),
   };
-}
-
-/** The worst first, then by code and place, so that equal evidence gives equal results. */
-function limitFindings(findings: readonly Finding[]): Finding[] {
-  const keyed = findings.map((finding): [Finding, string] => [finding, sortKey(finding)]);
-  const sorted = keyed.sort(([, a], [, b]) => compareText(a, b)).map(([finding]) => finding);
-  if (sorted.length <= MAX_FINDINGS) return sorted;
-  const limited = createFinding('FINDINGS_LIMITED', { actual: String(sorted.length) });
-  return [...sorted.slice(0, MAX_FINDINGS - 1), limited];
-}
-
-function sortKey({ code, path, purl, expected, actual }: Finding): string {
-  const severity = SEVERITY_ORDER[FINDING_RULES[code].severity];
-  return JSON.stringify([severity, code, path ?? '', purl ?? '', expected ?? '', actual ?? '']);
-}
-
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : Number(a > b);
 }

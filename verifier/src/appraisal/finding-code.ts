@@ -170,7 +170,7 @@ export const FINDING_RULES = {
     'A variable that the image does not set has the dynamic linker load a library into a program.',
   ),
   // Of all kinds.
-  FINDINGS_LIMITED: info('More was found than is listed; the status counts all of it.'),
+  FINDINGS_LIMITED: info('More was found than is listed; status and trust vector count all of it.'),
 } as const satisfies Record<string, FindingRule>;
 
 /** Stable code of a finding; a closed set. */

@@ -43,10 +43,9 @@ export function worseStatus(a: AppraisalStatus, b: AppraisalStatus): AppraisalSt
   return BADNESS[a] >= BADNESS[b] ? a : b;
 }
 
-/** The status that findings leave: never better than the worst ceiling among them. */
-export function statusOf(findings: readonly Finding[]): AppraisalStatus {
-  return findings.reduce<AppraisalStatus>(
-    (status, finding) => worseStatus(status, FINDING_RULES[finding.code].ceiling),
-    'affirming',
-  );
+/** The status that findings with these codes leave: never better than the worst ceiling among them. */
+export function statusOfCodes(codes: Iterable<FindingCode>): AppraisalStatus {
+  let status: AppraisalStatus = 'affirming';
+  for (const code of codes) status = worseStatus(status, FINDING_RULES[code].ceiling);
+  return status;
 }

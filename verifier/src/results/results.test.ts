@@ -73,6 +73,17 @@ test('vectors say what was found, and nothing good where nothing is decided', ()
     fileSystem: 2,
   });
   assert.deepEqual(vectorOf(createContainerEvidence({}, { drift: null })), {});
+  const many = Array.from({ length: 1100 }, (_, at) => ({ ...added, path: `/bin/x${at}` }));
+  const replaced = {
+    path: '/var/lib/dpkg/status',
+    kind: 'modified' as const,
+    entryType: 'file' as const,
+    reasons: ['packageDatabase'],
+  };
+  assert.deepEqual(vectorOf(createContainerEvidence({}, { drift: ok(createDrift([...many, replaced])) })), {
+    executables: 96,
+    fileSystem: 96,
+  });
   const node = appraise(createEvidence(), 'pinned', POLICY);
   assert.deepEqual(kubeNodeVector(node), { instanceIdentity: 2, configuration: 32 });
 });
