@@ -104,11 +104,12 @@ async function startServer(
   };
   const { results, references } = stores;
   const { feed, book, desk } = core;
-  const resultDeps = { results, references, feed, guard, now, staleAfterMs: config.staleAfterMs };
+  const { staleAfterMs, maxMessageBytes } = config;
+  const resultDeps = { results, references, feed, guard, now, staleAfterMs, maxMessageBytes };
   const server = await startGrpcServer({
     listen: config.listen,
     tls,
-    maxMessageBytes: config.maxMessageBytes,
+    maxMessageBytes,
     maxConcurrentStreams: config.maxStreamsPerPeer * STREAMS_PER_CONNECTION_FACTOR,
     services: [
       { service: AttestationService, routes: createAttestationRoutes(core, guard) },

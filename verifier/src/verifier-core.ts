@@ -152,6 +152,7 @@ function createConversation(
       judgeKernel: createKernelJudge(kernelBaseline),
       isBootReferenceRequired,
       machinesWithoutRuntime,
+      maxResultBytes: maxMessageBytes / 4,
     },
   });
   return {

@@ -103,6 +103,8 @@ export interface AppraisalPolicy {
   readonly isBootReferenceRequired?: boolean;
   /** Kube nodes that are machines without a container runtime: names, `prefix/*` or `*`. None unless given. */
   readonly machinesWithoutRuntime?: readonly string[];
+  /** Bytes of JSON that a result may take, 4 MiB at the most and unless given: its message takes a little over twice that. */
+  readonly maxResultBytes?: number;
   /** Judges the kernel's settings by a baseline. */
   readonly judgeKernel: JudgeKernel;
 }

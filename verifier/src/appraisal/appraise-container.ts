@@ -1,6 +1,6 @@
-import type { ContainerClaims, MountClaims } from '@holdfast/evidence';
+import type { ContainerClaims, Drift, MountClaims } from '@holdfast/evidence';
 import type { AppraisalPolicy, ContainerEvidence, InventoryFacts, Resolved } from './appraisal-input.ts';
-import { appraiseDrift, appraisePackageDelta } from './appraise-drift.ts';
+import { appraisePackageDelta } from './appraise-drift.ts';
 import { appraiseImage } from './appraise-image.ts';
 import { withClaims } from './appraise-kube-node.ts';
 import { appraiseRunning } from './appraise-running.ts';
@@ -11,7 +11,10 @@ const KERNEL_FILE_SYSTEMS: ReadonlySet<string> = new Set(['proc', 'sysfs', 'cgro
 
 /** A container's findings and the SBOM that it was compared with. */
 export interface ContainerFindings {
+  /** Without those of the drift document. */
   readonly findings: Finding[];
+  /** The drift document, which other containers can have too; null where there is none or it does not count. */
+  readonly drift: Drift | null;
   /** `sha256:…` of the envelope; null where there is none. */
   readonly sbom: string | null;
 }
@@ -28,23 +31,25 @@ export function appraiseContainer(
   policy: AppraisalPolicy,
 ): ContainerFindings {
   if (evidence.claims.state !== 'ok') {
-    return { findings: withClaims(evidence.claims, 'container', () => []), sbom: null };
+    return { findings: withClaims(evidence.claims, 'container', () => []), drift: null, sbom: null };
   }
   const claims = evidence.claims.value;
   if (claims.id !== id) {
-    return { findings: [createFinding('CLAIMS_IDENTITY', { expected: id, actual: claims.id })], sbom: null };
+    const foreign = createFinding('CLAIMS_IDENTITY', { expected: id, actual: claims.id });
+    return { findings: [foreign], drift: null, sbom: null };
   }
   const image = appraiseImage(claims, evidence);
+  const drift = evidence.drift?.state === 'ok' ? evidence.drift.value : null;
   const findings = [
     ...appraiseState(claims, pendingMs, policy),
     ...image.findings,
     ...appraiseInventories(claims, evidence),
     ...(evidence.packageDelta === null ? [] : appraisePackageDelta(evidence.packageDelta)),
-    ...appraiseDriftDocument(evidence),
+    ...appraiseDriftState(evidence),
     ...claims.mounts.flatMap(appraiseMount),
-    ...appraiseRunning(claims, evidence.drift?.state === 'ok' ? evidence.drift.value : null),
+    ...appraiseRunning(claims, drift),
   ];
-  return { findings, sbom: image.sbom };
+  return { findings, drift, sbom: image.sbom };
 }
 
 function appraiseState(claims: ContainerClaims, pendingMs: number, policy: AppraisalPolicy): Finding[] {
@@ -80,7 +85,7 @@ function appraiseInventories(claims: ContainerClaims, { inventory, baseline }: C
   return findings;
 }
 
-function checkComplete(facts: InventoryFacts): Finding[] {
+function checkComplete(facts: Pick<InventoryFacts, 'complete' | 'limits'>): Finding[] {
   if (facts.complete && facts.limits.length === 0) return [];
   return [createFinding('SCAN_INCOMPLETE', { actual: facts.limits.join(', ') || 'no reason given' })];
 }
@@ -89,14 +94,9 @@ function countDatabases(facts: Resolved<InventoryFacts>): number | undefined {
   return facts.state === 'ok' ? facts.value.databases : undefined;
 }
 
-function appraiseDriftDocument({ drift }: ContainerEvidence): Finding[] {
+function appraiseDriftState({ drift }: ContainerEvidence): Finding[] {
   if (drift === null) return [createFinding('DRIFT_MISSING')];
-  return withClaims(drift, 'drift', (document) => [
-    ...(document.complete && document.limits.length === 0
-      ? []
-      : [createFinding('SCAN_INCOMPLETE', { actual: document.limits.join(', ') || 'no reason given' })]),
-    ...appraiseDrift(document),
-  ]);
+  return withClaims(drift, 'drift', checkComplete);
 }
 
 function appraiseMount(mount: MountClaims): Finding[] {

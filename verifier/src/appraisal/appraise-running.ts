@@ -24,7 +24,8 @@ export function appraiseRunning({ running, status }: ContainerClaims, drift: Dri
   if (running === null) {
     return status === 'running' || status === 'paused' ? [createFinding('RUNNING_MISSING')] : [];
   }
-  const owners = new Map(drift?.relevant.map(({ path, ownedBy }) => [path, ownedBy]));
+  const isForeign = running.code.some(({ origin }) => ORIGIN_CODES[origin] !== undefined);
+  const owners = new Map(isForeign ? drift?.relevant.map(({ path, ownedBy }) => [path, ownedBy]) : []);
   return [
     ...running.code.flatMap((code) => appraiseCode(code, owners)),
     ...running.transient.map((path) => createFinding('TRANSIENT_EXECUTABLE', { path })),

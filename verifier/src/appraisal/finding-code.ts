@@ -170,6 +170,7 @@ export const FINDING_RULES = {
     'A variable that the image does not set has the dynamic linker load a library into a program.',
   ),
   // Of all kinds.
+  CONTAINERS_LIMITED: undecided('The kube node has more containers than its result lists; the receipt counts all.'),
   FINDINGS_LIMITED: info('More was found than is listed; status and trust vector count all of it.'),
 } as const satisfies Record<string, FindingRule>;
 

@@ -38,6 +38,11 @@ export function createFinding(code: FindingCode, detail: FindingDetail = {}, mes
 /** From best to worst: what cannot be decided is worse than what is merely questionable. */
 const BADNESS: Record<AppraisalStatus, number> = { affirming: 0, warning: 1, none: 2, contraindicated: 3 };
 
+/** How bad a status is, from 0 for affirming. */
+export function badnessOf(status: AppraisalStatus): number {
+  return BADNESS[status];
+}
+
 /** The worse of two statuses: contraindicated, then none, then warning, then affirming. */
 export function worseStatus(a: AppraisalStatus, b: AppraisalStatus): AppraisalStatus {
   return BADNESS[a] >= BADNESS[b] ? a : b;

@@ -120,7 +120,8 @@ function buildContainer(container: ContainerAppraisal): ContainerResult {
   });
 }
 
-function buildFinding(finding: Finding): FindingMessage {
+/** A finding as the protocol has it. */
+export function buildFinding(finding: Finding): FindingMessage {
   return create(FindingSchema, {
     code: finding.code,
     severity: SEVERITIES[finding.severity],

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
 import { appraise } from '../appraisal/appraise.ts';
-import { createEvidence } from '../appraisal/evidence.test-support.ts';
+import { createContainerEvidence, createDrift, createEvidence, ok } from '../appraisal/evidence.test-support.ts';
 import { createFileSigner } from '../certificates/file-signer.ts';
 import { openDatabase } from '../store/open-database.ts';
 import { createResultStore } from '../store/result-store.ts';
@@ -36,7 +36,7 @@ function createPublisher() {
   const wait = (ms: number): void => {
     nowMs += ms;
   };
-  return { prepare, wait };
+  return { prepare, wait, publisher };
 }
 
 test('equal findings of one boot make no new result until half its life is over', async () => {
@@ -59,4 +59,22 @@ test('equal findings of another boot are another result', async () => {
     const next = await prepare(first?.state, counters);
     assert.equal(next?.isRefresh, false, JSON.stringify(counters));
   }
+});
+
+test('a result of hundreds of containers with one large drift document fits well into a message', async () => {
+  const { publisher } = createPublisher();
+  const relevant = Array.from({ length: 10_000 }, (_, at) => ({
+    path: `/${String(at).padStart(99, 'x')}`,
+    kind: 'added' as const,
+    entryType: 'file' as const,
+    reasons: ['elf'],
+  }));
+  const drift = ok(createDrift(relevant));
+  const ids = Array.from({ length: 600 }, (_, at) => `c${at}`);
+  const containers = Object.fromEntries(ids.map((id) => [id, createContainerEvidence({ id }, { drift })]));
+  const evidence = createEvidence(containers);
+  const publication = await publisher.prepare({ published: undefined }, evidence, appraise(evidence, 'pinned', POLICY));
+  assert.ok(publication);
+  assert.ok(publication.row.body.length < 10 * 1024 * 1024, `${publication.row.body.length}`);
+  assert.equal(publication.row.containers.length, 600);
 });

@@ -87,7 +87,9 @@ export function createResultPublisher(deps: PublisherDeps): ResultPublisher {
 /** Two boots in a row may have the same findings and are two results all the same. */
 function computeFingerprint({ quotes }: VerifiedEvidence, appraisal: Appraisal): string {
   const counters = quotes === null ? null : [quotes.resetCount, quotes.restartCount];
-  return createHash('sha256')
-    .update(JSON.stringify([counters, appraisal]))
-    .digest('hex');
+  const { containers, ...node } = appraisal;
+  const hasher = createHash('sha256').update(JSON.stringify([counters, node]));
+  // One after another: all in one text could be longer than a string may be.
+  for (const container of containers) hasher.update(JSON.stringify(container));
+  return hasher.digest('hex');
 }

@@ -2,15 +2,11 @@ import { create, fromBinary } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import {
   AttestationStatus,
-  type ExplainResponse,
-  ExplainResponseSchema,
   Freshness,
   GetKubeNodeResponseSchema,
   type KubeNode,
   KubeNodeSchema,
   ListKubeNodesResponseSchema,
-  type ReferenceUse,
-  ReferenceUseSchema,
   type Result,
   ResultSchema,
   ResultService,
@@ -23,6 +19,8 @@ import { createServerStreamRoute, createUnaryRoute, type Guard, type Route } fro
 import type { ReferenceStore } from '../store/reference-store.ts';
 import type { NodeRow, ResultStore, StoredResult } from '../store/result-store.ts';
 import { VerifierError } from '../verifier-error.ts';
+import { explain } from './explain.ts';
+import { fitResult } from './fit-result.ts';
 import { clampPageSize, decodePageToken, encodePageToken } from './page.ts';
 import type { ResultFeed } from './result-feed.ts';
 
@@ -34,11 +32,15 @@ export interface ResultServiceDeps {
   /** Milliseconds since 1970. */
   readonly now: () => number;
   readonly staleAfterMs: number;
+  /** Largest message that is sent. */
+  readonly maxMessageBytes: number;
 }
 
 const READERS: readonly PeerRole[] = ['responder', 'operator', 'auditor'];
-const MAX_EXPLAINED = 100;
-const PAGE = 100;
+/** What a message has around a result, freshness and field numbers. */
+const MESSAGE_OVERHEAD_BYTES = 64;
+/** Few, because all of a page are in memory at once. */
+const PAGE = 16;
 
 /** The routes of ResultService. Freshness is judged when somebody asks, from what the store says. */
 export function createResultRoutes(deps: ResultServiceDeps): Route[] {
@@ -63,7 +65,9 @@ export function createResultRoutes(deps: ResultServiceDeps): Route[] {
         nextPageToken: last === undefined ? '' : encodePageToken(last.label),
       });
     }),
-    createUnaryRoute(ResultService.method.explain, READERS, guard, ({ subject }) => explain(subject, deps)),
+    createUnaryRoute(ResultService.method.explain, READERS, guard, ({ subject }) =>
+      explain(subject, { ...deps, toResult: (stored) => toResult(stored, deps) }),
+    ),
   ];
 }
 
@@ -94,39 +98,12 @@ function* listCurrent(kubeNode: string, deps: ResultServiceDeps): Generator<Stor
   }
 }
 
-function explain(subject: string, deps: ResultServiceDeps): ExplainResponse {
-  const { results, references } = deps;
-  const byEvidence = results.findByEvidence(subject);
-  const byLabel = results.findByLabel(subject);
-  const found = [
-    ...(byLabel === undefined ? [] : [byLabel]),
-    ...results.findByContainer(subject, MAX_EXPLAINED),
-    ...results.findByManifest(subject, MAX_EXPLAINED),
-    ...(byEvidence === undefined ? [] : [byEvidence]),
-  ];
-  const messages = found.slice(0, MAX_EXPLAINED).map((stored) => toResult(stored, deps));
-  const used = messages.flatMap(({ containers }) => containers.map(({ sbomDigest }) => sbomDigest));
-  const known = [...references.findBySubject(subject, MAX_EXPLAINED).map(({ digest }) => digest), ...used];
-  if (found.length === 0 && known.length === 0) {
-    throw new VerifierError('ERR_VERIFIER_NOT_FOUND', 'nothing is known of this digest, container or kube node');
-  }
-  const uses = [...new Set(known)].flatMap((digest) => toReferenceUse(digest, deps));
-  return create(ExplainResponseSchema, { results: messages, references: uses });
-}
-
-function toReferenceUse(digest: string, deps: ResultServiceDeps): ReferenceUse[] {
-  const reference = deps.references.findReference(digest);
-  if (reference === undefined) return [];
-  const { predicateType, keyId, subjectDigest } = reference;
-  return [create(ReferenceUseSchema, { digest, predicateType, keyId, subjectDigest })];
-}
-
 function toWatched(stored: StoredResult, deps: ResultServiceDeps): WatchResultsResponse {
   return create(WatchResultsResponseSchema, { result: toResult(stored, deps) });
 }
 
 function toResult({ body, lastGoodAtMs }: StoredResult, deps: ResultServiceDeps): Result {
-  const result = fromBinary(ResultSchema, body);
+  const result = fitResult(body, deps.maxMessageBytes - MESSAGE_OVERHEAD_BYTES);
   result.freshness = judgeFreshness(lastGoodAtMs, deps);
   return result;
 }

@@ -31,8 +31,11 @@ export interface ResultStore {
   replaceResult(result: NewResult): void;
   findByLabel(label: string): StoredResult | undefined;
   findByUeid(ueid: string): StoredResult | undefined;
-  findByContainer(container: string, limit: number): StoredResult[];
-  findByManifest(manifest: string, limit: number): StoredResult[];
+  /** One at a time, to be read before anything else is asked. */
+  findByContainer(container: string, limit: number): Iterable<StoredResult>;
+  findByManifest(manifest: string, limit: number): Iterable<StoredResult>;
+  /** How many current results name a container or image. */
+  countByName(containerOrManifest: string): number;
   findByEvidence(evidenceId: string): StoredResult | undefined;
   /** Current results in the order of their labels, from after `afterLabel`. Kube nodes without one are left out. */
   listCurrent(afterLabel: string, limit: number): StoredResult[];
@@ -67,6 +70,10 @@ export function createResultStore(database: DatabaseSync): ResultStore {
   const byManifest = database.prepare(
     `${CURRENT} WHERE n.ueid IN (SELECT ueid FROM current_containers WHERE manifest = ?) ORDER BY n.label LIMIT ?`,
   );
+  const byName = database.prepare(
+    `SELECT (SELECT COUNT(*) FROM current_containers WHERE container = ?)
+          + (SELECT COUNT(DISTINCT ueid) FROM current_containers WHERE manifest = ?) AS count`,
+  );
   const byEvidence = database.prepare(
     `SELECT n.ueid, n.label, n.enrolled_at, n.last_good_at, r.appraised_at, r.body
      FROM results r JOIN kube_nodes n ON n.ueid = r.ueid WHERE r.evidence_id = ? ORDER BY r.id DESC LIMIT 1`,
@@ -89,8 +96,9 @@ export function createResultStore(database: DatabaseSync): ResultStore {
     },
     findByLabel: (label) => toOptional(byLabel, label),
     findByUeid: (ueid) => toOptional(byUeid, ueid),
-    findByContainer: (container, limit) => byContainer.all(container, limit).map(toResult),
-    findByManifest: (manifest, limit) => byManifest.all(manifest, limit).map(toResult),
+    findByContainer: (container, limit) => iterateResults(byContainer, container, limit),
+    findByManifest: (manifest, limit) => iterateResults(byManifest, manifest, limit),
+    countByName: (name) => readNumber(byName.get(name, name) ?? {}, 'count'),
     findByEvidence: (evidenceId) => toOptional(byEvidence, evidenceId),
     listCurrent: (afterLabel, limit) => current.all(afterLabel, limit).map(toResult),
     listNodes: (afterLabel, limit) => nodes.all(afterLabel, limit).map(toNodeRow),
@@ -115,6 +123,10 @@ function createSaver(database: DatabaseSync): ResultStore['saveResult'] {
     clearContainers.run(result.ueid);
     for (const container of result.containers) addContainer.run(result.ueid, container.id, container.manifest);
   };
+}
+
+function* iterateResults(statement: StatementSync, name: string, limit: number): Generator<StoredResult> {
+  for (const row of statement.iterate(name, limit)) yield toResult(row);
 }
 
 function toOptional(statement: StatementSync, value: string): StoredResult | undefined {

@@ -123,8 +123,12 @@ test('the latest result of a kube node is the current one, and saving it twice i
   save('e2', 'second', 'sha256:2');
   save('e2', 'second', 'sha256:2');
   assert.equal(results.findByLabel('worker-1')?.body.toString(), 'second');
-  assert.equal(results.findByContainer('c1', 5).length, 1);
-  assert.deepEqual(results.findByManifest('sha256:1', 5), []);
+  assert.equal([...results.findByContainer('c1', 5)].length, 1);
+  assert.deepEqual([...results.findByManifest('sha256:1', 5)], []);
+  assert.deepEqual(
+    ['c1', 'sha256:1', 'sha256:2'].map((name) => results.countByName(name)),
+    [1, 0, 1],
+  );
   assert.deepEqual(results.listNodesWithManifest('sha256:2'), ['AQ']);
   assert.equal(results.findByEvidence('e1')?.body.toString(), 'first');
   assert.equal(database.prepare('SELECT count(*) AS n FROM results').get()?.['n'], 2);
