@@ -15,6 +15,8 @@ export interface ImaReplayState {
   readonly bank: HashAlgorithm;
   /** Entries replayed since the start of the boot session. */
   readonly entries: number;
+  /** Those of them that extend PCR 10: the others are in no quote, and anybody can write them. */
+  readonly extended: number;
   readonly values: Readonly<Record<ImaBankForm, Buffer>>;
 }
 
@@ -32,7 +34,7 @@ const FORMS = ['native', 'sha1Padded'] as const;
 /** PCR 10 of a machine that has just started. */
 export function startImaReplay(bank: HashAlgorithm): ImaReplayState {
   const zero = Buffer.alloc(hashByName(bank).bytes);
-  return { bank, entries: 0, values: { native: zero, sha1Padded: zero } };
+  return { bank, entries: 0, extended: 0, values: { native: zero, sha1Padded: zero } };
 }
 
 /** Extends entries in order. Entries of other PCRs count and extend nothing; violations extend ones. */
@@ -89,15 +91,26 @@ export function judgeImaHistory(known: ImaReplayState, whole: readonly ImaEntry[
 function extendEntry(state: ImaReplayState, entry: ImaEntry): ImaReplayState {
   const entries = state.entries + 1;
   if (entry.pcr !== IMA_PCR) return { ...state, entries };
+  const extended = state.extended + 1;
   const { bytes, nodeName } = hashByName(state.bank);
   const extend = (value: Buffer, digest: Buffer) => hash(nodeName, Buffer.concat([value, digest]), 'buffer');
   const { native, sha1Padded } = state.values;
   if (isImaViolation(entry)) {
     const ones = Buffer.alloc(bytes, 0xff);
-    return { ...state, entries, values: { native: extend(native, ones), sha1Padded: extend(sha1Padded, ones) } };
+    return {
+      ...state,
+      entries,
+      extended,
+      values: { native: extend(native, ones), sha1Padded: extend(sha1Padded, ones) },
+    };
   }
   const own = hash(nodeName, entry.hashed, 'buffer');
   const sha1 = state.bank === 'sha1' ? own : hash('sha1', entry.hashed, 'buffer');
   const padded = Buffer.concat([sha1, Buffer.alloc(bytes - sha1.length)]);
-  return { ...state, entries, values: { native: extend(native, own), sha1Padded: extend(sha1Padded, padded) } };
+  return {
+    ...state,
+    entries,
+    extended,
+    values: { native: extend(native, own), sha1Padded: extend(sha1Padded, padded) },
+  };
 }

@@ -43,7 +43,7 @@ function createMachine(changes: Partial<VerifiedEvidence> = {}): VerifiedEvidenc
       bootLog,
       bootReferences: applicable(makeReference(cmdline.trim())),
       ima: ok({ type: 'ima', active: true, template: 'ima-sig', policy: null, agent: null }),
-      imaLog: { outcome: 'matched', entries: 9, violations: 0, aggregate: true, isRestarted: false },
+      imaLog: { outcome: 'matched', entries: 9, extended: 9, violations: 0, aggregate: true, isRestarted: false },
       kernel: ok({ ...QUIET_KERNEL, cmdline }),
       containerIndex: ok({ type: 'containers', limits: ['runtime:none'], containers: {} }),
       ...changes,

@@ -136,7 +136,7 @@ export function createEvidence(
     kernel: ok(QUIET_KERNEL),
     bootLog: NO_LOG,
     bootReferences: [],
-    imaLog: { outcome: 'matched', entries: 0, violations: 0, aggregate: null, isRestarted: false },
+    imaLog: { outcome: 'matched', entries: 0, extended: 0, violations: 0, aggregate: null, isRestarted: false },
     imaFiles: null,
     containerIndex: ok({ type: 'containers', limits: [], containers: {} }),
     containers: new Map(Object.entries(containers)),

@@ -23,7 +23,14 @@ const claims: AgentFilesClaims = {
 };
 const all = Object.entries(files).map(([path, sha256]) => `${sha256} ${ROOT}/${path.replaceAll(' ', '_')}`);
 const build = readAgentBuild({ version: '0.1.0', files });
-const holds: ImaConclusion = { outcome: 'matched', entries: 9, violations: 0, aggregate: true, isRestarted: false };
+const holds: ImaConclusion = {
+  outcome: 'matched',
+  entries: 9,
+  extended: 9,
+  violations: 0,
+  aggregate: true,
+  isRestarted: false,
+};
 const ima = (agent: AgentFilesClaims | null) => {
   const value: ImaClaims = { type: 'ima', active: true, template: 'ima-ng', policy: null, agent };
   return { state: 'ok' as const, value };

@@ -6,7 +6,14 @@ import type { ImaConclusion } from './ima-conclusion.ts';
 
 const active: ImaClaims = { type: 'ima', active: true, template: 'ima-sig', policy: null, agent: null };
 const quotes = { resetCount: 1, restartCount: 0, safe: true, imaPcrIsZero: false };
-const holds: ImaConclusion = { outcome: 'matched', entries: 9, violations: 0, aggregate: true, isRestarted: false };
+const holds: ImaConclusion = {
+  outcome: 'matched',
+  entries: 9,
+  extended: 9,
+  violations: 0,
+  aggregate: true,
+  isRestarted: false,
+};
 const run = (conclusion: ImaConclusion | null, claims = active, quoted = quotes) =>
   appraiseIma(claims, quoted, conclusion).map(({ code }) => code);
 
@@ -21,7 +28,8 @@ suite('the appraisal of an IMA list', () => {
     [{ outcome: 'mismatch' }, 'IMA_LOG_MISMATCH', false],
     [{ outcome: 'missing' }, 'IMA_LOG_MISSING', false],
     [{ aggregate: false }, 'IMA_BOOT_AGGREGATE', false],
-    [{ entries: 1 }, 'IMA_MEASURES_NOTHING', false],
+    [{ entries: 1, extended: 1 }, 'IMA_MEASURES_NOTHING', false],
+    [{ entries: 9, extended: 1 }, 'IMA_MEASURES_NOTHING', false],
     [{ violations: 2 }, 'IMA_VIOLATIONS', true],
     [{ isRestarted: true }, 'BOOT_SESSION_NEW', true],
   ];

@@ -17,16 +17,16 @@ export function appraiseIma(ima: ImaClaims, quotes: QuoteFacts | null, conclusio
   return [...(conclusion.isRestarted ? [createFinding('BOOT_SESSION_NEW')] : []), ...appraiseList(conclusion)];
 }
 
-function appraiseList({ outcome, aggregate, entries, violations }: ImaConclusion): Finding[] {
+function appraiseList({ outcome, aggregate, entries, extended, violations }: ImaConclusion): Finding[] {
   if (outcome === 'mismatch') return [createFinding('IMA_LOG_MISMATCH', { actual: `${entries} entries hold` })];
   return [
     ...(aggregate === false ? [createFinding('IMA_BOOT_AGGREGATE')] : []),
-    ...(entries <= 1 ? [createFinding('IMA_MEASURES_NOTHING')] : []),
+    ...(extended <= 1 ? [createFinding('IMA_MEASURES_NOTHING')] : []),
     ...(violations > 0 ? [createFinding('IMA_VIOLATIONS', { actual: String(violations) })] : []),
   ];
 }
 
 /** Whether the quote vouches for a list that measures something and belongs to this boot. */
 export function isImaProven(conclusion: ImaConclusion | null): boolean {
-  return conclusion?.outcome === 'matched' && conclusion.aggregate !== false && conclusion.entries > 1;
+  return conclusion?.outcome === 'matched' && conclusion.aggregate !== false && conclusion.extended > 1;
 }

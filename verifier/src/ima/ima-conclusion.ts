@@ -18,6 +18,8 @@ export interface ImaConclusion {
   readonly outcome: ImaOutcome;
   /** Entries that a quote covers. */
   readonly entries: number;
+  /** Those of them that extend PCR 10. */
+  readonly extended: number;
   readonly violations: number;
   /** Whether the list belongs to the quoted boot; null where that is not known. */
   readonly aggregate: boolean | null;

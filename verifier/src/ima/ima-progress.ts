@@ -15,7 +15,7 @@ import {
 export interface ImaProgress {
   readonly replay: ImaReplayState;
   readonly violations: number;
-  /** Whether the list belongs to the boot that was quoted; null where its first entry does not tell. */
+  /** Whether the list belongs to the boot that was quoted; null where its first entry of PCR 10 does not tell. */
   readonly aggregate: boolean | null;
 }
 
@@ -34,6 +34,8 @@ export interface ImaStep {
   /** Entries that the quote covers, or all of them where it stands in none. */
   readonly entries: readonly ImaEntry[];
 }
+
+const IMA_PCR = 10;
 
 type BootPcrs = ReadonlyMap<number, Buffer> | null;
 
@@ -63,18 +65,29 @@ export function advanceIma(
   if (skipped < 0) return undefined;
   const entries = parseImaList(segment.content).slice(skipped);
   if (entries.length === 0) return undefined;
-  const aggregate = progress.replay.entries === 0 ? judgeAggregate(entries, values) : progress.aggregate;
   const prefix = matchQuotedIma(quote, progress.replay, entries);
-  const reach = (replay: ImaReplayState, count: number): ImaProgress => ({
-    replay,
-    violations: progress.violations + entries.slice(0, count).filter(isImaViolation).length,
-    aggregate,
-  });
   if (prefix !== undefined) {
-    const matched = reach(prefix.state, prefix.matchedPrefix);
-    return { matched, end: matched, entries: entries.slice(0, prefix.matchedPrefix) };
+    const covered = entries.slice(0, prefix.matchedPrefix);
+    const matched = goOn(progress, prefix.state, covered, values);
+    return { matched, end: matched, entries: covered };
   }
-  return { matched: undefined, end: reach(replayIma(progress.replay, entries), entries.length), entries };
+  const end = goOn(progress, replayIma(progress.replay, entries), entries, values);
+  return { matched: undefined, end, entries };
+}
+
+/** The aggregate stands in the first entry of PCR 10, however many of other PCRs come before it. */
+function goOn(
+  { replay: before, violations, aggregate }: ImaProgress,
+  replay: ImaReplayState,
+  entries: readonly ImaEntry[],
+  values: BootPcrs,
+): ImaProgress {
+  const isFirst = before.extended === 0;
+  return {
+    replay,
+    violations: violations + entries.filter((entry) => entry.pcr === IMA_PCR && isImaViolation(entry)).length,
+    aggregate: isFirst ? judgeAggregate(entries, values) : aggregate,
+  };
 }
 
 function judgeAggregate(entries: readonly ImaEntry[], values: BootPcrs): boolean | null {

@@ -84,8 +84,7 @@ export async function concludeLogs(token: VerifiedToken, inputs: LogInputs): Pro
     }
   }
   const { outcome, progress } = replay;
-  const { violations, aggregate } = progress;
-  const ima = { outcome, entries: progress.replay.entries, violations, aggregate, isRestarted };
+  const ima = describeIma(progress, outcome, isRestarted);
   const files = {
     added: replay.files,
     isAnew,
@@ -141,7 +140,13 @@ function sumMeasured(
 /** What the stored session says of the evidence that made it. */
 export function recallIma(session: BootSession | undefined): ImaConclusion | null {
   if (session === undefined) return null;
-  const { outcome, ima } = session;
-  const { violations, aggregate, replay } = ima;
-  return { outcome, entries: replay.entries, violations, aggregate, isRestarted: false };
+  return describeIma(session.ima, session.outcome, false);
+}
+
+function describeIma(
+  { replay: { entries, extended }, violations, aggregate }: ImaProgress,
+  outcome: ImaConclusion['outcome'],
+  isRestarted: boolean,
+): ImaConclusion {
+  return { outcome, entries, extended, violations, aggregate, isRestarted };
 }

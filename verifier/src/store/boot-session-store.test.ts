@@ -12,7 +12,12 @@ const session: BootSession = {
   resetCount: 7,
   restartCount: 1,
   ima: {
-    replay: { ...replay, entries: 12, values: { native: Buffer.alloc(32, 1), sha1Padded: Buffer.alloc(32, 2) } },
+    replay: {
+      ...replay,
+      entries: 12,
+      extended: 11,
+      values: { native: Buffer.alloc(32, 1), sha1Padded: Buffer.alloc(32, 2) },
+    },
     violations: 3,
     aggregate: true,
   },

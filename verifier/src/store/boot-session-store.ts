@@ -28,12 +28,12 @@ const OUTCOMES: readonly ImaOutcome[] = ['matched', 'missing', 'mismatch'];
 export function createBootSessionStore(database: DatabaseSync): BootSessionStore {
   const select = database.prepare('SELECT * FROM boot_sessions WHERE ueid = ?');
   const upsert = database.prepare(
-    `INSERT INTO boot_sessions (ueid, ak_name, reset_count, restart_count, entries, native, padded, violations, aggregate,
-       outcome, userspace_log) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    `INSERT INTO boot_sessions (ueid, ak_name, reset_count, restart_count, entries, extended, native, padded, violations,
+       aggregate, outcome, userspace_log) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (ueid) DO UPDATE SET ak_name = excluded.ak_name, reset_count = excluded.reset_count,
-       restart_count = excluded.restart_count, entries = excluded.entries, native = excluded.native,
-       padded = excluded.padded, violations = excluded.violations, aggregate = excluded.aggregate,
-       outcome = excluded.outcome, userspace_log = excluded.userspace_log`,
+       restart_count = excluded.restart_count, entries = excluded.entries,
+       extended = excluded.extended, native = excluded.native, padded = excluded.padded, violations = excluded.violations,
+       aggregate = excluded.aggregate, outcome = excluded.outcome, userspace_log = excluded.userspace_log`,
   );
   return {
     findSession: (ueid) => {
@@ -43,13 +43,14 @@ export function createBootSessionStore(database: DatabaseSync): BootSessionStore
     saveSession: (ueid, { akName, resetCount, restartCount, ima, outcome, userspaceLog }) => {
       const { native, sha1Padded } = ima.replay.values;
       const aggregate = ima.aggregate === null ? null : Number(ima.aggregate);
-      const { entries } = ima.replay;
+      const { entries, extended } = ima.replay;
       upsert.run(
         ueid,
         akName,
         resetCount,
         restartCount,
         entries,
+        extended,
         native,
         sha1Padded,
         ima.violations,
@@ -74,6 +75,7 @@ function toSession(row: Row): BootSession | undefined {
       replay: {
         ...startIma().replay,
         entries: readNumber(row, 'entries'),
+        extended: readNumber(row, 'extended'),
         values: { native: readBytes(row, 'native'), sha1Padded: readBytes(row, 'padded') },
       },
       violations: readNumber(row, 'violations'),

@@ -3,10 +3,24 @@
  * one more entry. An older verifier refuses a newer store.
  */
 export function listMigrations(): readonly string[] {
-  return [TABLES, EK_CERTIFICATES_AND_OPERATORS, BOOT_SESSIONS, PREDECESSORS_AND_CLOCK, USERSPACE_LOGS, MEASURED_FILES];
+  return [
+    TABLES,
+    EK_CERTIFICATES_AND_OPERATORS,
+    BOOT_SESSIONS,
+    PREDECESSORS_AND_CLOCK,
+    USERSPACE_LOGS,
+    MEASURED_FILES,
+    EXTENDED_ENTRIES,
+  ];
 }
 
 const USERSPACE_LOGS = 'ALTER TABLE boot_sessions ADD COLUMN userspace_log BLOB';
+
+/** How many entries of a list extended PCR 10 was not counted before: it is replayed again. */
+const EXTENDED_ENTRIES = `
+DELETE FROM boot_sessions;
+ALTER TABLE boot_sessions ADD COLUMN extended INTEGER NOT NULL DEFAULT 0;
+`;
 
 /** A head of before has no clock: the next evidence is not compared with it. */
 const PREDECESSORS_AND_CLOCK = `
