@@ -67,8 +67,9 @@ export {
   type ImaReplayState,
   judgeImaHistory,
   matchImaPrefix,
-  matchQuotedIma,
+  readQuotedIma,
   replayIma,
+  scanIma,
   startImaReplay,
 } from './ima/replay-ima.ts';
 export * from './inventory/inventory.ts';

@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before, beforeEach, suite, test } from 'node:test';
 import { AttestationStatus, callUnary, type Result, ResultService, RoundOutcome } from '@holdfast/proto';
@@ -15,7 +13,13 @@ import {
 } from '../support/measured-machine.ts';
 import { SoftwareAttester } from '../support/software-attester.ts';
 import { AttestStream, enrolSoftware } from '../support/verifier-client.ts';
-import { createVerifierWorld, type DialledClient, KUBE_NODE, type VerifierWorld } from '../support/verifier-world.ts';
+import {
+  createVerifierWorld,
+  type DialledClient,
+  findPort,
+  KUBE_NODE,
+  type VerifierWorld,
+} from '../support/verifier-world.ts';
 
 const vectors = join(import.meta.dirname, '../vectors');
 const vector = (name: string) => readFileSync(join(vectors, name));
@@ -55,16 +59,6 @@ beforeEach(() => {
   machine.isSilent = false;
   machine.imaList = Buffer.alloc(0);
 });
-
-/** A port that is free now: both clients have to find the verifier again after a restart. */
-async function findPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return address !== null && typeof address === 'object' ? address.port : assert.fail();
-}
 
 async function restart(): Promise<void> {
   await world.restart();

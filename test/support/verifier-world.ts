@@ -1,5 +1,8 @@
+import assert from 'node:assert/strict';
 import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, credentials } from '@grpc/grpc-js';
@@ -121,6 +124,16 @@ export async function createVerifierWorld(settings: Record<string, unknown> = {}
     },
   };
   return world;
+}
+
+/** A port that is free now: clients have to find the verifier again after a restart. */
+export async function findPort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  return address !== null && typeof address === 'object' ? address.port : assert.fail();
 }
 
 /** A signed CycloneDX SBOM of the base packages. */

@@ -61,7 +61,7 @@ export function createVerifierCore(deps: CoreDeps): VerifierCore {
   const { stores, log, now } = deps;
   const trust = () => deps.trust.current();
   const feed = createResultFeed();
-  const registry = createNodeRegistry({ ...stores, maxNodes: MAX_NODES });
+  const registry = createNodeRegistry({ ...stores, now, maxNodes: MAX_NODES });
   // The queue begins to run only once something is added, and by then the rounds are there.
   const queue: ReappraisalQueue = createReappraisalQueue(
     (ueid) => conversation.rounds.reappraise(ueid),

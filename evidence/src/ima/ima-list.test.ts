@@ -13,7 +13,7 @@ import { isImaViolation } from './ima-entry.ts';
 import { matchBootAggregate, summariseIma } from './ima-summary.ts';
 import { readImaMeasurement } from './ima-template.ts';
 import { parseImaList } from './parse-ima-list.ts';
-import { judgeImaHistory, matchImaPrefix, matchQuotedIma, replayIma, startImaReplay } from './replay-ima.ts';
+import { judgeImaHistory, matchImaPrefix, readQuotedIma, replayIma, startImaReplay } from './replay-ima.ts';
 
 const u32 = (value: number) => {
   const bytes = Buffer.alloc(4);
@@ -248,9 +248,10 @@ test('a verified quote of PCR 10 is matched by its digest', () => {
     const expected = { key: tpm.ak.publicKey, qualifyingData: Buffer.alloc(32), selection };
     return verifyQuote(tpm.quote(expected.qualifyingData, selection), expected);
   };
-  assert.equal(matchQuotedIma(quoteOf(ima), startImaReplay('sha256'), recorded)?.matchedPrefix, 47);
-  assert.equal(matchQuotedIma(quoteOf(boots), startImaReplay('sha256'), recorded), undefined);
-  assert.equal(matchQuotedIma(quoteOf(ima), startImaReplay('sha1'), recorded), undefined);
+  const isQuoted = readQuotedIma(quoteOf(ima), 'sha256') ?? assert.fail();
+  assert.equal(matchImaPrefix(startImaReplay('sha256'), recorded, isQuoted)?.matchedPrefix, 47);
+  assert.equal(readQuotedIma(quoteOf(boots), 'sha256'), undefined);
+  assert.equal(readQuotedIma(quoteOf(ima), 'sha1'), undefined);
 });
 
 test('an entry whose template digest is not the hash of its data is counted', () => {

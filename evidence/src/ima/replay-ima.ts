@@ -1,6 +1,5 @@
 import { hash } from 'node:crypto';
 import { type HashAlgorithm, hashByName } from '../tpm/algorithm.ts';
-import { composePcrDigest } from '../tpm/pcr-composite.ts';
 import type { VerifiedQuote } from '../tpm/quote.ts';
 import { type ImaEntry, isImaViolation } from './ima-entry.ts';
 
@@ -28,6 +27,16 @@ export interface ImaPrefix {
   readonly state: ImaReplayState;
 }
 
+/** Whether a value of PCR 10 is the quoted one. */
+export type IsQuotedPcr = (pcr10: Buffer) => boolean;
+
+export interface ImaScan {
+  /** Undefined where there is none. */
+  readonly longest: ImaPrefix | undefined;
+  /** After all entries. */
+  readonly end: ImaReplayState;
+}
+
 const IMA_PCR = 10;
 const FORMS = ['native', 'sha1Padded'] as const;
 
@@ -49,8 +58,13 @@ export function replayIma(state: ImaReplayState, entries: readonly ImaEntry[]): 
 export function matchImaPrefix(
   start: ImaReplayState,
   entries: readonly ImaEntry[],
-  isQuoted: (pcr10: Buffer) => boolean,
+  isQuoted: IsQuotedPcr,
 ): ImaPrefix | undefined {
+  return scanIma(start, entries, isQuoted).longest;
+}
+
+/** As `matchImaPrefix`, and where the replay stands after all entries, so that a long list can be looked at in parts. */
+export function scanIma(start: ImaReplayState, entries: readonly ImaEntry[], isQuoted: IsQuotedPcr): ImaScan {
   let longest: ImaPrefix | undefined;
   let state = start;
   for (let count = 0; count <= entries.length; count += 1) {
@@ -60,22 +74,17 @@ export function matchImaPrefix(
     const form = FORMS.find((each) => isQuoted(reached.values[each]));
     if (form !== undefined) longest = { matchedPrefix: count, form, state };
   }
-  return longest;
+  return { longest, end: state };
 }
 
-/** As `matchImaPrefix`, against a verified quote of PCR 10 alone. */
-export function matchQuotedIma(
-  quote: VerifiedQuote,
-  start: ImaReplayState,
-  entries: readonly ImaEntry[],
-): ImaPrefix | undefined {
+/** What a verified quote says of PCR 10 in a bank; undefined for one of any other selection. */
+export function readQuotedIma(quote: VerifiedQuote, bank: HashAlgorithm): IsQuotedPcr | undefined {
   const [selection, ...others] = quote.selection;
-  const isPcr10 = others.length === 0 && selection?.bank === start.bank && selection.pcrs.join() === String(IMA_PCR);
+  const isPcr10 = others.length === 0 && selection?.bank === bank && selection.pcrs.join() === String(IMA_PCR);
   if (!isPcr10) return undefined;
-  return matchImaPrefix(start, entries, (pcr10) => {
-    const banks = { [start.bank]: new Map([[IMA_PCR, pcr10]]) };
-    return composePcrDigest(quote.selection, banks, quote.algorithm).equals(quote.pcrDigest);
-  });
+  const { nodeName } = hashByName(quote.algorithm);
+  // With one PCR selected, the digest of the quote is that of its value (TPM 2.0 part 3, 18.4).
+  return (pcr10) => hash(nodeName, pcr10, 'buffer').equals(quote.pcrDigest);
 }
 
 /**

@@ -1,11 +1,19 @@
 import { EvidenceError, type VerifiedTokenQuote } from '@holdfast/evidence';
-import { advanceIma, type ImaProgress, type ImaSegment, isQuotedAt } from './ima-progress.ts';
+import {
+  advanceIma,
+  type ImaProgress,
+  type ImaSegment,
+  type ImaStep,
+  isQuotedAt,
+  splitEntries,
+} from './ima-progress.ts';
 import {
   type MeasuredFiles,
   MeasuredFilesCollector,
   type MeasuredFilesOptions,
   NO_MEASURED_FILES,
 } from './measured-files.ts';
+import type { TakeEntries } from './replay-allowance.ts';
 
 /**
  * `matched`: a prefix of the list gives the quoted PCR 10. `missing`: no list was given, or more of it than is read.
@@ -32,8 +40,9 @@ export interface ImaInputs {
   /** Quoted boot PCRs by index; null where they are not known. */
   readonly values: ReadonlyMap<number, Buffer> | null;
   readonly given: readonly ImaSegment[];
-  /** Gives entries from an index on, or nothing. */
-  readonly ask: (offset: number) => Promise<ImaSegment | undefined>;
+  /** Gives entries from an index on, or nothing; `limit` where the round brought as much as it may. */
+  readonly ask: (offset: number) => Promise<ImaSegment | 'limit' | undefined>;
+  readonly take: TakeEntries;
   readonly files: MeasuredFilesOptions;
 }
 
@@ -58,11 +67,15 @@ export async function replayToQuote(start: ImaProgress, inputs: ImaInputs): Prom
   const collector = new MeasuredFilesCollector(inputs.files);
   let reached = start;
   for (let count = 0; count < MAX_SEGMENTS; count += 1) {
+    // Before anything is asked for or parsed, which costs as well.
+    if (!inputs.take(1)) break;
     const segment = await findSegment(reached, inputs);
+    if (segment === 'limit') break;
     if (segment === undefined) return { outcome: judgeEnd(start, reached), ...unchanged };
-    const step = tryAdvance(reached, segment, inputs);
+    const step = await tryAdvance(reached, segment, inputs);
+    if (step === 'held') break;
     if (step === undefined) return { outcome: 'mismatch', ...unchanged };
-    collector.add(step.entries);
+    for await (const part of splitEntries(step.entries)) collector.add(part);
     if (step.matched !== undefined) return { outcome: 'matched', progress: step.matched, files: collector.files };
     reached = step.end;
   }
@@ -77,16 +90,20 @@ function judgeEnd(start: ImaProgress, reached: ImaProgress): ImaOutcome {
 async function findSegment(
   { replay: { entries } }: ImaProgress,
   { given, ask }: ImaInputs,
-): Promise<ImaSegment | undefined> {
+): Promise<ImaSegment | 'limit' | undefined> {
   const exact = given.find(({ offset }) => offset === entries);
   if (exact !== undefined) return exact;
   const asked = await ask(entries);
-  return asked?.offset === entries ? asked : undefined;
+  return asked === 'limit' || asked?.offset === entries ? asked : undefined;
 }
 
-function tryAdvance(progress: ImaProgress, segment: ImaSegment, { quote, values }: ImaInputs) {
+async function tryAdvance(
+  progress: ImaProgress,
+  segment: ImaSegment,
+  { quote, values, take }: ImaInputs,
+): Promise<ImaStep | 'held' | undefined> {
   try {
-    return advanceIma(progress, segment, quote, values);
+    return await advanceIma(progress, segment, quote, values, take);
   } catch (error) {
     if (error instanceof EvidenceError) return undefined;
     throw error;

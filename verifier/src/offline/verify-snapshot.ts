@@ -171,6 +171,7 @@ async function concludeSnapshotLogs(
     bootLog: resolved.bootLog,
     segments: round.imaSegments,
     ask: async () => await Promise.resolve(undefined),
+    take: () => true,
     userspaceLog: round.userspaceLog,
     askUserspaceLog: async () => await Promise.resolve(undefined),
     session: undefined,

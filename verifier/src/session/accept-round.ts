@@ -1,5 +1,7 @@
 import type { VerifiedToken } from '@holdfast/evidence';
 import type { AppraisalStatus, FindingCode } from '../appraisal/finding-code.ts';
+import type { ImaInputs } from '../ima/ima-conclusion.ts';
+import type { ImaSegment } from '../ima/ima-progress.ts';
 import { runLightTransaction, runTransaction } from '../store/open-database.ts';
 import { VerifierError } from '../verifier-error.ts';
 import { appraiseEvidence, type EvidenceParts, mergeCodes } from './appraise-evidence.ts';
@@ -9,7 +11,7 @@ import { findAgentRoot, joinMeasured, saveMeasured } from './join-measured.ts';
 import { judgeBootSession } from './judge-boot-session.ts';
 import { type ChainJudgement, judgeChain } from './judge-chain.ts';
 import type { NodeState } from './node-registry.ts';
-import { addBlobs, type UnverifiedRound } from './parse-round.ts';
+import { addBlobs, countBytes, type UnverifiedRound } from './parse-round.ts';
 import { announce, loadStanding, recordIncidents } from './reappraise.ts';
 import type { ResolvedEvidence } from './resolve-evidence.ts';
 import type { RoundDeps } from './round-deps.ts';
@@ -97,7 +99,7 @@ async function conclude(
   deps: RoundDeps,
 ): Promise<ConcludedRound> {
   const resolved = await collectContent(state, round, ask, deps);
-  const concluded = await collectLogs(state, round, verified, resolved, ask);
+  const concluded = await collectLogs(state, round, verified, resolved, ask, deps);
   const known = mergeCodes(state.incidents, incidents);
   const chainFindings = mergeCodes(known, judgeSession(state, verified, concluded, deps));
   const imaFiles = joinMeasured(state, round.token.claims, resolved.sets, concluded, deps);
@@ -146,23 +148,40 @@ async function collectContent(
 }
 
 async function collectLogs(
-  { keys, bootSession, measured }: NodeState,
-  { imaSegments, userspaceLog }: UnverifiedRound,
+  { keys, bootSession, measured, imaAllowance }: NodeState,
+  round: UnverifiedRound,
   { token }: VerifiedRound,
   { bootLog, sets }: ResolvedEvidence,
   ask: Ask,
+  deps: Pick<RoundDeps, 'maxRoundBytes'>,
 ): Promise<ConcludedLogs | undefined> {
   return await concludeLogs(token, {
     akName: keys.ak?.name.toString('hex') ?? '',
     bootLog,
-    segments: imaSegments,
-    ask: async (offset) => await ask.imaSegment(token.evidenceId, offset),
-    userspaceLog,
+    segments: round.imaSegments,
+    ask: limitSegments(async (offset) => await ask.imaSegment(token.evidenceId, offset), round, deps),
+    take: imaAllowance.begin(),
+    userspaceLog: round.userspaceLog,
     askUserspaceLog: async () => await ask.userspaceLog(token.evidenceId),
     session: bootSession,
     agentRoot: findAgentRoot(sets),
     measured,
   });
+}
+
+/** What is asked for counts as what came with the round. */
+function limitSegments(
+  ask: (offset: number) => Promise<ImaSegment | undefined>,
+  round: UnverifiedRound,
+  { maxRoundBytes }: Pick<RoundDeps, 'maxRoundBytes'>,
+): ImaInputs['ask'] {
+  let left = maxRoundBytes - countBytes(round);
+  return async (offset) => {
+    if (left <= 0) return 'limit';
+    const segment = await ask(offset);
+    left -= segment?.content.length ?? 0;
+    return left < 0 ? 'limit' : segment;
+  };
 }
 
 function judgeSession(

@@ -8,7 +8,13 @@ import {
 import type { Resolved } from '../appraisal/appraisal-input.ts';
 import { type BootConclusion, concludeBoot, isExplained } from '../boot/boot-conclusion.ts';
 import type { BootLog } from '../boot/boot-log.ts';
-import { type ImaConclusion, type ImaInputs, type ImaReplay, replayToQuote } from '../ima/ima-conclusion.ts';
+import {
+  type ImaConclusion,
+  type ImaInputs,
+  type ImaOutcome,
+  type ImaReplay,
+  replayToQuote,
+} from '../ima/ima-conclusion.ts';
 import { type ImaProgress, type ImaSegment, startIma } from '../ima/ima-progress.ts';
 import type { MeasuredFiles } from '../ima/measured-files.ts';
 import type { BootSession } from '../store/boot-session-store.ts';
@@ -39,6 +45,7 @@ export interface LogInputs {
   readonly bootLog: Resolved<BootLog> | null;
   readonly segments: readonly ImaSegment[];
   readonly ask: ImaInputs['ask'];
+  readonly take: ImaInputs['take'];
   /** The agent's directory as claims have it, and what is kept of earlier rounds; undefined where nothing is. */
   readonly agentRoot: string | null;
   readonly measured: MeasuredState | undefined;
@@ -67,6 +74,7 @@ export async function concludeLogs(token: VerifiedToken, inputs: LogInputs): Pro
       values: boot.values,
       given: inputs.segments,
       ask: inputs.ask,
+      take: inputs.take,
       files: { agentRoot: inputs.agentRoot, known: start.replay.entries === 0 ? 0 : (inputs.measured?.known ?? 0) },
     });
   // Which files are kept depends on the agent's directory, so another one takes the whole list again.
@@ -83,7 +91,8 @@ export async function concludeLogs(token: VerifiedToken, inputs: LogInputs): Pro
       isAnew = true;
     }
   }
-  const { outcome, progress } = replay;
+  const { progress } = replay;
+  const outcome = isSame ? keepMismatch(replay.outcome, session.outcome) : replay.outcome;
   const ima = describeIma(progress, outcome, isRestarted);
   const files = {
     added: replay.files,
@@ -98,6 +107,11 @@ export async function concludeLogs(token: VerifiedToken, inputs: LogInputs): Pro
     files,
     session: { akName, resetCount, restartCount: restarts, ima: progress, outcome, userspaceLog },
   };
+}
+
+/** In one boot session only a list that holds makes good what did not hold before. */
+function keepMismatch(outcome: ImaOutcome, before: ImaOutcome): ImaOutcome {
+  return outcome === 'missing' && before === 'mismatch' ? before : outcome;
 }
 
 /**
@@ -145,7 +159,7 @@ export function recallIma(session: BootSession | undefined): ImaConclusion | nul
 
 function describeIma(
   { replay: { entries, extended }, violations, aggregate }: ImaProgress,
-  outcome: ImaConclusion['outcome'],
+  outcome: ImaOutcome,
   isRestarted: boolean,
 ): ImaConclusion {
   return { outcome, entries, extended, violations, aggregate, isRestarted };

@@ -6,6 +6,7 @@ import {
   type VerifiedToken,
 } from '@holdfast/evidence';
 import type { FindingCode } from '../appraisal/finding-code.ts';
+import { createReplayAllowance, type ReplayAllowance } from '../ima/replay-allowance.ts';
 import type { PublishedState } from '../results/result-publisher.ts';
 import type { BootSession, BootSessionStore } from '../store/boot-session-store.ts';
 import type { ChainHead, ChainStore } from '../store/chain-store.ts';
@@ -28,6 +29,8 @@ export interface NodeState {
   bootSession: BootSession | undefined;
   /** What is kept of the files that IMA measured; undefined before any was. */
   measured: MeasuredState | undefined;
+  /** What it may have replayed of IMA lists, with what it used up in this process. */
+  readonly imaAllowance: ReplayAllowance;
   /** What was concluded last about its agent's files. */
   agent: RememberedAgent | undefined;
   /** The evidence that the standing result rests on; undefined before the first one of this process. */
@@ -60,6 +63,8 @@ export interface NodeRegistryDeps {
   readonly contents: Pick<ContentStore, 'listDigests'>;
   readonly bootSessions: Pick<BootSessionStore, 'findSession'>;
   readonly measuredFiles: Pick<MeasuredFileStore, 'findState'>;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
   /** Kube nodes that are kept; the one that was used longest ago goes first. */
   readonly maxNodes: number;
 }
@@ -133,6 +138,7 @@ function load(ueid: string, deps: NodeRegistryDeps): NodeState | undefined {
     incidents: deps.chain.listIncidents(ueid).map(({ code }) => code),
     bootSession: deps.bootSessions.findSession(ueid),
     measured: deps.measuredFiles.findState(ueid),
+    imaAllowance: createReplayAllowance(deps.now),
     agent: undefined,
     standing: undefined,
     published: undefined,

@@ -25,6 +25,8 @@ export interface UnverifiedRound {
 /** More pieces than any round needs. */
 const MAX_BLOBS = 8192;
 const MAX_LOGS = 256;
+/** As agents cut the list: each segment is parsed in one go. */
+const MAX_IMA_SEGMENT_BYTES = 2 * 1024 * 1024;
 
 /**
  * Parses an Evidence message: a bare token or a bundle, and the blobs and the boot event log beside it under their own
@@ -74,6 +76,12 @@ function toArray(value: JsonValue): JsonValue[] {
   return Array.isArray(value) ? value : [];
 }
 
+/** Bytes of all that came with a round so far. */
+export function countBytes({ contents, imaSegments, userspaceLog }: UnverifiedRound): number {
+  const contentBytes = [...contents.values()].reduce((sum, { length }) => sum + length, 0);
+  return contentBytes + sumBytes(imaSegments) + (userspaceLog?.length ?? 0);
+}
+
 /** Adds blobs under their digests. Throws `VerifierError` ERR_VERIFIER_LIMIT when there is too much of them in all. */
 export function addBlobs(
   contents: Map<string, Buffer>,
@@ -104,6 +112,9 @@ export function splitLogs(logs: readonly LogSegment[]): {
     throw new VerifierError('ERR_VERIFIER_MESSAGE', 'a log begins beyond every list');
   }
   const imaSegments = logs.filter(({ kind }) => kind === LogKind.IMA);
+  if (imaSegments.some(({ content }) => content.length > MAX_IMA_SEGMENT_BYTES)) {
+    throw new VerifierError('ERR_VERIFIER_LIMIT', 'a segment of the IMA list is longer than 2 MiB');
+  }
   const userspace = logs.find(({ kind, offset }) => kind === LogKind.USERSPACE && offset === 0n);
   return {
     bootLogs: logs.filter(({ kind }) => kind === LogKind.BOOT),
