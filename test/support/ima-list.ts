@@ -9,7 +9,16 @@ export interface ImaEntryOptions {
 }
 
 /** Templates that a kernel can be told to use. */
-export const IMA_TEMPLATES = ['ima', 'ima-ng', 'ima-sig', 'ima-ngv2', 'ima-sigv2', 'ima-buf', 'ima-modsig'] as const;
+export const IMA_TEMPLATES = [
+  'ima',
+  'ima-ng',
+  'ima-sig',
+  'ima-ngv2',
+  'ima-sigv2',
+  'ima-buf',
+  'ima-modsig',
+  'evm-sig',
+] as const;
 
 const OLD_NAME_BYTES = 256;
 
@@ -41,6 +50,18 @@ function listFields(template: string, path: string, sha256: string): Buffer[] {
       return [ngv2, name, signature];
     case 'ima-modsig':
       return [ng, name, Buffer.alloc(0), ng, signature];
+    case 'evm-sig':
+      return [
+        ng,
+        name,
+        signature,
+        Buffer.from('security.ima\0'),
+        u32(3),
+        signature,
+        u32(0),
+        u32(0),
+        signature.subarray(0, 2),
+      ];
     default:
       return [ng, name, signature];
   }

@@ -1,7 +1,8 @@
 /** Fixed parts of an entry: PCR index and template digest (SHA-1 sized whatever the bank), then the name's length. */
 const DIGEST_BYTES = 20;
 const HEAD_BYTES = 4 + DIGEST_BYTES + 4;
-const MAX_NAME_BYTES = 64;
+/** A custom template is named by the list of its fields. */
+const MAX_NAME_BYTES = 256;
 const MAX_ENTRY_BYTES = 1024 * 1024;
 
 export interface ImaEntrySpan {

@@ -60,7 +60,25 @@ const templates: Record<string, Buffer[]> = {
     digestNg('sha256', sha256),
     Buffer.from('3082', 'hex'),
   ],
+  'evm-sig': [
+    digestNg('sha256', sha256),
+    path,
+    Buffer.from('0502', 'hex'),
+    Buffer.from('security.selinux|security.ima\0'),
+    Buffer.from('0200000001000000', 'hex'),
+    Buffer.from('abcdef', 'hex'),
+    Buffer.from('e8030000', 'hex'),
+    Buffer.from('ffffffff', 'hex'),
+    Buffer.from('ed81', 'hex'),
+  ],
   'd-ng|n-ng|sig': [digestNg('sha512', Buffer.alloc(64)), path, Buffer.alloc(0)],
+  'd-ng|n-ng|xattrnames|iuid|imode': [
+    digestNg('sha256', sha256),
+    path,
+    Buffer.alloc(0),
+    Buffer.alloc(0),
+    Buffer.from('0000', 'hex'),
+  ],
 };
 const ascii: Record<string, string> = {
   ima: `${'01'.repeat(20)} /usr/bin/x`,
@@ -70,7 +88,9 @@ const ascii: Record<string, string> = {
   'ima-sigv2': `verity:sha256:${'aa'.repeat(32)} /usr/bin/x `,
   'ima-buf': `sha256:${'aa'.repeat(32)} kexec-cmdline 7175696574`,
   'ima-modsig': `sha256:${'aa'.repeat(32)} /usr/bin/x  sha256:${'aa'.repeat(32)} 3082`,
+  'evm-sig': `sha256:${'aa'.repeat(32)} /usr/bin/x 0502 security.selinux|security.ima 0200000001000000 abcdef 1000 4294967295 33261`,
   'd-ng|n-ng|sig': `sha512:${'00'.repeat(64)} /usr/bin/x `,
+  'd-ng|n-ng|xattrnames|iuid|imode': `sha256:${'aa'.repeat(32)} /usr/bin/x   0`,
 };
 for (const [template, fields] of Object.entries(templates)) {
   test(`an entry of template ${template} reads the same in binary and ASCII`, () => {
@@ -84,6 +104,36 @@ for (const [template, fields] of Object.entries(templates)) {
     assert.match(readImaMeasurement(entry)?.path.toString() ?? '', /^(?:\/usr\/bin\/x|kexec-cmdline)$/);
   });
 }
+
+test('a PCR of one digit is filled up with a space in ASCII, and read with it and without', () => {
+  const [entry] = parseImaList(encodeEntry('ima-ng', templates['ima-ng'] ?? [], { pcr: 9 }));
+  const rest = `${entry?.templateDigest.toString('hex')} ima-ng ${ascii['ima-ng']}\n`;
+  for (const line of [` 9 ${rest}`, `9 ${rest}`]) assert.deepEqual(parseImaList(Buffer.from(line)), [entry]);
+  const after = `10 ${rest} 9 ${rest}`;
+  assert.deepEqual(
+    parseImaList(Buffer.from(after)).map(({ pcr }) => pcr),
+    [10, 9],
+  );
+  for (const line of [`10 ${rest}  9 ${rest}`, `10 ${rest} 10 ${rest}`]) {
+    assert.throws(() => parseImaList(Buffer.from(line)), evidenceError('ERR_EVIDENCE_MALFORMED'));
+  }
+});
+
+test('numbers of ASCII entries fit their fields', () => {
+  const list = (iuid: string, imode: string) =>
+    Buffer.from(`10 ${'00'.repeat(20)} d-ng|n-ng|iuid|imode sha1:${'00'.repeat(20)} /x ${iuid} ${imode}\n`);
+  assert.equal(parseImaList(list('4294967295', '65535')).length, 1);
+  for (const [iuid, imode] of [
+    ['4294967296', '0'],
+    ['0', '65536'],
+    ['01', '0'],
+    ['-1', '0'],
+    ['0x1', '0'],
+    ['1e3', '0'],
+  ] as const) {
+    assert.throws(() => parseImaList(list(iuid, imode)), evidenceError('ERR_EVIDENCE_MALFORMED'), iuid);
+  }
+});
 
 test('algorithm, digest, kind and third field of an entry are read', () => {
   const read = (template: string) =>

@@ -9,6 +9,7 @@ const FIELDS = new Map<string, readonly string[]>([
   ['ima-sigv2', ['d-ngv2', 'n-ng', 'sig']],
   ['ima-buf', ['d-ng', 'n-ng', 'buf']],
   ['ima-modsig', ['d-ng', 'n-ng', 'sig', 'd-modsig', 'modsig']],
+  ['evm-sig', ['d-ng', 'n-ng', 'evmsig', 'xattrnames', 'xattrlengths', 'xattrvalues', 'iuid', 'igid', 'imode']],
 ]);
 const CUSTOM = /^[a-z0-9-]+(?:\|[a-z0-9-]+)*$/;
 /** IMA_EVENT_NAME_LEN_MAX and its closing zero: what the old template hashes of a name. */

@@ -4,6 +4,10 @@ import { encodeHashed, listTemplateFields } from './ima-template.ts';
 
 const DIGEST_CHARS = new Set([40, 64, 96, 128]);
 const HEX = /^(?:[0-9a-f]{2})*$/;
+const NUMBER = /^(?:0|[1-9][0-9]{0,9})$/;
+/** Of users, groups and modes, as the kernel measures them (Linux, ima_template_lib.c). */
+const ID_BYTES = 4;
+const MODE_BYTES = 2;
 
 /**
  * Parses the ASCII form of an IMA list and rebuilds what the kernel hashed for each entry.
@@ -19,7 +23,8 @@ export function parseImaAscii(bytes: Uint8Array, maxEntries: number): ImaEntry[]
 }
 
 function parseLine(line: string, index: number): ImaEntry {
-  const [pcrText = '', digestText = '', template = '', ...texts] = line.split(' ');
+  // The kernel fills a PCR of one digit up with a space.
+  const [pcrText = '', digestText = '', template = '', ...texts] = line.replace(/^ (?=[0-9] )/, '').split(' ');
   const pcr = Number(pcrText);
   if (!/^[0-9]{1,2}$/.test(pcrText) || pcr > 23) throw malformed(index, 'no such PCR');
   if (!DIGEST_CHARS.has(digestText.length)) throw malformed(index, 'template digest of no known length');
@@ -43,9 +48,26 @@ function encodeField(name: string, text: string, index: number): Buffer {
     case 'd-ngv2':
     case 'd-modsig':
       return encodeDigest(text, index);
+    case 'xattrnames':
+      return Buffer.from(text === '' ? '' : `${text}\0`, 'latin1');
+    case 'iuid':
+    case 'igid':
+      return encodeNumber(text, ID_BYTES, index);
+    case 'imode':
+      return encodeNumber(text, MODE_BYTES, index);
     default:
       return decodeHex(text, index);
   }
+}
+
+/** A field that the kernel fills in for files alone: without one it is empty. */
+function encodeNumber(text: string, bytes: number, index: number): Buffer {
+  if (text === '') return Buffer.alloc(0);
+  const value = Number(text);
+  if (!NUMBER.test(text) || value >= 2 ** (8 * bytes)) throw malformed(index, 'no number of its field');
+  const field = Buffer.alloc(bytes);
+  field.writeUIntLE(value, 0, bytes);
+  return field;
 }
 
 function encodeDigest(text: string, index: number): Buffer {

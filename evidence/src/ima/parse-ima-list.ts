@@ -10,7 +10,7 @@ const MAX_NAME_BYTES = 256;
 const MAX_TEMPLATE_BYTES = 16 * 1024 * 1024;
 const MAX_FIELDS = 32;
 const SHA1_BYTES = 20;
-const ASCII_START = /^[0-9]{1,2} [0-9a-f]{40,128} /;
+const ASCII_START = /^(?: [0-9]|[0-9]{1,2}) [0-9a-f]{40,128} /;
 
 /**
  * Parses an IMA measurement list, the kernel's binary one (little-endian, SHA-1 template digests) or the ASCII one;
