@@ -206,3 +206,53 @@ print(n)`,
   assert.equal(shortest, 50);
   assert.ok(most > 50, 'the attacker was never seen');
 });
+
+test('a directory and a file that have another name each time they are looked at are never left out without a word', async (t) => {
+  const base = makeTree(t);
+  mkdirSync(join(base, 'd0'));
+  writeFileSync(join(base, 'd0/inside'), 'inside');
+  writeFileSync(join(base, 'f0'), 'inside');
+  using root = openRoot(base);
+  const attacker = await startAttacker(
+    t,
+    `${ATTACKER_PRELUDE}
+os.chdir(sys.argv[1]); print('ready', flush=True); n = 0
+while not stopped():
+    for _ in range(50):
+        for kind in 'df':
+            os.rename(kind + str(n), kind + str(n + 1))
+        n += 1
+print(n)`,
+    base,
+  );
+  let silent = 0;
+  const rounds = runFor(ROUND_MS, () => {
+    const seen = new Set<string>();
+    const walked = attempt(() => {
+      root.walk(Buffer.from(''), LIMITS, (entries) => {
+        for (const { path, problem } of entries) {
+          const name = path.toString();
+          if (problem === 'changed') seen.add(name[0] ?? '');
+          else if (name.endsWith('/inside')) seen.add('d');
+          else if (name.startsWith('f')) seen.add('f');
+        }
+      });
+      return true;
+    });
+    if (walked === true && seen.size < 2) silent += 1;
+  });
+  const moves = Number(await attacker.stop());
+  assert.ok(rounds > 100 && moves > 1000, `${rounds} rounds against ${moves} moves`);
+  assert.equal(silent, 0, `of ${rounds} walks`);
+});
+
+test('names of some inodes of a directory are found without a look at the others', (t) => {
+  const base = makeTree(t);
+  for (const name of ['a', 'b', 'c']) writeFileSync(join(base, name), name);
+  using root = openRoot(base);
+  const inoOf = (name: string) => root.lstat(Buffer.from(name))?.ino ?? 0n;
+  const names = (inodes: bigint[]) => root.listInodes(Buffer.from(''), inodes, 10).map(String).sort();
+  assert.deepEqual(names([inoOf('a'), inoOf('c')]), ['a', 'c']);
+  assert.deepEqual(names([]), []);
+  assert.throws(() => root.listInodes(Buffer.from(''), [], 2), { code: 'ERR_ROOTFS_LIMIT' });
+});

@@ -42,14 +42,16 @@ class FakeUpper implements UpperSource {
     return this.#entries.has(path) ? this.#toEntry(path) : undefined;
   }
 
-  hashFile(path: BytePath): string {
+  hashFile({ path }: UpperEntry): string {
     return createHash('sha256').update(this.#open(path)).digest('hex');
   }
 
-  readPart(path: BytePath, offset: number, length: number): Buffer {
+  readPart({ path }: UpperEntry, offset: number, length: number): Buffer {
     return this.#open(path).subarray(offset, offset + length);
   }
 
+  findNames = (): string[] => [];
+  walkBelow(): void {}
   close(): void {}
 
   #open(path: BytePath): Buffer {
@@ -71,6 +73,7 @@ class FakeUpper implements UpperSource {
       rdevMajor,
       rdevMinor,
       ino: 1n,
+      birthNs: 0n,
       nlink: 1,
       ctimeNs: BigInt(entry.changed ?? 0),
     };
@@ -326,9 +329,9 @@ test('what cannot be read is relevant and makes the document incomplete', () => 
   assert.equal(drift.complete, false);
 });
 
-test('a file that vanished since the walk is nothing', () => {
-  const gone = new RootfsError('ERR_ROOTFS_NOT_FOUND', 'gone');
-  assert.deepEqual(scan({ '/tmp/a': { content: 'x', fails: gone } }).drift.relevant, []);
+test('a file that is there and never found when it is opened is a limit', () => {
+  const fails = new RootfsError('ERR_ROOTFS_NOT_FOUND', 'gone');
+  assert.deepEqual(scan({ '/tmp/a': { content: 'x', fails } }).drift.limits, ['changedWhileRead:/tmp/a']);
 });
 
 test('a file that is too large to hash is named', () => {

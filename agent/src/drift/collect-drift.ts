@@ -6,6 +6,7 @@ import { DRIFT_RULES } from './classify-entry.ts';
 import { findDataPlace } from './classify-name.ts';
 import { type CompareContext, compareEntry, createRemoved, type EntryOutcome, formatLimit } from './compare-entry.ts';
 import type { DriftReason } from './drift-reason.ts';
+import { findAgain, type ObjectId, type SeenAt } from './find-again.ts';
 import { listBelow } from './list-below.ts';
 import type { UpperEntry } from './upper-source.ts';
 
@@ -62,6 +63,8 @@ export interface DriftOutcome {
 export const MAX_RELEVANT = 20_000;
 const TOO_MANY = 'relevantEntries';
 const MAX_LIMITS = 100;
+/** Looks for entries that were not found where the walk told of them. */
+const MAX_LOOKS = 4;
 const NS_PER_MS = 1_000_000n;
 const UNSETTLED_NS = 1_000n * NS_PER_MS;
 /** Above this an upper directory is compared anew each time rather than held in memory. */
@@ -70,7 +73,8 @@ export const MAX_REMEMBERED = 100_000;
 /**
  * Walks an upper directory and makes the drift document: every entry compared with the image, content of the image that
  * no longer shows listed file by file, the rest counted. An entry whose inode, ctime, size, mode and owner are those of
- * the last scan is not opened again.
+ * the last scan is not opened again. One that is told and then not found is looked for at the end; what is there and is
+ * never found over all tries is a limit, and nothing of it is remembered.
  *
  * A limit that is hit stands in the document, which is then not `complete`. Throws `RootfsError` where the directory
  * cannot be read at all.
@@ -79,6 +83,7 @@ export function collectDrift(request: DriftRequest): DriftOutcome {
   const builder = new DriftBuilder(request);
   try {
     request.source.walk((entry) => builder.add(entry));
+    builder.lookAgain();
   } catch (error) {
     builder.addLimit(toWalkLimit(error));
   }
@@ -106,6 +111,8 @@ class DriftBuilder {
   readonly #relevant = new Map<BytePath, DriftEntry>();
   readonly #hiding = new Map<BytePath, RelevantOutcome>();
   readonly #seen = new Set<BytePath>();
+  readonly #directories = new Map<BytePath, ObjectId>();
+  #vanished: SeenAt[] = [];
   readonly #limits = new Set<string>();
   readonly #byDirectory: Record<string, { entries: number; bytes: number }> = {};
   readonly #list = createHash('sha256');
@@ -124,14 +131,42 @@ class DriftBuilder {
     const known = this.#request.memory.outcomes.get(entry.path);
     const outcome = known?.signature === signature ? known.outcome : compareEntry(entry, this.#request);
     if (outcome !== known?.outcome) this.#isKnown = false;
+    if (outcome.kind === 'vanished') {
+      this.#vanished.push({ path: entry.path, id: entry.stat });
+      return;
+    }
     this.#walked.update(`${entry.path}\0${signature}\n`, 'latin1');
     const isFinal = outcome.kind !== 'relevant' || outcome.limit === undefined;
     if (isFinal && this.#remembered.size < MAX_REMEMBERED) {
       this.#remembered.set(entry.path, { signature: formatRemembered(entry, signature), outcome });
     }
+    if (entry.stat.type === 'directory') this.#directories.set(entry.path, entry.stat);
+    const isNew = !this.#seen.has(entry.path);
     this.#seen.add(entry.path);
-    if (outcome.kind === 'other') this.#addOther(entry, outcome.bytes, signature);
+    if (outcome.kind === 'other' && isNew) this.#addOther(entry, outcome.bytes, signature);
     if (outcome.kind === 'relevant') this.#addRelevant(entry.path, outcome);
+  }
+
+  /** Compares what was not found where it was told, wherever it is by now. */
+  lookAgain(): void {
+    const { source } = this.#request;
+    for (let looks = 0; looks < MAX_LOOKS && this.#vanished.length > 0; looks += 1) {
+      const { found, missing } = findAgain(this.#vanished, this.#directories, source);
+      this.#vanished = [...missing];
+      for (const entry of found) this.#addTree(entry);
+    }
+    for (const { path } of this.#vanished) this.addLimit(formatLimit('changedWhileRead', path));
+  }
+
+  #addTree(entry: UpperEntry): void {
+    this.add(entry);
+    if (entry.stat.type !== 'directory') return;
+    try {
+      this.#request.source.walkBelow(entry.path, (below) => this.add(below));
+    } catch (error) {
+      if (!(error instanceof RootfsError) || error.code !== 'ERR_ROOTFS_NOT_FOUND') throw error;
+      this.#vanished.push({ path: entry.path, id: entry.stat });
+    }
   }
 
   addLimit(limit: string): void {

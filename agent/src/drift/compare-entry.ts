@@ -22,6 +22,8 @@ import { digestXattrs } from './xattr-digest.ts';
 export type EntryOutcome =
   /** Nothing: a copy whose content and attributes are those of the image, a parent, a stub of the runtime. */
   | { readonly kind: 'same' }
+  /** Not where it was seen a moment ago: nothing can be said of it, least of all for later. */
+  | { readonly kind: 'vanished' }
   /** Counted, not listed. */
   | { readonly kind: 'other'; readonly bytes: number }
   | {
@@ -47,6 +49,7 @@ export type ImageView = RootView & Pick<OverlayRootView, 'readXattrs'>;
 
 const ROOT = toBytePath('/');
 const SAME: EntryOutcome = { kind: 'same' };
+const VANISHED: EntryOutcome = { kind: 'vanished' };
 const MAX_LIMIT_CHARS = 256;
 const TAIL_OVERLAP_BYTES = 128;
 
@@ -66,7 +69,7 @@ export function compareEntry(entry: UpperEntry, context: CompareContext): EntryO
       return createUnreadable(entry, error.limit);
     }
     if (!(error instanceof RootfsError)) throw error;
-    if (error.code === 'ERR_ROOTFS_NOT_FOUND') return SAME;
+    if (error.code === 'ERR_ROOTFS_NOT_FOUND') return VANISHED;
     if (error.syscall === 'clock_gettime') throw new ViewLimitError('time', entry.path);
     return createUnreadable(entry, error.code === 'ERR_ROOTFS_LIMIT' ? 'fileBytes' : 'changedWhileRead');
   }
@@ -116,7 +119,7 @@ function findKind(entry: UpperEntry, before: ViewEntry, { source, image }: Compa
   const isDevice = stat.type === 'char' || stat.type === 'block';
   if (isDevice && (stat.rdevMajor !== before.rdevMajor || stat.rdevMinor !== before.rdevMinor)) return 'modified';
   if (stat.type === 'file') {
-    if (stat.size !== before.size || source.hashFile(path) !== image.hashFile(path)) return 'modified';
+    if (stat.size !== before.size || source.hashFile(entry) !== image.hashFile(path)) return 'modified';
   }
   return hasSameAttributes(entry, before, image) ? undefined : 'attributes';
 }
@@ -146,7 +149,7 @@ function decide(entry: UpperEntry, kind: DriftKind, context: CompareContext, bef
     ...(isNewContent ? readEnds(entry, context.source) : {}),
   };
   if (classifyEntry(facts).length === 0) return { kind: 'other', bytes: stat.type === 'file' ? stat.size : 0 };
-  const sha256 = stat.type === 'file' ? context.source.hashFile(path) : undefined;
+  const sha256 = stat.type === 'file' ? context.source.hashFile(entry) : undefined;
   const after = describe({ ...stat, ...facts.after, target: entry.target }, sha256);
   const was = before === undefined ? undefined : describeImage(path, before, context.image);
   const hidesImage = before?.type === 'directory' && (kind === 'opaque' || stat.type !== 'directory');
@@ -154,12 +157,13 @@ function decide(entry: UpperEntry, kind: DriftKind, context: CompareContext, bef
 }
 
 /** First bytes, and the last ones where these are not all. */
-function readEnds({ path, stat }: UpperEntry, source: UpperSource): Pick<DriftFacts, 'head' | 'tail'> {
-  const head = source.readPart(path, 0, CONTENT_HEAD_BYTES);
+function readEnds(entry: UpperEntry, source: UpperSource): Pick<DriftFacts, 'head' | 'tail'> {
+  const { path, stat } = entry;
+  const head = source.readPart(entry, 0, CONTENT_HEAD_BYTES);
   if (stat.size <= CONTENT_HEAD_BYTES || !hasReadTail(path)) return { head };
   // With an overlap: what lies across the border is seen too.
   const offset = Math.max(stat.size - CONTENT_HEAD_BYTES, CONTENT_HEAD_BYTES - TAIL_OVERLAP_BYTES);
-  return { head, tail: source.readPart(path, offset, CONTENT_HEAD_BYTES) };
+  return { head, tail: source.readPart(entry, offset, CONTENT_HEAD_BYTES) };
 }
 
 function describeBefore(path: BytePath, before: ViewEntry, image: ImageView): NonNullable<DriftFacts['before']> {

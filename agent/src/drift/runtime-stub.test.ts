@@ -7,6 +7,7 @@ import { collectMountPoints, isRuntimeStub } from './runtime-stub.ts';
 const STAT: RootStat = {
   type: 'symlink',
   mode: 0o777,
+  birthNs: 0n,
   uid: 0,
   gid: 0,
   size: 12,

@@ -70,6 +70,7 @@ class Walked implements UpperSource {
       rdevMajor: 0,
       rdevMinor: 0,
       ino: 1n,
+      birthNs: 0n,
       nlink: file.nlink ?? 1,
       ctimeNs: BigInt(moved),
     };
@@ -82,14 +83,16 @@ class Walked implements UpperSource {
     };
   }
 
-  hashFile(path: BytePath): string {
+  hashFile({ path }: UpperEntry): string {
     return createHash('sha256').update(this.#open(path)).digest('hex');
   }
 
-  readPart(path: BytePath, offset: number, length: number): Buffer {
+  readPart({ path }: UpperEntry, offset: number, length: number): Buffer {
     return this.#open(path).subarray(offset, offset + length);
   }
 
+  findNames = (): string[] => [];
+  walkBelow(): void {}
   close(): void {}
 
   #open(path: BytePath): Buffer {

@@ -62,6 +62,8 @@ function takeIn(name: string, relevant: Map<BytePath, DriftEntry>, request: Upda
     return outcomes.delete(path);
   }
   const outcome = compareEntry(entry, request);
+  // Where it is by now no event at this path can tell.
+  if (outcome.kind === 'vanished') return false;
   if (outcome.kind === 'relevant' && (outcome.hidesImage || outcome.limit !== undefined)) return false;
   if (outcome.kind === 'relevant') relevant.set(path, outcome.entry);
   else relevant.delete(path);

@@ -1,13 +1,14 @@
 import { type BytePath, bytePathToBuffer, toBytePath } from '@holdfast/evidence';
-import { openRoot, type RootHandle, type RootStat, type WalkProblem } from '@holdfast/rootfs';
+import { openRoot, RootfsError, type RootHandle, type RootStat, type WalkProblem } from '@holdfast/rootfs';
 import { ViewLimitError } from '../root-view/root-view.ts';
+import { isSameObject, type ObjectId } from './find-again.ts';
 
 /** One entry of an upper directory, as it lies on disk. */
 export interface UpperEntry {
   readonly path: BytePath;
   readonly stat: Pick<
     RootStat,
-    'type' | 'mode' | 'uid' | 'gid' | 'size' | 'rdevMajor' | 'rdevMinor' | 'ino' | 'nlink' | 'ctimeNs'
+    'type' | 'mode' | 'uid' | 'gid' | 'size' | 'rdevMajor' | 'rdevMinor' | 'ino' | 'birthNs' | 'nlink' | 'ctimeNs'
   >;
   /** Of a symbolic link, latin1. */
   readonly target: string | undefined;
@@ -21,12 +22,16 @@ export interface UpperEntry {
 export interface UpperSource {
   /** Tells the root, then every entry, each directory before its content, names in byte order. */
   walk(onEntry: (entry: UpperEntry) => void): void;
+  /** Tells every entry below a directory in the same way. */
+  walkBelow(directory: BytePath, onEntry: (entry: UpperEntry) => void): void;
   /** One entry; undefined where nothing is there. */
   look(path: BytePath): UpperEntry | undefined;
-  /** SHA-256 of a regular file, hex. */
-  hashFile(path: BytePath): string;
-  /** Bytes of a regular file from `offset` on, fewer at its end. */
-  readPart(path: BytePath, offset: number, length: number): Buffer;
+  /** Names in a directory that stand for one of these inode numbers, latin1; none where it is no directory. */
+  findNames(directory: BytePath, inodes: readonly bigint[]): string[];
+  /** SHA-256 of a regular file, hex. ERR_ROOTFS_NOT_FOUND where another object has the place of the one that was seen. */
+  hashFile(entry: UpperEntry): string;
+  /** Bytes of a regular file from `offset` on, fewer at its end. Fails as `hashFile` does. */
+  readPart(entry: UpperEntry, offset: number, length: number): Buffer;
   close(): void;
 }
 
@@ -41,6 +46,7 @@ export interface UpperLimits {
 
 const XATTRS = ['security.capability', 'trusted.*', 'user.*', 'system.posix_acl_access', 'system.posix_acl_default'];
 const ROOT = toBytePath('/');
+const MAX_LOOKS = 4;
 
 /** Opens an upper directory (absolute path, latin1). Throws `RootfsError` where it is gone or may not be opened. */
 export function openUpperSource(directory: string, limits: UpperLimits): UpperSource {
@@ -60,9 +66,13 @@ class DirectoryUpperSource implements UpperSource {
     const root = this.look(ROOT);
     if (root === undefined) throw new TypeError('an open root has attributes');
     onEntry(root);
+    this.walkBelow(ROOT, onEntry);
+  }
+
+  walkBelow(directory: BytePath, onEntry: (entry: UpperEntry) => void): void {
     const { maxEntries, maxDepth, maxPathBytes } = this.#limits;
     let pathBytes = 0;
-    this.#root.walk(Buffer.alloc(0), { maxEntries, maxDepth, xattrs: XATTRS }, (batch) => {
+    this.#root.walk(bytePathToBuffer(directory), { maxEntries, maxDepth, xattrs: XATTRS }, (batch) => {
       for (const { path, stat, target, xattrs, problem } of batch) {
         pathBytes += path.length + (target?.length ?? 0);
         if (pathBytes > maxPathBytes) throw new ViewLimitError('pathBytes', '/');
@@ -79,29 +89,68 @@ class DirectoryUpperSource implements UpperSource {
 
   look(path: BytePath): UpperEntry | undefined {
     const bytes = bytePathToBuffer(path);
-    const stat = this.#root.lstat(bytes);
-    if (stat === undefined) return undefined;
-    const target = stat.type === 'symlink' ? this.#root.readLink(bytes).toString('latin1') : undefined;
+    for (let looks = 1; ; looks += 1) {
+      const stat = this.#root.lstat(bytes);
+      if (stat === undefined) return undefined;
+      try {
+        const entry = { path, stat, target: this.#readTarget(stat, bytes), xattrs: this.#readXattrs(bytes) };
+        const after = this.#root.lstat(bytes);
+        // Each part is read by name: those of two files never meet in one entry.
+        if (after !== undefined && isSameObject(stat, after)) return { ...entry, problem: undefined };
+      } catch (error) {
+        if (!isMoved(error)) throw error;
+      }
+      if (looks === MAX_LOOKS) return { path, stat, target: undefined, xattrs: {}, problem: 'changed' };
+    }
+  }
+
+  findNames(directory: BytePath, inodes: readonly bigint[]): string[] {
+    try {
+      const names = this.#root.listInodes(bytePathToBuffer(directory), inodes, this.#limits.maxEntries);
+      return names.map((name) => name.toString('latin1'));
+    } catch (error) {
+      if (isMoved(error)) return [];
+      throw error;
+    }
+  }
+
+  hashFile({ path, stat }: UpperEntry): string {
+    const hashed = this.#root.hashFile(bytePathToBuffer(path), { maxBytes: this.#limits.maxFileBytes });
+    checkSame(stat, hashed.stat);
+    return hashed.sha256.toString('hex');
+  }
+
+  readPart({ path, stat }: UpperEntry, offset: number, length: number): Buffer {
+    const read = this.#root.readFile(bytePathToBuffer(path), { maxBytes: length, offset, length });
+    checkSame(stat, read.stat);
+    return read.content;
+  }
+
+  #readTarget({ type }: RootStat, path: Buffer): string | undefined {
+    return type === 'symlink' ? this.#root.readLink(path).toString('latin1') : undefined;
+  }
+
+  #readXattrs(path: Buffer): Record<string, Buffer> {
     const xattrs: Record<string, Buffer> = {};
-    for (const name of this.#root.listXattrs(bytes).filter(isWalkedXattr)) {
-      const value = this.#root.getXattr(bytes, name);
+    for (const name of this.#root.listXattrs(path).filter(isWalkedXattr)) {
+      const value = this.#root.getXattr(path, name);
       if (value !== undefined) xattrs[name] = value;
     }
-    return { path, stat, target, xattrs, problem: undefined };
-  }
-
-  hashFile(path: BytePath): string {
-    const { sha256 } = this.#root.hashFile(bytePathToBuffer(path), { maxBytes: this.#limits.maxFileBytes });
-    return sha256.toString('hex');
-  }
-
-  readPart(path: BytePath, offset: number, length: number): Buffer {
-    return this.#root.readFile(bytePathToBuffer(path), { maxBytes: length, offset, length }).content;
+    return xattrs;
   }
 
   close(): void {
     this.#root.close();
   }
+}
+
+/** What was told of one object must not be decided by the content of another that has taken its path. */
+function checkSame(seen: ObjectId, read: ObjectId): void {
+  if (!isSameObject(seen, read)) throw new RootfsError('ERR_ROOTFS_NOT_FOUND', 'another entry has its place');
+}
+
+function isMoved(error: unknown): boolean {
+  return error instanceof RootfsError && (error.code === 'ERR_ROOTFS_NOT_FOUND' || error.code === 'ERR_ROOTFS_TYPE');
 }
 
 function isWalkedXattr(name: string): boolean {

@@ -127,6 +127,8 @@ export class ContainerScans {
 
 const NO_UPPER: UpperSource = {
   walk: () => undefined,
+  walkBelow: () => undefined,
+  findNames: () => [],
   look: () => undefined,
   hashFile: () => {
     throw new TypeError('there is no upper directory');

@@ -27,8 +27,8 @@ std::string_view DirectoryNames::operator[](size_t index) const {
   return std::string_view(bytes_.data() + span.at, span.bytes);
 }
 
-void DirectoryNames::Add(std::string_view name, uint8_t type) {
-  spans_.push_back({static_cast<uint32_t>(bytes_.size()), static_cast<uint16_t>(name.size()), type});
+void DirectoryNames::Add(std::string_view name, uint8_t type, uint64_t ino) {
+  spans_.push_back({ino, static_cast<uint32_t>(bytes_.size()), static_cast<uint16_t>(name.size()), type});
   bytes_ += name;
 }
 
@@ -36,6 +36,19 @@ void DirectoryNames::Sort() {
   // string_view compares as unsigned bytes, which is the order promised.
   auto text = [this](const Span& span) { return std::string_view(bytes_.data() + span.at, span.bytes); };
   std::sort(spans_.begin(), spans_.end(), [&](const Span& a, const Span& b) { return text(a) < text(b); });
+}
+
+bool DirectoryNames::Holds(std::string_view name, uint64_t ino) const {
+  size_t from = 0;
+  for (size_t to = size(); from < to;) {
+    size_t middle = from + (to - from) / 2;
+    if ((*this)[middle] < name) {
+      from = middle + 1;
+    } else {
+      to = middle;
+    }
+  }
+  return from < size() && (*this)[from] == name && InoAt(from) == ino;
 }
 
 std::string DirectoryNames::Pack() const {
@@ -61,7 +74,9 @@ Result<DirectoryNames> ReadNames(int directory, uint64_t max_entries) {
     if (got < 0) return Status::Fail(Code::kSystem, errno, "getdents64");
     for (size_t at = 0; at + kNameAt < static_cast<size_t>(got);) {
       unsigned short record = 0;
+      uint64_t ino = 0;
       std::memcpy(&record, buffer + at + offsetof(dirent64, d_reclen), sizeof(record));
+      std::memcpy(&ino, buffer + at + offsetof(dirent64, d_ino), sizeof(ino));
       if (record <= kNameAt || at + record > static_cast<size_t>(got)) {
         return Status::Fail(Code::kSystem, EIO, "getdents64");
       }
@@ -73,7 +88,7 @@ Result<DirectoryNames> ReadNames(int directory, uint64_t max_entries) {
       if (name.empty() || name.find('/') != std::string_view::npos)
         return Status::Fail(Code::kSystem, EIO, "getdents64");
       if (names.size() >= max_entries || names.bytes() > kMaxBytes) return Status::Fail(Code::kLimit, 0, "getdents64");
-      names.Add(name, static_cast<uint8_t>(buffer[type_at]));
+      names.Add(name, static_cast<uint8_t>(buffer[type_at]), ino);
     }
   }
 }

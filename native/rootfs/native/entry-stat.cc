@@ -108,6 +108,7 @@ void AppendStat(const EntryStat& stat, std::string* out) {
   AppendInteger(stat.mtime_ns, out);
   AppendInteger(stat.ctime_ns, out);
   AppendInteger(stat.blocks, out);
+  AppendInteger(stat.identity.birth_ns, out);
 }
 
 }  // namespace rootfs

@@ -42,13 +42,13 @@ struct EntryStat {
   bool SameContent(const EntryStat& other) const;
 };
 
-constexpr size_t kStatBytes = 72;
+constexpr size_t kStatBytes = 80;
 
 // Stat of an open descriptor, O_PATH ones too.
 Result<EntryStat> StatFd(int fd);
 // Stat of one name in a directory, never following a link.
 Result<EntryStat> StatName(int directory, const char* name);
-// Appends the 72 bytes that src/root-stat.ts decodes.
+// Appends the 80 bytes that src/root-stat.ts decodes.
 void AppendStat(const EntryStat& stat, std::string* out);
 
 // Appends an integer in little-endian order.

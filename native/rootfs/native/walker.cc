@@ -1,7 +1,9 @@
 #include "walker.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/limits.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
@@ -19,6 +21,12 @@ constexpr auto kBatchTime = std::chrono::milliseconds(50);
 constexpr size_t kMaxPathBytes = 64 * 1024;  // paths of a deep tree are quadratic in its depth
 constexpr size_t kOpenLevels = 32;
 constexpr int kMaxLooks = 4;
+constexpr int kMaxListings = 5;
+
+EntryType TypeOf(uint8_t listed) {
+  if (listed == DT_DIR) return EntryType::kDirectory;
+  return listed == DT_LNK ? EntryType::kSymlink : EntryType::kFile;
+}
 
 bool IsRace(int error) { return error == ENOTDIR || error == ELOOP || error == EINVAL; }
 
@@ -52,12 +60,12 @@ Result<std::string> Walker::Next() {
     if (!status.ok) {
       // The walk is over.
     } else if (top.next == top.names.size()) {
-      status = Ascend();
+      status = top.vanished.empty() ? Ascend() : ListAgain(&batch);
     } else {
-      std::string name(top.names[top.next++]);
-      path_.resize(top.path_bytes);
+      std::string name(top.names[top.next]);
+      uint64_t ino = top.names.InoAt(top.next++);
       size_t before = batch.size();
-      status = Visit(name, &batch);
+      status = Visit(name, ino, &batch);
       // Entries that vanished do not count: an empty batch would be taken for the end.
       if (batch.size() > before) count++;
     }
@@ -70,7 +78,8 @@ Result<std::string> Walker::Next() {
   return batch;
 }
 
-Status Walker::Visit(const std::string& name, std::string* batch) {
+Status Walker::Visit(const std::string& name, uint64_t ino, std::string* batch) {
+  path_.resize(levels_.back().path_bytes);
   if (path_.size() + 1 + name.size() > kMaxPathBytes) return Status::Fail(Code::kLimit, 0, "walk");
   WalkRecord record;
   UniqueFd directory;
@@ -81,15 +90,56 @@ Status Walker::Visit(const std::string& name, std::string* batch) {
     bool closely = options_.hash_files || !options_.xattrs.empty();
     Status seen =
         closely ? LookClosely(name, &record, &directory, &settled) : Look(name, &record, &directory, &settled);
-    if (!seen.ok && seen.code == Code::kNotFound) return {};
+    if (!seen.ok && seen.code == Code::kNotFound) {
+      levels_.back().vanished.insert(name);
+      levels_.back().vanished_inodes.insert(ino);
+      return {};
+    }
     if (!seen.ok) return seen;
   }
   if (!settled && record.problem == Problem::kNone) record.problem = Problem::kChanged;
+  Tell(record, name, batch);
+  if (!settled || !directory.valid()) return {};
+  return Descend(std::move(directory), record.stat.identity, path_.size());
+}
+
+void Walker::Tell(const WalkRecord& record, const std::string& name, std::string* batch) {
+  path_.resize(levels_.back().path_bytes);
   if (!path_.empty()) path_ += '/';
   path_ += name;
   record.Append(path_, batch);
-  if (!settled || !directory.valid()) return {};
-  return Descend(std::move(directory), record.stat.identity, path_.size());
+}
+
+Status Walker::ListAgain(std::string* batch) {
+  Level& top = levels_.back();
+  if (lseek(top.fd.get(), 0, SEEK_SET) != 0) return Status::Fail(Code::kSystem, errno, "lseek");
+  Result<DirectoryNames> names = ReadNames(top.fd.get(), options_.max_entries);
+  if (!names.ok()) return names.status;
+  DirectoryNames found;
+  for (size_t i = 0; i < names.value.size(); i++) {
+    std::string_view name = names.value[i];
+    uint64_t ino = names.value.InoAt(i);
+    if (top.vanished_inodes.count(ino) == 0) continue;
+    // Another name of the same file, which was told.
+    if (top.vanished.count(std::string(name)) == 0 && top.names.Holds(name, ino)) continue;
+    found.Add(name, names.value.TypeAt(i), ino);
+  }
+  found.Sort();
+  top.vanished.clear();
+  top.vanished_inodes.clear();
+  if (++top.listings <= kMaxListings) {
+    top.names = std::move(found);
+    top.next = 0;
+    return {};
+  }
+  WalkRecord record;
+  record.problem = Problem::kChanged;
+  for (size_t i = 0; i < found.size(); i++) {
+    record.stat.type = TypeOf(found.TypeAt(i));
+    record.stat.identity.ino = found.InoAt(i);
+    Tell(record, std::string(found[i]), batch);
+  }
+  return {};
 }
 
 Status Walker::Look(const std::string& name, WalkRecord* record, UniqueFd* directory, bool* settled) {
@@ -224,7 +274,12 @@ Status Walker::Descend(UniqueFd directory, const Identity& identity, size_t path
   names.value.Sort();
   // Descriptors are a limit of the whole process: hold the deepest only and come back to the others through `..`.
   if (levels_.size() >= kOpenLevels) levels_[levels_.size() - kOpenLevels].fd.Reset(-1);
-  levels_.push_back(Level{std::move(names.value), 0, std::move(directory), identity, path_bytes});
+  Level level;
+  level.names = std::move(names.value);
+  level.fd = std::move(directory);
+  level.identity = identity;
+  level.path_bytes = path_bytes;
+  levels_.push_back(std::move(level));
   return {};
 }
 

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "directory-names.h"
@@ -37,12 +38,20 @@ class Walker {
     UniqueFd fd;  // closed for levels far above the deepest
     Identity identity;
     size_t path_bytes = 0;  // of the directory's own path within path_
+    // Entries that were listed and then not found: their names and inode numbers, since the last listing.
+    std::unordered_set<std::string> vanished;
+    std::unordered_set<uint64_t> vanished_inodes;
+    int listings = 1;
   };
 
   Walker(std::shared_ptr<const Root> root, WalkOptions options)
       : root_(std::move(root)), options_(std::move(options)) {}
 
-  Status Visit(const std::string& name, std::string* batch);
+  Status Visit(const std::string& name, uint64_t ino, std::string* batch);
+  // Lists the current directory again and takes in those that vanished from it and are there after all: under another
+  // name, or once more under their own. What is there and never found over all listings is told as changed.
+  Status ListAgain(std::string* batch);
+  void Tell(const WalkRecord& record, const std::string& name, std::string* batch);
   // One look at an entry. `settled` is false where it changed under the look and another may see it whole.
   Status Look(const std::string& name, WalkRecord* record, UniqueFd* directory, bool* settled);
   Status LookClosely(const std::string& name, WalkRecord* record, UniqueFd* directory, bool* settled);

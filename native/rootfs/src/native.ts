@@ -7,7 +7,8 @@ import { RootfsError } from './rootfs-error.ts';
 export interface NativeRoot {
   close(): void;
   lstat(path: Buffer): Buffer | undefined;
-  list(path: Buffer, maxEntries: number): Buffer;
+  /** Of these inode numbers alone (u64 each) where they are given. */
+  list(path: Buffer, maxEntries: number, inodes?: Buffer): Buffer;
   readLink(path: Buffer): Buffer;
   readFile(path: Buffer, maxBytes: number, offset: number, length: number): { content: Buffer; stat: Buffer };
   hashFile(path: Buffer, maxBytes: number): { sha256: Buffer; stat: Buffer };

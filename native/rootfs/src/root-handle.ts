@@ -93,6 +93,13 @@ export class RootHandle {
     return decodeNames(guard(() => this.#native.list(checkPath(path), maxEntries)));
   }
 
+  /** Names in a directory that stand for one of these inode numbers, by what the directory itself says; otherwise as `list`. */
+  listInodes(path: Buffer, inodes: readonly bigint[], maxEntries: number): Buffer[] {
+    checkInteger(maxEntries, 'maxEntries');
+    const packed = Buffer.from(BigUint64Array.from(inodes).buffer);
+    return decodeNames(guard(() => this.#native.list(checkPath(path), maxEntries, packed)));
+  }
+
   /** Target of a symbolic link. Throws ERR_ROOTFS_TYPE for anything else. */
   readLink(path: Buffer): Buffer {
     return guard(() => this.#native.readLink(checkPath(path)));
@@ -154,7 +161,9 @@ export class RootHandle {
   /**
    * Walks the tree under a directory (which is not itself an entry), depth first, each directory before its content,
    * names sorted by bytes. Calls `onBatch` with at most about 1,000 entries at a time; what it throws ends the walk.
-   * An entry that vanishes meanwhile is left out; a directory that is moved while it is read throws ERR_ROOTFS_CHANGED.
+   * An entry that vanishes meanwhile is looked for once more in its directory, by inode number, and left out where it is
+   * gone; one that is there each time and never found says `changed`. A directory that is moved while it is read throws
+   * ERR_ROOTFS_CHANGED.
    */
   walk(path: Buffer, options: WalkOptions, onBatch: (entries: WalkEntry[]) => void): void {
     const walker = this.#startWalk(path, options);

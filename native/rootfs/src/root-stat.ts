@@ -22,10 +22,12 @@ export interface RootStat {
   readonly ctimeNs: bigint;
   /** Allocated units of 512 bytes. */
   readonly blocks: bigint;
+  /** Nanoseconds since 1970 when the file system made the inode; 0 where it does not say. Tells a number that is used again. */
+  readonly birthNs: bigint;
 }
 
 /** Bytes of one packed stat record, as native/stat-record.h lays it out. */
-export const STAT_BYTES = 72;
+export const STAT_BYTES = 80;
 
 const TYPES: readonly EntryType[] = ['file', 'directory', 'symlink', 'char', 'block', 'fifo', 'socket'];
 
@@ -48,5 +50,6 @@ export function decodeStat(bytes: Buffer, at: number): RootStat {
     mtimeNs: bytes.readBigInt64LE(at + 48),
     ctimeNs: bytes.readBigInt64LE(at + 56),
     blocks: bytes.readBigUInt64LE(at + 64),
+    birthNs: bytes.readBigInt64LE(at + 72),
   };
 }

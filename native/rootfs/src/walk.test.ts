@@ -19,6 +19,7 @@ function packStat(type: number, fields: Partial<Record<'size' | 'mtimeNs', bigin
   bytes.writeBigInt64LE(fields.mtimeNs ?? -1n, 48);
   bytes.writeBigInt64LE(9n, 56);
   bytes.writeBigUInt64LE(16n, 64);
+  bytes.writeBigInt64LE(11n, 72);
   return bytes;
 }
 
@@ -67,6 +68,7 @@ test('a stat record keeps every field, also the largest', () => {
     mtimeNs: -1n,
     ctimeNs: 9n,
     blocks: 16n,
+    birthNs: 11n,
   });
   assert.throws(() => decodeStat(packStat(7), 0), TypeError);
 });

@@ -1,5 +1,8 @@
 #include "root-object.h"
 
+#include <cstring>
+#include <unordered_set>
+
 #include "../directory-names.h"
 #include "../entry-content.h"
 #include "../hash-many.h"
@@ -62,7 +65,21 @@ Napi::Value RootObject::Lstat(const Napi::CallbackInfo& info) {
 Napi::Value RootObject::List(const Napi::CallbackInfo& info) {
   Entry entry = Find(info, EntryType::kDirectory);
   UniqueFd directory = OrThrow(info.Env(), ReopenDirectory(entry.fd.get()));
-  return ToBuffer(info.Env(), OrThrow(info.Env(), ReadNames(directory.get(), ToCount(info[1]))).Pack());
+  DirectoryNames names = OrThrow(info.Env(), ReadNames(directory.get(), ToCount(info[1])));
+  if (info[2].IsUndefined()) return ToBuffer(info.Env(), names.Pack());
+  // Eight bytes each, little-endian.
+  const std::string packed = ToBytes(info[2]);
+  std::unordered_set<uint64_t> wanted;
+  for (size_t at = 0; at + sizeof(uint64_t) <= packed.size(); at += sizeof(uint64_t)) {
+    uint64_t ino = 0;
+    std::memcpy(&ino, packed.data() + at, sizeof(ino));
+    wanted.insert(ino);
+  }
+  DirectoryNames found;
+  for (size_t i = 0; i < names.size(); i++) {
+    if (wanted.count(names.InoAt(i)) > 0) found.Add(names[i]);
+  }
+  return ToBuffer(info.Env(), found.Pack());
 }
 
 Napi::Value RootObject::ReadLink(const Napi::CallbackInfo& info) {
