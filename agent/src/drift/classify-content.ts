@@ -1,11 +1,14 @@
+import { namesProgram, startsAsArchive, startsAsList } from './archived-program.ts';
 import type { DriftReason } from './drift-reason.ts';
+import { hasProgramLines, startsAsProgram } from './program-lines.ts';
+import { hasServerTag, hasTagAcross, startsWithServerTag } from './server-tags.ts';
 
 /** How many of a file's first bytes, and of its last ones, the classification looks at. */
 export const CONTENT_HEAD_BYTES = 8192;
 
+/** What a file begins with that a kernel, a linker or an interpreter runs. */
 const MAGIC: readonly (readonly [bytes: string, DriftReason])[] = [
   ['\x7fELF', 'elf'],
-  ['MZ', 'bytecode'],
   ['\0asm', 'bytecode'],
   ['\xca\xfe\xba\xbe', 'bytecode'],
   ['\xfe\xed\xfa', 'bytecode'],
@@ -17,50 +20,58 @@ const MAGIC: readonly (readonly [bytes: string, DriftReason])[] = [
   ['dex\n', 'bytecode'],
   ['!<arch>\n', 'bytecode'],
   ['\xed\xab\xee\xdb', 'bytecode'],
-  ['FOR1', 'bytecode'],
+  ['#!', 'script'],
+  ['\xef\xbb\xbf#!', 'script'],
 ];
+/** Of versions of Python before 3.7: their second byte, then what a code object begins with. */
+const OLD_PYTHON = new Set('\x0b\x0c\x0d\x0e\xf2\xf3');
+const PYTHON_CODE = new Set('c\xe3');
 
-/**
- * Server-side tags: an interpreter that is pointed at the file runs what stands in them, wherever they are. Short ones
- * count where text follows: among random bytes, as in pictures and packed files, each would turn up by chance.
- */
-const EMBEDDED_CODE =
-  /<\?php|<\?[=\s][\t\n\r -~]{4}|<%[@=!\s][\t\n\r -~]{6}|<jsp:|<cfscript|<script[^>]{0,64}(?:runat\s*=|language\s*=\s*["']?php)|<!--#\s*(?:exec|include)\b/i;
-/** Names in a ZIP archive that make it a program, whatever it is called itself: Java, Python and Android run it. */
-const ARCHIVED_PROGRAM = /META-INF\/MANIFEST\.MF|__main__\.py|classes\.dex|[\w$]\.class/;
-/** A Python cache file starts with a version and a carriage return, line feed. */
-const PYTHON_CACHE = /^[\s\S]{2}\r\n/;
-/** Programs in text that start without `#!`, as far as their first line tells. */
-const CODE_LINE =
-  /^[^\S\r\n]*(?:import\s+[\w.]+(?:\s+as\s+\w+)?\s*(?:[;,#]|$)|from\s+[\w.]+\s+import\s|def\s+\w+\s*\(|class\s+\w+\s*[(:{]|use\s+strict\b|require\s*\(?['"]|const\s+\w+\s*=\s*require\b|eval\s*[("'$`]|exec\s+\S+\s)/m;
+/** Where a file lies, as far as its content means something else there. */
+export interface ContentPlace {
+  readonly isLog: boolean;
+  readonly isCache: boolean;
+}
 
 /** Reasons that the last bytes of a file give, where the first ones are not all. */
 export function classifyTail(head: Uint8Array, tail: Uint8Array): DriftReason[] {
   const text = toText(tail);
-  const reasons: DriftReason[] = EMBEDDED_CODE.test(text) ? ['script'] : [];
-  if (isArchive(toText(head)) && ARCHIVED_PROGRAM.test(text)) reasons.push('bytecode');
+  const reasons: DriftReason[] = hasServerTag(text) || hasTagAcross(toText(head), text) ? ['script'] : [];
+  if (startsAsArchive(toText(head)) && namesProgram(text)) reasons.push('bytecode');
   return reasons;
+}
+
+/** Reasons that the list of names of a ZIP archive gives, whatever stands before the archive. */
+export function classifyArchiveList(list: Uint8Array): DriftReason[] {
+  const text = Buffer.from(list.buffer, list.byteOffset, list.byteLength).toString('latin1');
+  return startsAsList(text) && namesProgram(text) ? ['bytecode'] : [];
 }
 
 /**
  * Reasons that the first bytes of a file give: what a kernel, a linker or an interpreter would run. Text that only a
- * chosen interpreter would take for a program is found where its lines have the usual form, not for certain.
+ * chosen interpreter would take for a program is found where its lines have the usual form, not for certain. Of a log
+ * the beginning alone counts: what follows may be a stranger's words. Of a cache it counts for lines.
  */
-export function classifyContent(head: Uint8Array): DriftReason[] {
+export function classifyContent(head: Uint8Array, { isLog, isCache }: ContentPlace): DriftReason[] {
   const text = toText(head);
   const reasons = new Set<DriftReason>();
   for (const [magic, reason] of MAGIC) if (text.startsWith(magic)) reasons.add(reason);
-  if (PYTHON_CACHE.test(text) || (isArchive(text) && ARCHIVED_PROGRAM.test(text))) reasons.add('bytecode');
-  if (/^(?:\xef\xbb\xbf)?#!/.test(text) || EMBEDDED_CODE.test(text)) reasons.add('script');
-  if (!text.includes('\0') && CODE_LINE.test(text)) reasons.add('script');
+  if (startsAsBytecode(text) || (startsAsArchive(text) && namesProgram(text))) reasons.add('bytecode');
+  if (isLog ? startsWithServerTag(text) : hasServerTag(text)) reasons.add('script');
+  if (!text.includes('\0') && (isLog || isCache ? startsAsProgram(text) : hasProgramLines(text))) reasons.add('script');
   return [...reasons];
+}
+
+/** Where text could begin with the same letters more is asked for. */
+function startsAsBytecode(text: string): boolean {
+  if (text.startsWith('MZ')) return text.slice(2, 64).includes('\0');
+  if (text.startsWith('FOR1')) return text.startsWith('BEAM', 8);
+  if (!text.startsWith('\r\n', 2)) return false;
+  // Python: a version, a carriage return and line feed, then flags, in whose place older versions have times.
+  if (text.charCodeAt(4) <= 3 && text.startsWith('\0\0\0', 5)) return true;
+  return OLD_PYTHON.has(text.charAt(1)) && [8, 12].some((at) => PYTHON_CODE.has(text.charAt(at)));
 }
 
 function toText(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, CONTENT_HEAD_BYTES)).toString('latin1');
-}
-
-/** By the first entry of a ZIP archive (APPNOTE.TXT, 4.3.7). */
-function isArchive(text: string): boolean {
-  return text.startsWith('PK\x03\x04');
 }

@@ -1,10 +1,10 @@
 import type { DriftEntryType, DriftKind } from '@holdfast/evidence';
-import { classifyContent, classifyTail } from './classify-content.ts';
-import { classifyName, findDataPlace, isProgramPlace } from './classify-name.ts';
+import { classifyArchiveList, classifyContent, classifyTail } from './classify-content.ts';
+import { classifyName, findDataPlace, isCache, isLog, isProgramPlace } from './classify-name.ts';
 import type { DriftReason } from './drift-reason.ts';
 
 /** Version of the rules in this folder: any change of what counts as relevant gives it another number. */
-export const DRIFT_RULES = 'holdfast-drift-rules-v2';
+export const DRIFT_RULES = 'holdfast-drift-rules-v3';
 
 /** One difference between a container and its image, as the rules see it. */
 export interface DriftFacts {
@@ -21,6 +21,8 @@ export interface DriftFacts {
   readonly head?: Uint8Array | undefined;
   /** Last bytes, where the first ones are not all and somebody may have hidden code behind other content. */
   readonly tail?: Uint8Array | undefined;
+  /** List of names of a ZIP archive, where the last bytes say that there is one. */
+  readonly archiveList?: Uint8Array | undefined;
 }
 
 export interface DriftFactAttributes {
@@ -46,15 +48,18 @@ export interface DriftFactAttributes {
 export function classifyEntry(facts: DriftFacts): DriftReason[] {
   const reasons = new Set<DriftReason>(classifyAttributes(facts));
   for (const reason of classifyChange(facts)) reasons.add(reason);
-  for (const reason of classifyName(facts.path)) reasons.add(reason);
-  if (facts.entryType === 'file' && (facts.kind === 'added' || facts.kind === 'modified')) {
-    for (const reason of facts.head === undefined ? ['unreadable' as const] : classifyContent(facts.head)) {
-      reasons.add(reason);
-    }
-    const { head, tail } = facts;
-    if (head !== undefined && tail !== undefined) for (const reason of classifyTail(head, tail)) reasons.add(reason);
-  }
+  for (const reason of classifyName(facts.path, facts.entryType)) reasons.add(reason);
+  for (const reason of classifyBytes(facts)) reasons.add(reason);
   return [...reasons].sort();
+}
+
+function classifyBytes({ kind, path, entryType, head, tail, archiveList }: DriftFacts): DriftReason[] {
+  if (entryType !== 'file' || (kind !== 'added' && kind !== 'modified')) return [];
+  if (head === undefined) return ['unreadable'];
+  const reasons = classifyContent(head, { isLog: isLog(path), isCache: isCache(path) });
+  if (tail !== undefined && !isLog(path)) reasons.push(...classifyTail(head, tail));
+  if (archiveList !== undefined) reasons.push(...classifyArchiveList(archiveList));
+  return reasons;
 }
 
 function classifyChange(facts: DriftFacts): DriftReason[] {

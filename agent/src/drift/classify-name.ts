@@ -1,3 +1,4 @@
+import type { DriftEntryType } from '@holdfast/evidence';
 import type { DriftReason } from './drift-reason.ts';
 
 /**
@@ -139,6 +140,8 @@ const SPECIAL_NAMES: ReadonlyMap<string, DriftReason> = new Map([
 
 const CODE_SUFFIXES =
   /\.(php\d?|phtml|pht|phps|inc|phar|jsp|jspx|jspf|asp|aspx|ashx|asmx|cfm|cgi|fcgi|shtml|shtm|stm|cshtml|vbhtml|ascx|svc|jhtml|jspa|jsw|jsv|ejs|ftl|twig|jinja2?|j2|hbs|pug|liquid|haml|pl|pm|t|py|pyw|pyc|pyo|pyz|pyx|pth|rb|erb|lua|luac|js|mjs|cjs|jsx|ts|mts|cts|tsx|wasm|sh|bash|zsh|ksh|csh|tcsh|fish|tcl|awk|groovy|gvy|kts|scala|clj|class|jar|war|ear|par|sar|nar|jpi|hpi|rar|jmod|whl|egg|gem|exe|dll|com|bat|cmd|ps1|psm1|vbs|wsf|ko|bpf|ebpf|o|a|el|elc|scm|r|jl|ex|exs|beam|erl|hs|ipynb|pickle|pkl|xs|nse|applescript|desktop|apk|deb|rpm|dylib|swf)$/i;
+/** Those that are the last part of a host's name or of a number too: logs and caches are called after such. */
+const ALSO_IN_OTHER_NAMES = /\.(com|pl|sh|pm|r|t|a|o)$/i;
 const SHARED_OBJECT = /\.so(\.[0-9][0-9a-zA-Z.]*)?$/;
 const PACKAGE_DIRECTORY = /(\.(dist-info|egg-info)|\/conda-meta)(\/|$)/;
 const MANIFEST_SUFFIXES = /\.(gemspec|deps\.json|nuspec|egg-link)$/i;
@@ -152,9 +155,14 @@ export function isProgramPlace(path: string): boolean {
   return PROGRAM_PLACE.test(path) || SHARED_OBJECT.test(path);
 }
 
-/** Logs take in what strangers send and grow at their end: there only the first bytes count. */
-export function hasReadTail(path: string): boolean {
-  return !path.startsWith('/var/log/');
+/** Logs take in what strangers send and grow at their end: there only the beginning counts. */
+export function isLog(path: string): boolean {
+  return path.startsWith('/var/log/');
+}
+
+/** Caches hold what others made, pages and scripts for a browser among it. */
+export function isCache(path: string): boolean {
+  return path.startsWith('/var/cache/');
 }
 
 /** Whether a path (latin1, absolute) is or lies below a declared data place. Returns that place. */
@@ -162,15 +170,20 @@ export function findDataPlace(path: string): string | undefined {
   return DATA_PLACES.find((place) => path === place || path.startsWith(`${place}/`));
 }
 
-/** Reasons that a path alone gives, in no order and without repetition. */
-export function classifyName(path: string): DriftReason[] {
+/** Reasons that a path and the type of what lies there give, in no order and without repetition. */
+export function classifyName(path: string, type: DriftEntryType = 'file'): DriftReason[] {
   const reasons = new Set<DriftReason>();
   for (const [pattern, reason] of [...CODE_PLACES, ...CODE_DIRECTORIES]) if (pattern.test(path)) reasons.add(reason);
   const name = path.slice(path.lastIndexOf('/') + 1);
   const special = SPECIAL_NAMES.get(name.toLowerCase());
   if (special !== undefined) reasons.add(special);
-  if (CODE_SUFFIXES.test(name)) reasons.add('interpretedCode');
-  if (SHARED_OBJECT.test(name)) reasons.add('sharedObject');
+  const isNamedByApplication = isLog(path) || isCache(path);
+  // A directory is no code by its suffix; what lies in it is looked at by itself.
+  if (type !== 'directory') {
+    const isOther = isNamedByApplication && ALSO_IN_OTHER_NAMES.test(name);
+    if (CODE_SUFFIXES.test(name) && !isOther) reasons.add('interpretedCode');
+    if (SHARED_OBJECT.test(name) && !isNamedByApplication) reasons.add('sharedObject');
+  }
   if (PACKAGE_DIRECTORY.test(path) || MANIFEST_SUFFIXES.test(name)) reasons.add('packageManifest');
   return [...reasons];
 }

@@ -10,9 +10,10 @@ import {
 import { RootfsError } from '@holdfast/rootfs';
 import type { OverlayRootView } from '../overlay/overlay-view.ts';
 import { type RootView, type ViewEntry, ViewLimitError } from '../root-view/root-view.ts';
+import { findArchiveList } from './archived-program.ts';
 import { CONTENT_HEAD_BYTES } from './classify-content.ts';
 import { classifyEntry, type DriftFacts } from './classify-entry.ts';
-import { hasReadTail } from './classify-name.ts';
+import { isLog } from './classify-name.ts';
 import type { DriftReason } from './drift-reason.ts';
 import { isRuntimeStub, type MountPoints } from './runtime-stub.ts';
 import type { UpperEntry, UpperSource } from './upper-source.ts';
@@ -156,14 +157,16 @@ function decide(entry: UpperEntry, kind: DriftKind, context: CompareContext, bef
   return { kind: 'relevant', entry: createEntry(path, facts, after, was), hidesImage };
 }
 
-/** First bytes, and the last ones where these are not all. */
-function readEnds(entry: UpperEntry, source: UpperSource): Pick<DriftFacts, 'head' | 'tail'> {
+/** First bytes, the last ones where these are not all, and the names in an archive that ends there. */
+function readEnds(entry: UpperEntry, source: UpperSource): Pick<DriftFacts, 'head' | 'tail' | 'archiveList'> {
   const { path, stat } = entry;
   const head = source.readPart(entry, 0, CONTENT_HEAD_BYTES);
-  if (stat.size <= CONTENT_HEAD_BYTES || !hasReadTail(path)) return { head };
+  const isAll = stat.size <= CONTENT_HEAD_BYTES || isLog(path);
   // With an overlap: what lies across the border is seen too.
-  const offset = Math.max(stat.size - CONTENT_HEAD_BYTES, CONTENT_HEAD_BYTES - TAIL_OVERLAP_BYTES);
-  return { head, tail: source.readPart(entry, offset, CONTENT_HEAD_BYTES) };
+  const offset = isAll ? 0 : Math.max(stat.size - CONTENT_HEAD_BYTES, CONTENT_HEAD_BYTES - TAIL_OVERLAP_BYTES);
+  const tail = isAll ? undefined : source.readPart(entry, offset, CONTENT_HEAD_BYTES);
+  const list = findArchiveList(tail ?? head, offset);
+  return { head, tail, archiveList: list && source.readPart(entry, list.offset, list.bytes) };
 }
 
 function describeBefore(path: BytePath, before: ViewEntry, image: ImageView): NonNullable<DriftFacts['before']> {
