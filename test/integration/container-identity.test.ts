@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { AgentError, createContainerCollector } from '@holdfast/agent';
+import type { ContainerClaims } from '@holdfast/evidence';
 import type { OciImage } from '@holdfast/scripts';
 import { listBusyboxEntries, startContainerd, type TestContainerd, whyNoContainerd } from '@holdfast/scripts';
 import { type ContainerWorld, listDrift, readContainer, startContainerWorld, waitFor } from './container-world.ts';
@@ -134,6 +135,34 @@ describe('which image a container runs', { skip, timeout: 300_000 }, () => {
     assert.deepEqual(claims.scan.limits, ['layerContent:/app']);
     assert.equal(claims.image.layers[1]?.proof, 'none');
     assert.equal(claims.image.layers[0]?.proof, 'content');
+    await world.containerd.remove(container);
+  });
+
+  it('a directory that no tar names is compared with the layer below, also when that was changed and put back', async () => {
+    const image = await world.containerd.addImage({
+      name: 'docker.io/holdfast/implied:1',
+      layers: [
+        { entries: [...(await listBusyboxEntries()), { path: 'srv', type: 'directory', mode: 0o750, uid: 7 }] },
+        { entries: [{ path: 'srv/new/app', content: 'app' }] },
+      ],
+      config: IDLE,
+    });
+    const container = await world.containerd.run({ image: image.name });
+    const mounts = await world.containerd.ctr(['snapshots', 'mounts', '/x', container.id]);
+    const [above, below] = /lowerdir=([^,\s]+)/.exec(mounts)?.[1]?.split(':') ?? [];
+    assert.ok(below !== undefined && above !== undefined);
+    const change = async (directory: string, mode: string, isClean: boolean) => {
+      await run('chmod', [mode, join(directory, 'srv')]);
+      const isAsExpected = ({ scan }: ContainerClaims) => (scan.limits.length === 0) === isClean;
+      const claims = await waitFor(async () => (await world.look(container.id)).claims, isAsExpected);
+      assert.deepEqual([...new Set(claims.scan.limits)], isClean ? [] : ['layerContent:/srv']);
+      return claims.image.layers.map(({ proof }) => proof);
+    };
+    assert.deepEqual(await change(above, '750', true), ['content', 'content']);
+    assert.deepEqual(await change(above, '777', false), ['content', 'none']);
+    assert.deepEqual(await change(above, '750', true), ['content', 'content']);
+    assert.equal((await change(below, '777', false))[0], 'none');
+    assert.deepEqual(await change(below, '750', true), ['content', 'content']);
     await world.containerd.remove(container);
   });
 

@@ -36,10 +36,11 @@ describe('layer proof over what containerd unpacked', { skip }, () => {
     assert.ok(layer !== undefined && directory !== undefined);
     return { layer, directory };
   };
+  const lowersOf = (index: number) => directories.slice(0, index).reverse();
   const prove = async (index: number, more: { maxDifferences?: number } = {}): Promise<LayerProofResult> => {
     const { layer, directory } = layerAt(index);
     const blob = { path: join(image.directory, 'blobs/sha256', layer.digest.slice('sha256:'.length)) };
-    return await proveLayer({ ...layer, ...more, blob, directory });
+    return await proveLayer({ ...layer, ...more, lowers: lowersOf(index), blob, directory });
   };
   /** Changes the directory of the upper layer, proves it, undoes the change and proves that too. */
   const tamper = async (change: (root: string) => Promise<unknown>, undo: (root: string) => Promise<unknown>) => {
@@ -156,6 +157,38 @@ describe('layer proof over what containerd unpacked', { skip }, () => {
     ]);
   });
 
+  it('names attributes of a directory that no tar names, which are those of the layer below or plain', async () => {
+    const octal = async (path: string) => ((await lstat(join(layerAt(1).directory, path))).mode & 0o7777).toString(8);
+    // Through the link of the layer below to the directory that it leads to, whose mode is another.
+    assert.deepEqual([await octal('lib'), await octal('etc'), await octal('etc/new')], ['751', '755', '755']);
+    const chmod = (mode: string, path: string) => (root: string) => run('chmod', [mode, join(root, path)]);
+    assert.deepEqual(await tamper(chmod('777', 'etc'), chmod('755', 'etc')), [['/etc', 'mode', '0755', '0777']]);
+    assert.deepEqual(await tamper(chmod('755', 'lib'), chmod('751', 'lib')), [['/lib', 'mode', '0751', '0755']]);
+    const chown = (uid: number, gid: number) => (root: string) => lchown(join(root, 'etc/new'), uid, gid);
+    assert.deepEqual(await tamper(chown(5, 6), chown(0, 0)), [
+      ['/etc/new', 'uid', '0', '5'],
+      ['/etc/new', 'gid', '0', '6'],
+    ]);
+    const acl = (value: string) => (root: string) => run('setfattr', ['-n', 'user.a', '-v', value, join(root, 'etc')]);
+    const noAcl = (root: string) => run('setfattr', ['-x', 'user.a', join(root, 'etc')]);
+    assert.deepEqual(await tamper(acl('0x41'), noAcl), [['/etc', 'xattr', 'user.a=', 'user.a=41']]);
+  });
+
+  it('tells by a digest whether the layers below are what a proof rested on', async () => {
+    const before = (await prove(1)).implied;
+    assert.ok(before.paths.includes('etc') && before.paths.includes('lib'));
+    const below = join(layerAt(0).directory, 'etc');
+    await run('chmod', ['700', below]);
+    const during = await prove(1);
+    await run('chmod', ['755', below]);
+    assert.notEqual(during.implied.digest, before.digest);
+    assert.deepEqual(
+      during.differences.map(({ path, expected, actual }) => [path, expected, actual]),
+      [['/etc', '0700', '0755']],
+    );
+    assert.deepEqual((await prove(1)).implied, before);
+  });
+
   it('accepts a capability that the hard link took away or left', async () => {
     const path = join(layerAt(1).directory, 'd/linkedcap');
     await run('setfattr', ['-n', 'security.capability', '-v', `0x${CAPABILITY.toString('hex')}`, path]);
@@ -240,16 +273,19 @@ describe('layer proof over what containerd unpacked', { skip }, () => {
     const other = layerAt(0);
     const blobOf = (of: OciLayer) => ({ path: join(image.directory, 'blobs/sha256', of.digest.slice(7)) });
     const code = 'ERR_EVIDENCE_DIGEST';
-    await assert.rejects(proveLayer({ ...layer, blob: blobOf(other.layer), directory }), { code });
-    await assert.rejects(proveLayer({ ...layer, diffId: other.layer.diffId, blob: blobOf(layer), directory }), {
-      code,
-    });
-    const crossed = await proveLayer({ ...layer, blob: blobOf(layer), directory: other.directory });
+    await assert.rejects(proveLayer({ ...layer, blob: blobOf(other.layer), lowers: [], directory }), { code });
+    await assert.rejects(
+      proveLayer({ ...layer, diffId: other.layer.diffId, blob: blobOf(layer), lowers: [], directory }),
+      {
+        code,
+      },
+    );
+    const crossed = await proveLayer({ ...layer, blob: blobOf(layer), lowers: [], directory: other.directory });
     assert.equal(crossed.proof, 'none');
-    await assert.rejects(proveLayer({ ...layer, blob: { path: '/dev/null' }, directory }), {
+    await assert.rejects(proveLayer({ ...layer, blob: { path: '/dev/null' }, lowers: [], directory }), {
       code: 'ERR_EVIDENCE_MALFORMED',
     });
-    await assert.rejects(proveLayer({ ...layer, blob: blobOf(layer), directory, maxBytes: 1000 }), {
+    await assert.rejects(proveLayer({ ...layer, blob: blobOf(layer), lowers: [], directory, maxBytes: 1000 }), {
       code: 'ERR_EVIDENCE_LIMIT',
     });
   });

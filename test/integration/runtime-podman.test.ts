@@ -274,6 +274,11 @@ describe('containers of podman', { skip, timeout: 300_000 }, () => {
       ],
     );
     await writeFile(join(directory, 'app/tool'), 'tool');
+    // No tar names this directory.
+    await run('chmod', ['777', join(directory, 'app')]);
+    const opened = await proveLayerByTarSplit({ tarSplit: file, diffId, directory });
+    assert.deepEqual(opened.differences, [{ path: '/app', field: 'mode', expected: '0755', actual: '0777' }]);
+    await run('chmod', ['755', join(directory, 'app')]);
     assert.equal((await proveLayerByTarSplit({ tarSplit: file, diffId, directory })).proof, 'tarSplit');
   });
 });

@@ -99,13 +99,16 @@ export class ContainerLook {
   #ensureProofs({ image, record }: TrackedContainer, rootfs: Rootfs): void {
     const found = image?.image;
     if (found === undefined) return;
+    const directories = rootfs.lowers.map((lower) => this.#deps.jobs.toHostPath(lower));
     rootfs.lowers.forEach((lower, at) => {
       const diffId = found.config.diffIds[at];
       const layer = found.layers[at];
       if (diffId === undefined || layer === undefined) return;
       const blob = this.#deps.source.findBlob(record.namespace, layer, lower);
-      const directory = this.#deps.jobs.toHostPath(lower);
-      this.#deps.proofs.ensure({ directory, diffId, blob, group: record.key });
+      const directory = directories[at];
+      if (directory === undefined) return;
+      const lowers = directories.slice(0, at).reverse();
+      this.#deps.proofs.ensure({ directory, diffId, lowers, blob, group: record.key });
     });
   }
 }

@@ -13,6 +13,7 @@ const LAYER = {
   group: 'one',
   directory: '/l',
   diffId: 'sha256:d',
+  lowers: [],
   blob: BLOB,
 };
 
@@ -103,6 +104,24 @@ test('a layer that moved voids the scans that rest on it', async () => {
   await pass(1);
   assert.deepEqual(changes.at(-1), ['/l', true]);
   assert.equal(proofs.generationOf('/l'), 1);
+});
+
+test('a layer whose proof rests on one below is looked at again when that moves', async () => {
+  const digest = { fingerprint: 'f', content: 'c', implied: { paths: ['etc'], digest: 'd' } };
+  const { proofs, asked, pass } = createWorld(({ directory, known }) => {
+    if (directory === '/above') return reply(known === null ? 'content' : 'known', { digest });
+    return reply(known === null ? 'content' : 'none', { differing: known === null ? [] : [DIFFERENCE] });
+  });
+  proofs.ensure(LAYER);
+  proofs.ensure({ ...LAYER, directory: '/above', lowers: ['/l'] });
+  await pass(1);
+  proofs.check('/l');
+  await pass(1);
+  await pass(1);
+  assert.deepEqual(
+    asked.map(({ directory, lowers }) => [directory, ...lowers]),
+    [['/l'], ['/above', '/l'], ['/l'], ['/above', '/l']],
+  );
 });
 
 test('a failed comparison is no proof and is tried again at the next check', async () => {

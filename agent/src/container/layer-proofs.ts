@@ -7,6 +7,8 @@ import type { LayerDigest, ProofBlob, ProofReply } from '../scan/scan-protocol.t
 export interface ProvableLayer {
   readonly directory: string;
   readonly diffId: string;
+  /** Directories of the layers below, the nearest first. */
+  readonly lowers: readonly string[];
   readonly blob: ProofBlob | null;
   /** The container that brought it: its layers wait behind those of others once they took long. */
   readonly group: string;
@@ -104,9 +106,9 @@ export class LayerProofs {
   #prove(row: Row, scrub: boolean): void {
     if (row.isQueued) return;
     row.isQueued = true;
-    const { directory, diffId, blob, group } = row.layer;
+    const { directory, diffId, lowers, blob, group } = row.layer;
     void this.#deps.scanner
-      .prove({ directory, diffId, blob, known: row.digest, scrub }, group)
+      .prove({ directory, diffId, lowers, blob, known: row.digest, scrub }, group)
       .then((reply) => this.#settle(row, reply, scrub))
       .catch((error: unknown) => this.#fail(row, readScanFailure(error) ?? 'error'))
       .finally(() => {
@@ -128,6 +130,14 @@ export class LayerProofs {
     row.proven = { proof: reply.proof, limits, ...differing };
     if (wasSeen) row.generation += 1;
     this.#deps.onChange(row.layer.directory, wasSeen);
+    if (wasSeen) this.#checkAbove(row.layer.directory);
+  }
+
+  /** Proofs that rest on a directory that moved. */
+  #checkAbove(moved: string): void {
+    for (const { layer, digest } of this.#rows.values()) {
+      if (digest?.implied !== undefined && layer.lowers.includes(moved)) this.check(layer.directory);
+    }
   }
 
   #fail(row: Row, reason: string): void {

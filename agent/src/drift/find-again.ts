@@ -1,4 +1,5 @@
 import { type BytePath, joinBytePath, latin1ToBytePath } from '@holdfast/evidence';
+import { parentPath } from '../root-view/resolve-path.ts';
 import type { UpperEntry, UpperSource } from './upper-source.ts';
 
 /** What tells one object of a file system from every other, also from a later one with the same number. */
@@ -70,15 +71,11 @@ function climb(
 ): [parent: BytePath, child: SeenAt] {
   let child = seen;
   for (;;) {
-    const parent = parentOf(child.path);
+    const parent = parentPath(child.path);
     const told = directories.get(parent);
     if (parent === ROOT || told === undefined) return [parent, child];
     const now = source.look(parent);
     if (now !== undefined && isSameObject(now.stat, told)) return [parent, child];
     child = { path: parent, id: told };
   }
-}
-
-function parentOf(path: BytePath): BytePath {
-  return latin1ToBytePath(path.slice(0, Math.max(1, path.lastIndexOf('/'))));
 }

@@ -11,7 +11,10 @@ const ROOT = toBytePath('/');
  *
  * Undefined where a part is missing or no directory, and after 40 links.
  */
-export function resolvePath(lstat: (path: BytePath) => ViewEntry | undefined, path: BytePath): BytePath | undefined {
+export function resolvePath(
+  lstat: (path: BytePath) => Pick<ViewEntry, 'type' | 'target'> | undefined,
+  path: BytePath,
+): BytePath | undefined {
   const todo = splitPath(path);
   let links = 0;
   let at: BytePath = ROOT;

@@ -1,3 +1,4 @@
+import type { ImpliedDigest } from '../layer/proof/implied-directory.ts';
 import type { LayerDifference } from '../layer/proof/layer-difference.ts';
 import type { OverlayLower } from '../overlay/overlay-view.ts';
 import type { LookReply, LookRequest, PeekReply, PeekRequest } from '../process/look-protocol.ts';
@@ -80,6 +81,8 @@ export interface ProofRequest {
   readonly kind: 'proof';
   readonly directory: string;
   readonly diffId: string;
+  /** Directories of the layers below, the nearest first. */
+  readonly lowers: readonly string[];
   /** Null where no manifest names the blob or the runtime has it no more. */
   readonly blob: ProofBlob | null;
   /** Digests at the last proof: while they hold, nothing is compared. */
@@ -93,6 +96,8 @@ export interface LayerDigest {
   readonly fingerprint: string;
   /** Null where no proof read the content. */
   readonly content: string | null;
+  /** What the proof rested on in the layers below; absent where nothing was compared. */
+  readonly implied?: ImpliedDigest | undefined;
 }
 
 export interface ProofBlob {

@@ -28,7 +28,7 @@ if (process.send !== undefined) {
 
 async function runTask(task: LayerTask, input: LayerInput): Promise<void> {
   if (task === 'proof') {
-    const { proof, differences } = await proveLayer({ ...input, blob: { path: input.blobPath } });
+    const { proof, differences } = await proveLayer({ ...input, lowers: [], blob: { path: input.blobPath } });
     if (proof !== 'content') throw new Error(`the layer is not what its blob says: ${JSON.stringify(differences)}`);
   } else if (task === 'scrub') digestDirectory(input.directory);
   else if (task === 'bareScrub') hashFiles(input.directory);

@@ -1,32 +1,34 @@
 import type { WalkEntry } from '@holdfast/rootfs';
 import { isWhiteout, type LayerNode } from '../tree/layer-node.ts';
+import { CAPABILITY, isComparedXattr, OVERLAY_PREFIX } from './compared-xattrs.ts';
+import type { ImpliedDirectories } from './implied-directory.ts';
 import type { DifferenceList } from './layer-difference.ts';
 
-const CAPABILITY = 'security.capability';
-/** What a layer's tar may set and an unpacker applies. Others (SELinux, IMA) belong to the host. */
-const COMPARED_XATTRS = [CAPABILITY, 'user.*', 'system.posix_acl_access', 'system.posix_acl_default'];
-const OVERLAY_PREFIX = 'trusted.overlay.';
 const OPAQUE = 'trusted.overlay.opaque';
 
 /** Notes of overlayfs that change nothing that a container sees. */
 const HARMLESS_OVERLAY = new Set(['origin', 'impure', 'nlink', 'upper', 'uuid'].map((name) => OVERLAY_PREFIX + name));
 
-/** Attributes that a walk has to read for `compareAttributes`. */
-export const WALKED_XATTRS: readonly string[] = [...COMPARED_XATTRS, `${OVERLAY_PREFIX}*`];
+/** What an entry is compared with beside the layer's own tar, and where differences go. */
+export interface ComparedWith {
+  readonly implied: ImpliedDirectories;
+  readonly differences: DifferenceList;
+}
 
 /**
- * Compares everything but content: type, then for what the tar describes mode, owner, size, link target, device number
- * and extended attributes, then whether a directory is opaque. Returns false when the type differs.
+ * Compares everything but content: type, then mode, owner, size, link target, device number and extended attributes,
+ * then whether a directory is opaque. Returns false when the type differs. A directory that the tar does not name is
+ * compared with what the runtime makes it like: the container sees it instead of the one below.
  *
- * Not compared: the attributes of a directory that the tar does not name and of a whiteout (nobody sees them), the mode
- * of a symbolic link, times.
+ * Not compared: the attributes of a whiteout (nobody sees them), the mode of a symbolic link, times.
  */
 export function compareAttributes(
   path: string,
-  node: LayerNode,
+  tarNode: LayerNode,
   entry: WalkEntry,
-  differences: DifferenceList,
+  { implied, differences }: ComparedWith,
 ): boolean {
+  const node = tarNode.isImplicit ? { ...tarNode, ...implied.attributesOf(path) } : tarNode;
   const { stat } = entry;
   const check = (field: 'mode' | 'uid' | 'gid' | 'size' | 'target' | 'rdev', expected: string, actual: string) => {
     if (expected !== actual) differences.add(path, field, expected, actual);
@@ -40,7 +42,6 @@ export function compareAttributes(
   }
   if (isWhiteout(node)) return true;
   compareXattrs(path, node, entry, differences);
-  if (node.isImplicit) return true;
   if (node.type !== 'symlink') compareMode(path, node, stat.mode, differences);
   check('uid', String(node.uid), String(stat.uid));
   check('gid', String(node.gid), String(stat.gid));
@@ -59,10 +60,10 @@ function compareXattrs(path: string, node: LayerNode, entry: WalkEntry, differen
     differences.add(path, 'changed', null, 'attributes could not be read');
     return;
   }
-  const expected = new Map([...(node.xattrs ?? [])].filter(([name]) => isCompared(name) && canHold(node, name)));
+  const expected = new Map([...(node.xattrs ?? [])].filter(([name]) => isComparedXattr(name) && canHold(node, name)));
   if (node.isOpaque) expected.set(OPAQUE, Buffer.from('y'));
   for (const name of new Set([...expected.keys(), ...Object.keys(actual)])) {
-    if (HARMLESS_OVERLAY.has(name) || (node.isImplicit && isCompared(name))) continue;
+    if (HARMLESS_OVERLAY.has(name)) continue;
     const before = expected.get(name)?.toString('hex') ?? null;
     const after = actual[name]?.toString('hex') ?? null;
     if (before === after || (name === CAPABILITY && after === node.lostCapability?.toString('hex'))) continue;
@@ -74,12 +75,6 @@ function compareXattrs(path: string, node: LayerNode, entry: WalkEntry, differen
 /** The kernel keeps user.* off links and special files, and unpackers pass over that. */
 function canHold(node: LayerNode, name: string): boolean {
   return node.type === 'file' || node.type === 'directory' || !name.startsWith('user.');
-}
-
-function isCompared(name: string): boolean {
-  return COMPARED_XATTRS.some((pattern) =>
-    pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern,
-  );
 }
 
 function octal(mode: number): string {

@@ -1,6 +1,7 @@
 import type { RootHandle, WalkEntry } from '@holdfast/rootfs';
 import { isWhiteout, type LayerNode } from '../tree/layer-node.ts';
-import { compareAttributes, WALKED_XATTRS } from './compare-attributes.ts';
+import { type ComparedWith, compareAttributes } from './compare-attributes.ts';
+import { WALKED_XATTRS } from './compared-xattrs.ts';
 import { type DirectoryDigest, DirectoryDigester, MAX_LAYER_FILE_BYTES } from './directory-digest.ts';
 import { LAYER_WALK_LIMITS } from './fingerprint-directory.ts';
 import type { DifferenceList } from './layer-difference.ts';
@@ -9,8 +10,8 @@ import type { DifferenceList } from './layer-difference.ts';
  * Walks a directory once, hashing its files, and compares each entry with the layer's tree, which is used up: what is
  * left in it is missing on disk. Returns the directory's digests as of this very walk.
  */
-export function compareDirectory(root: RootHandle, tree: LayerNode, differences: DifferenceList): DirectoryDigest {
-  const comparison = new DirectoryComparison(tree, differences);
+export function compareDirectory(root: RootHandle, tree: LayerNode, comparedWith: ComparedWith): DirectoryDigest {
+  const comparison = new DirectoryComparison(tree, comparedWith);
   const digester = new DirectoryDigester();
   const options = { ...LAYER_WALK_LIMITS, xattrs: WALKED_XATTRS, hashFiles: true, maxFileBytes: MAX_LAYER_FILE_BYTES };
   root.walk(Buffer.alloc(0), options, (entries) => {
@@ -24,11 +25,13 @@ export function compareDirectory(root: RootHandle, tree: LayerNode, differences:
 }
 
 class DirectoryComparison {
+  readonly #comparedWith: ComparedWith;
   readonly #differences: DifferenceList;
   readonly #directories: Map<string, LayerNode>;
 
-  constructor(tree: LayerNode, differences: DifferenceList) {
-    this.#differences = differences;
+  constructor(tree: LayerNode, comparedWith: ComparedWith) {
+    this.#comparedWith = comparedWith;
+    this.#differences = comparedWith.differences;
     this.#directories = new Map([['', tree]]);
   }
 
@@ -45,7 +48,7 @@ class DirectoryComparison {
     siblings?.delete(name);
     if (entry.problem !== undefined) {
       this.#differences.add(path, 'changed', null, entry.problem);
-    } else if (compareAttributes(path, node, entry, this.#differences)) {
+    } else if (compareAttributes(path, node, entry, this.#comparedWith)) {
       if (node.type === 'directory') this.#directories.set(path, node);
       if (node.type === 'file') this.#compareContent(path, node, entry);
       return;

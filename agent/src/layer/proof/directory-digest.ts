@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import { openRoot, type WalkEntry } from '@holdfast/rootfs';
-import { WALKED_XATTRS } from './compare-attributes.ts';
+import { WALKED_XATTRS } from './compared-xattrs.ts';
 import { Fingerprint, LAYER_WALK_LIMITS } from './fingerprint-directory.ts';
 
 /** Largest file of a layer that is hashed. */

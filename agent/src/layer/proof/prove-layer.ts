@@ -9,11 +9,20 @@ import { LayerTree } from '../tree/layer-tree.ts';
 import { compareDirectory } from './compare-directory.ts';
 import type { DirectoryDigest } from './directory-digest.ts';
 import { FileHasher } from './file-hasher.ts';
+import {
+  digestImplied,
+  type ImpliedDigest,
+  type ImpliedDirectories,
+  openImpliedDirectories,
+  PLAIN_DIRECTORIES,
+} from './implied-directory.ts';
 import { DifferenceList, type LayerDifference } from './layer-difference.ts';
 
 export interface LayerProofRequest extends LayerSource {
   /** The unpacked layer: a lower directory of the overlay. */
   readonly directory: string;
+  /** Directories of the layers below, the nearest first: runtimes make directories that the tar does not name like those. */
+  readonly lowers: readonly string[];
   /** Differences named in the answer; the count stays exact. Default 100. */
   readonly maxDifferences?: number;
   /** Of the uncompressed tar. Default 64 GiB. */
@@ -21,7 +30,7 @@ export interface LayerProofRequest extends LayerSource {
 }
 
 /** What an unpacked layer is proven by where its blob is not kept: what tar-split kept of its tar. */
-export interface TarSplitProofRequest extends Omit<LayerProofRequest, keyof LayerSource> {
+export interface TarSplitProofRequest extends Omit<LayerProofRequest, keyof LayerSource | 'lowers'> {
   /** File with the tar-split entries. */
   readonly tarSplit: string;
   /** `sha256:…` of the uncompressed tar, from the config. */
@@ -38,6 +47,8 @@ export interface LayerProofResult extends DirectoryDigest {
   readonly entries: number;
   /** Of the uncompressed tar. */
   readonly bytes: number;
+  /** What was compared with the layers below. */
+  readonly implied: ImpliedDigest;
 }
 
 const DEFAULT_MAX_DIFFERENCES = 100;
@@ -59,7 +70,12 @@ export async function proveLayer(request: LayerProofRequest): Promise<LayerProof
   const bytes = await readLayer(request, maxBytes, (piece) => parser.push(piece));
   parser.end();
   const differences = new DifferenceList(request.maxDifferences ?? DEFAULT_MAX_DIFFERENCES);
-  return compareLayer('content', { root, reading, differences, bytes });
+  const implied = openImpliedDirectories(request.lowers);
+  try {
+    return compareLayer('content', { root, reading, differences, bytes, implied });
+  } finally {
+    implied.close();
+  }
 }
 
 /**
@@ -87,7 +103,7 @@ export async function proveLayerByTarSplit(request: TarSplitProofRequest): Promi
       throw new EvidenceError('ERR_EVIDENCE_DIGEST', `layer tar is ${digest}, not ${request.diffId.slice(0, 80)}`);
     }
   }
-  return compareLayer('tarSplit', { root, reading, differences, bytes });
+  return compareLayer('tarSplit', { root, reading, differences, bytes, implied: PLAIN_DIRECTORIES });
 }
 
 interface ReadLayer {
@@ -95,13 +111,16 @@ interface ReadLayer {
   readonly reading: LayerReading;
   readonly differences: DifferenceList;
   readonly bytes: number;
+  readonly implied: ImpliedDirectories;
 }
 
 function compareLayer(
   proof: 'content' | 'tarSplit',
-  { root, reading, differences, bytes }: ReadLayer,
+  { root, reading, differences, bytes, implied }: ReadLayer,
 ): LayerProofResult {
-  const digest = compareDirectory(root, reading.tree.root, differences);
+  // Before the comparison, which uses the tree up.
+  const paths = [...listImplicit(reading.tree.root)];
+  const digest = compareDirectory(root, reading.tree.root, { implied, differences });
   return {
     proof: differences.count === 0 ? proof : 'none',
     differences: differences.items,
@@ -109,7 +128,17 @@ function compareLayer(
     ...digest,
     entries: reading.entries,
     bytes,
+    implied: digestImplied(paths, implied),
   };
+}
+
+/** Paths of directories that the tar does not name; of the root nobody sees the attributes. */
+function* listImplicit(directory: LayerNode, path = ''): Generator<string> {
+  for (const [name, child] of directory.children ?? []) {
+    const childPath = path === '' ? name : `${path}/${name}`;
+    if (child.isImplicit) yield childPath;
+    if (child.children !== undefined) yield* listImplicit(child, childPath);
+  }
 }
 
 /** Applies the tar's members to a tree and hashes the content of each file. */
