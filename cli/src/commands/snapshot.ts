@@ -33,7 +33,7 @@ export const snapshot: Command = {
   run: async ({ flags, terminal, signal }) => {
     const out = flags.text('out');
     if (out === undefined) throw usageError('holdfast snapshot needs --out FILE');
-    const nonce = flags.text('nonce') ?? randomBytes(32).toString('base64url');
+    const nonce = flags.text('nonce') ?? createNonce();
     if (!/^[A-Za-z0-9_-]{43,88}$/.test(nonce)) throw usageError('--nonce takes 43 to 88 characters of base64url');
     const config = await loadConfigFor(flags);
     const peer = choosePeer('agent', flags.text('agent'), config);
@@ -87,5 +87,13 @@ async function pullSnapshot(
   } finally {
     await file.close();
     client.close();
+  }
+}
+
+/** Never one that begins with a hyphen: on a command line `--nonce` would take it for a flag. */
+function createNonce(): string {
+  for (;;) {
+    const nonce = randomBytes(32).toString('base64url');
+    if (!nonce.startsWith('-')) return nonce;
   }
 }
