@@ -37,11 +37,30 @@ class Log {
     const end = performance.now() + 10_000;
     const isThere = (): boolean => kinds.every((kind) => this.kinds.get(path)?.has(kind));
     while (!this.kinds.has(path) || !isThere()) {
-      if (performance.now() > end)
+      if (performance.now() > end || this.overflows > 0)
         assert.fail(`nothing of ${path} (${kinds.join()}) among ${[...this.kinds.keys()].join()}`);
       await sleep(2);
     }
   }
+}
+
+/**
+ * A test of what is told, tried again where the kernel's queue overflowed and the watch said so: whatever is written on this
+ * file system at the same time, by other tests too, fills it.
+ */
+function testTold(name: string, body: (t: TestContext, log: Log) => Promise<void>): void {
+  test(name, { skip }, async (t) => {
+    for (let tries = 1; ; tries += 1) {
+      const log = new Log();
+      try {
+        await body(t, log);
+        return;
+      } catch (error) {
+        if (log.overflows === 0 || tries === 5) throw error;
+        await sleep(1000 * tries);
+      }
+    }
+  });
 }
 
 /** Runs shell lines as another process: what this one does itself is never told. */
@@ -83,9 +102,8 @@ async function allThreadsGone(): Promise<void> {
   assert.equal(watchThreads(), 0);
 }
 
-test('changes made through an overlay mount are told with the path in its upper directory', { skip }, async (t) => {
+testTold('changes made through an overlay mount are told with the path in its upper directory', async (t, log) => {
   const { upper, merged } = mountOverlay(t);
-  const log = new Log();
   using _watch = log.watch([upper]);
   run(`mkdir ${merged}/new && echo 1 > ${merged}/new/file`);
   await log.until(`${upper}/new`, 'create');
@@ -105,9 +123,8 @@ test('changes made through an overlay mount are told with the path in its upper 
   for (const path of log.kinds.keys()) assert.ok(path.startsWith(upper), path);
 });
 
-test('what is executed is told, through an overlay mount also after it is gone', { skip }, async (t) => {
+testTold('what is executed is told, through an overlay mount also after it is gone', async (t, log) => {
   const { upper, merged } = mountOverlay(t);
-  const log = new Log();
   using _watch = log.watch([upper]);
   run(`printf '#!/bin/sh\\ntrue\\n' > ${merged}/kept && chmod 755 ${merged}/kept && cp ${merged}/kept ${merged}/gone`);
   run(`cat ${merged}/kept > /dev/null; ${merged}/gone; rm ${merged}/gone`);
@@ -117,9 +134,8 @@ test('what is executed is told, through an overlay mount also after it is gone',
   await log.until(`${upper}/kept`, 'execute');
 });
 
-test('after a directory is renamed what is below it has the new path', { skip }, async (t) => {
+testTold('after a directory is renamed what is below it has the new path', async (t, log) => {
   const upper = realpathSync(makeTree(t));
-  const log = new Log();
   using _watch = log.watch([upper]);
   run(`mkdir -p ${upper}/one/deep && echo 1 > ${upper}/one/deep/a`);
   await log.until(`${upper}/one/deep/a`);
@@ -130,10 +146,9 @@ test('after a directory is renamed what is below it has the new path', { skip },
   await log.until(`${upper}/two/x (deleted)`);
 });
 
-test('only watched directories are told about, and not what this process does', { skip }, async (t) => {
+testTold('only watched directories are told about, and not what this process does', async (t, log) => {
   const base = realpathSync(makeTree(t));
   for (const name of ['a', 'ab', 'c', 'a/inner']) mkdirSync(join(base, name));
-  const log = new Log();
   using watch = log.watch([join(base, 'a'), join(base, 'a/inner')]);
   writeFileSync(join(base, 'a/own'), 'x');
   run(`echo 1 > ${base}/ab/no; echo 1 > ${base}/c/no; echo 1 > ${base}/a/yes; echo 1 > ${base}/a/inner/yes`);
@@ -155,9 +170,8 @@ test('only watched directories are told about, and not what this process does', 
   await log.until(`${base}/a/again`);
 });
 
-test('names are bytes, and a directory too deep to be named is told by an ancestor', { skip }, async (t) => {
+testTold('names are bytes, and a directory too deep to be named is told by an ancestor', async (t, log) => {
   const base = realpathSync(makeTree(t));
-  const log = new Log();
   using _watch = log.watch([base]);
   const program = `import os,sys
 os.chdir(os.fsencode(sys.argv[1])); open(b'\\xff\\n' + b'x' * 200, 'w').close()

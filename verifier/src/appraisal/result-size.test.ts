@@ -81,7 +81,7 @@ suite('a text of a finding', () => {
     const whole = 'ä'.repeat(512);
     assert.equal(shortenText(whole), whole);
     const long = `${whole}x`;
-    assert.equal(shortenText(long), `${whole}… (513 characters, SHA-256 ${hash('sha256', long)})`);
+    assert.equal(shortenText(long), `${whole}... (513 characters, SHA-256 ${hash('sha256', long)})`);
     assert.ok(shortenText(long).length > whole.length);
   });
 

@@ -9,5 +9,5 @@ const MAX_CHARS = 512;
  */
 export function shortenText(text: string): string {
   if (text.length <= MAX_CHARS) return text;
-  return `${text.slice(0, MAX_CHARS).toWellFormed()}… (${text.length} characters, SHA-256 ${hash('sha256', text)})`;
+  return `${text.slice(0, MAX_CHARS).toWellFormed()}... (${text.length} characters, SHA-256 ${hash('sha256', text)})`;
 }
