@@ -15,7 +15,9 @@ let directory = '';
 let tls: IssuedFiles;
 
 function run(file: string, args: readonly string[], uid?: number) {
-  const { NODE_V8_COVERAGE: _, NODE_TEST_CONTEXT: __, HOLDFAST_CONFIG: ___, ...env } = process.env;
+  // Settings of its own: those of the checkout are there while another test keeps a quickstart up.
+  const { NODE_V8_COVERAGE: _, NODE_TEST_CONTEXT: __, ...inherited } = process.env;
+  const env = { ...inherited, HOLDFAST_CONFIG: join(directory, 'none.json') };
   const identity = uid === undefined ? {} : { uid, gid: uid };
   return spawnSync(file, args, { cwd: directory, encoding: 'utf8', env, timeout: 60_000, ...identity });
 }
@@ -39,6 +41,7 @@ function file(name: string, content: string | Uint8Array = ''): string {
 before(async () => {
   directory = mkdtempSync(join(tmpdir(), 'holdfast-bad-'));
   chmodSync(directory, 0o755);
+  file('none.json', '{}');
   const ca = await createDevCa();
   tls = await ca.issueFiles(join(directory, 'tls'), 'all', {
     commonName: 'test',
