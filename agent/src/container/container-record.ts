@@ -62,9 +62,14 @@ const MAX_ID_CHARS = 128;
 const CRI_LIMITS = { maxBytes: 4 << 20, maxDepth: 64, maxKeys: 100_000 };
 
 /** Reads one row of the runtime's list, without its place among the others. */
-export function readContainerRecord(namespace: string, row: Row, taskRow: TaskRow | undefined): ContainerRecord {
+export function readContainerRecord(
+  namespace: string,
+  row: Row,
+  taskRow: TaskRow | undefined,
+  parseSpec = parseOciSpec,
+): ContainerRecord {
   const { labels } = row;
-  const spec = readSpec(row);
+  const spec = readSpec(row, parseSpec);
   const [podName, podUid] = [labels['io.kubernetes.pod.name'], labels['io.kubernetes.pod.uid']];
   const podNamespace = labels['io.kubernetes.pod.namespace'];
   const hasPod = podName !== undefined && podUid !== undefined && podNamespace !== undefined;
@@ -127,8 +132,8 @@ function compare(a: string, b: string): number {
   return a === b ? 0 : a < b ? -1 : 1;
 }
 
-function readSpec({ spec }: Row): OciSpec | undefined {
-  return spec === undefined ? undefined : ignoreMalformed(() => parseOciSpec(spec.value));
+function readSpec({ spec }: Row, parse: (bytes: Uint8Array) => OciSpec): OciSpec | undefined {
+  return spec === undefined ? undefined : ignoreMalformed(() => parse(spec.value));
 }
 
 /** The CRI plugin keeps its own record of each container beside containerd's, as JSON. */

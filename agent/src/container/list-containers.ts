@@ -1,5 +1,6 @@
 import type { ContainerdClient } from '../containerd/containerd-client.ts';
 import { assignKeys, type ContainerRecord, readContainerRecord } from './container-record.ts';
+import type { OciSpecs } from './oci-spec.ts';
 
 /** The parts of the runtime that tell which containers there are. */
 export type ContainerStore = Pick<ContainerdClient, 'listNamespaces' | 'listContainers' | 'listTasks'>;
@@ -11,6 +12,7 @@ export type ContainerStore = Pick<ContainerdClient, 'listNamespaces' | 'listCont
 export async function listContainers(
   store: ContainerStore,
   only: readonly string[] | undefined,
+  specs: OciSpecs,
 ): Promise<ContainerRecord[]> {
   const existing = await store.listNamespaces();
   const namespaces = only === undefined ? existing : existing.filter((name) => only.includes(name));
@@ -18,7 +20,10 @@ export async function listContainers(
   for (const namespace of namespaces) {
     const rows = await store.listContainers(namespace);
     const tasks = new Map((await store.listTasks(namespace)).map((row) => [row.id || row.containerId, row]));
-    records.push(...rows.map((row) => readContainerRecord(namespace, row, tasks.get(row.id))));
+    records.push(
+      ...rows.map((row) => readContainerRecord(namespace, row, tasks.get(row.id), (bytes) => specs.parse(bytes))),
+    );
   }
+  specs.endList();
   return assignKeys(records);
 }

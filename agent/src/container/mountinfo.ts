@@ -1,4 +1,4 @@
-import { EvidenceError } from '@holdfast/evidence';
+import { EvidenceError } from '@holdfast/evidence/documents';
 
 /** One line of /proc/PID/mountinfo. Texts are bytes as latin1, with the kernel's octal escapes undone. */
 export interface MountInfo {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { type JsonValue, parseStrictJson } from '@holdfast/evidence';
 import { readInteger, readList, readMember, readString, readStrings } from './json-value.ts';
 
@@ -22,11 +22,33 @@ export interface OciSpec {
   readonly hasUserNamespace: boolean;
   /** `unconfined`, or the digest of the filter. */
   readonly seccomp: string;
+  /** Where the runtime puts its cgroup. */
+  readonly cgroupsPath: string | undefined;
   readonly allowsAllDevices: boolean;
   readonly annotations: Readonly<Record<string, string>>;
 }
 
 const LIMITS = { maxBytes: 16 << 20, maxDepth: 64, maxKeys: 500_000 };
+
+/** Reads specifications and remembers the answers by their bytes: the same ones come with every list. */
+export class OciSpecs {
+  #known = new Map<string, OciSpec>();
+  #inUse = new Map<string, OciSpec>();
+
+  /** As `parseOciSpec`. */
+  parse(bytes: Uint8Array): OciSpec {
+    const digest = hash('sha256', bytes, 'base64');
+    const spec = this.#inUse.get(digest) ?? this.#known.get(digest) ?? parseOciSpec(bytes);
+    this.#inUse.set(digest, spec);
+    return spec;
+  }
+
+  /** Forgets those that were not asked for since the last call. */
+  endList(): void {
+    this.#known = this.#inUse;
+    this.#inUse = new Map();
+  }
+}
 
 /** Reads a specification as JSON bytes. Throws `EvidenceError` when they are no JSON; missing members read as empty. */
 export function parseOciSpec(bytes: Uint8Array): OciSpec {
@@ -52,6 +74,7 @@ export function parseOciSpec(bytes: Uint8Array): OciSpec {
     ],
     hasUserNamespace: usesUserNamespace(linux),
     seccomp: formatSeccomp(readMember(linux, 'seccomp')),
+    cgroupsPath: readString(readMember(linux, 'cgroupsPath')) || undefined,
     allowsAllDevices: readList(readMember(linux, 'resources', 'devices')).some(allowsEveryDevice),
     annotations: readAnnotations(readMember(spec, 'annotations')),
   };

@@ -1,4 +1,4 @@
-import { formatBytePath, joinBytePath, toBytePath } from '@holdfast/evidence';
+import { formatBytePath, joinBytePath, toBytePath } from '@holdfast/evidence/documents';
 
 const ROOT = toBytePath('/');
 

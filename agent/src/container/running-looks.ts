@@ -1,6 +1,8 @@
+import { setImmediate } from 'node:timers/promises';
 import type { InjectionClaims } from '@holdfast/evidence';
 import { AgentError } from '../agent-error.ts';
-import type { LookReply } from '../process/look-protocol.ts';
+import type { ContainerGroup } from '../process/container-group.ts';
+import { type LookReply, NO_GROUP } from '../process/look-protocol.ts';
 import type { ProcessLooker } from '../process/process-looker.ts';
 import type { ContainerRecord } from './container-record.ts';
 import type { RuntimeSource } from './runtime-source.ts';
@@ -16,12 +18,25 @@ export interface RunningLooksDeps {
   after(ms: number, call: () => void): void;
 }
 
-/** Every container's processes are looked at again after this time, whatever was seen to move. */
+/** A container's processes are looked at again after this time if any of them ran, and whatever was seen to move. */
 const LOOK_AGE_MS = 25_000;
+/** After this time they are looked at although none of them ran. */
+const REST_AGE_MS = 300_000;
 /** What may be the runtime on its way has settled by then. */
 const UNSETTLED_MS = 2_100;
 /** A look that did not get through goes on after this time. */
 const UNFINISHED_MS = 1_000;
+
+/** Containers whose cgroups are read in one turn of the event loop. */
+const AT_ONCE = 10;
+
+interface Moved {
+  readonly container: TrackedContainer;
+  /** As `CgroupStates`. */
+  readonly cgroup: ContainerGroup | undefined;
+  readonly pids: readonly number[];
+  readonly isDue: boolean;
+}
 
 /** Looks at what runs in containers: one look at a time each, and another one after it where something moved meanwhile. */
 export class RunningLooks {
@@ -51,14 +66,15 @@ export class RunningLooks {
     if (this.#isPeeking) return;
     this.#isPeeking = true;
     try {
-      const running = [...containers].filter((container) => readDevice(container) !== undefined);
-      const pids = running.map(({ record }) => record.task?.pid ?? 0);
-      const signatures = running.length === 0 ? [] : await this.#deps.looker.peek(pids);
-      const nowMs = this.#deps.clock.monotonicMs();
-      running.forEach((container, at) => {
+      const moved = await this.#findMoved([...containers].filter((each) => readDevice(each) !== undefined));
+      const asked = moved.map(({ container, pids }) => ({ pid: container.record.task?.pid ?? 0, pids }));
+      const signatures = moved.length === 0 ? [] : await this.#deps.looker.peek(asked);
+      moved.forEach(({ container, cgroup, isDue }, at) => {
         const { running: state } = container;
-        if (signatures[at] === state.signature && nowMs - state.seenMs < LOOK_AGE_MS) return;
+        state.cgroup.peeked = cgroup;
+        if (signatures[at] === state.signature && !isDue) return;
         state.signature = signatures[at];
+        state.cgroup.looked = cgroup;
         void this.look(container);
       });
     } catch (error) {
@@ -69,6 +85,32 @@ export class RunningLooks {
     }
   }
 
+  /** Those of which something ran since the last time, by the kernel's account of their cgroup, or that are due anyway. */
+  async #findMoved(containers: readonly TrackedContainer[]): Promise<Moved[]> {
+    const moved: Moved[] = [];
+    const nowMs = this.#deps.clock.monotonicMs();
+    // Those at rest are looked at together, so that the worker rests too.
+    const isRestOver = containers.some(({ running }) => nowMs - running.seenMs >= REST_AGE_MS);
+    const restMs = isRestOver ? REST_AGE_MS / 2 : REST_AGE_MS;
+    for (const [at, container] of containers.entries()) {
+      if (at % AT_ONCE === 0) await setImmediate();
+      const { seenMs, cgroup: known } = container.running;
+      const { pids, cgroup } = this.#readCgroup(container.record);
+      known.now = cgroup;
+      const ageMs = nowMs - seenMs;
+      const hasRun = (since: ContainerGroup | undefined) => cgroup === undefined || cgroup !== since;
+      const isDue = ageMs >= restMs || (ageMs >= LOOK_AGE_MS && hasRun(known.looked));
+      if (isDue || hasRun(known.peeked)) moved.push({ container, cgroup, isDue, pids });
+    }
+    return moved;
+  }
+
+  #readCgroup(record: ContainerRecord): Pick<Moved, 'pids' | 'cgroup'> {
+    const [first, cgroupsPath] = [record.task?.pid ?? 0, readCgroupsPath(record)];
+    const group = cgroupsPath === null ? undefined : this.#deps.looker.readGroup(first, cgroupsPath);
+    return { pids: group?.pids ?? [first], cgroup: group?.usage === undefined ? undefined : group };
+  }
+
   async #lookOnce(container: TrackedContainer): Promise<void> {
     const { record, rootfs, running } = container;
     const device = readDevice(container);
@@ -77,23 +119,33 @@ export class RunningLooks {
     running.seenMs = this.#deps.clock.monotonicMs();
     const executed = running.takeExecuted();
     try {
-      const reply = await this.#deps.looker.look(
-        {
-          pid: record.task.pid,
-          isCreated: record.task.isCreated === true,
-          pids: await this.#deps.source.listPids(record),
-          device,
-          lowers: rootfs.lowers.map((lower) => this.#deps.toHostPath(lower)),
-          upper: rootfs.upper === undefined ? null : this.#deps.toHostPath(rootfs.upper),
-          executed,
-        },
-        record.key,
-      );
+      const reply = await this.#askFor(record, {
+        pid: record.task.pid,
+        isCreated: record.task.isCreated === true,
+        cgroupsPath: readCgroupsPath(record),
+        device,
+        lowers: rootfs.lowers.map((lower) => this.#deps.toHostPath(lower)),
+        upper: rootfs.upper === undefined ? null : this.#deps.toHostPath(rootfs.upper),
+        executed,
+      });
       if (describeTask(container.record) === task) this.#apply(container, reply);
     } catch (error) {
       if (!(error instanceof AgentError)) throw error;
       if (running.fail(`failed:${error.code}`, executed)) this.#deps.onChange(container, false);
     }
+  }
+
+  /** The runtime starts a program for its answer: it is asked only where the kernel does not tell. */
+  async #askFor(
+    record: ContainerRecord,
+    asked: Omit<Parameters<ProcessLooker['look']>[0], 'pids'>,
+  ): Promise<LookReply> {
+    const { looker, source } = this.#deps;
+    const outcome = await looker.look({ ...asked, pids: null }, record.key);
+    if (outcome !== NO_GROUP) return outcome;
+    const told = await looker.look({ ...asked, pids: await source.listPids(record) }, record.key);
+    if (told === NO_GROUP) throw new TypeError('a look at known processes needs no cgroup');
+    return told;
   }
 
   #apply(container: TrackedContainer, reply: LookReply): void {
@@ -112,6 +164,10 @@ function readDevice({ isRunning, unsupported, rootMount, record, running }: Trac
   running.begin(describeTask(record));
   if (rootMount !== undefined) running.device = `${rootMount.devMajor}:${rootMount.devMinor}`;
   return running.device;
+}
+
+function readCgroupsPath({ spec }: ContainerRecord): string | null {
+  return spec?.cgroupsPath ?? null;
 }
 
 function describeTask({ task, snapshotKey }: ContainerRecord): string {

@@ -1,4 +1,5 @@
 import type { RunningClaims } from '@holdfast/evidence';
+import type { ContainerGroup } from '../process/container-group.ts';
 import type { LookReply } from '../process/look-protocol.ts';
 import { type ClassifyVariable, RunningHistory } from '../process/running-history.ts';
 import type { MountInfo } from './mountinfo.ts';
@@ -6,6 +7,13 @@ import type { MountInfo } from './mountinfo.ts';
 const MAX_EXECUTED = 2_000;
 /** Runtimes come and go; that each look finds one for so long is not decided. */
 const MAX_UNSETTLED_MS = 60_000;
+
+/** The same object says that no process ran in between; undefined where the kernel does not tell. */
+export interface CgroupStates {
+  now: ContainerGroup | undefined;
+  peeked: ContainerGroup | undefined;
+  looked: ContainerGroup | undefined;
+}
 
 /** What is known of the processes of one container: what was seen since the first of them was started, and what is so now. */
 export class RunningState {
@@ -22,8 +30,10 @@ export class RunningState {
   restless: readonly string[] = [];
   /** When its processes were last looked at. */
   seenMs = Number.NEGATIVE_INFINITY;
-  /** What `peek` said when they were. */
+  /** What the last peek at them said. */
   signature: string | undefined;
+  /** States of their cgroup: as last read, at that peek, before the last look. */
+  readonly cgroup: CgroupStates = { now: undefined, peeked: undefined, looked: undefined };
 
   /** Begins anew where another first process runs than before. */
   begin(task: string): void {
@@ -36,6 +46,7 @@ export class RunningState {
     this.mounts = [];
     this.restless = [];
     this.signature = undefined;
+    Object.assign(this.cgroup, { now: undefined, peeked: undefined, looked: undefined });
   }
 
   /** Undefined before the first look. */

@@ -209,7 +209,8 @@ function createFakeLooker(): ProcessLooker {
   const lists = { code: [], executed: [], anonymous: [], foreign: [], injected: [], transient: [] };
   return {
     look: async () => ({ ...lists, mounts: [], restless: [], limits: [], isUnsettled: false }),
-    peek: async (pids) => pids.map(() => ''),
+    peek: async (asked) => asked.map(() => ''),
+    readGroup: () => undefined,
   };
 }
 

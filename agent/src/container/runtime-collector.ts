@@ -39,8 +39,6 @@ export interface RuntimeCollectorDeps {
 const RELIST_MS = 30_000;
 /** A command that was started in a container has unshared, mounted or changed its root by then, if it does. */
 const SETTLED_MS = 1_000;
-/** Files that processes map shared and writable are read again this often: no event and no time tells of stores. */
-const RESTLESS_MS = 2_000;
 /** What moves in a container that ended is most often its removal, and soon it is in no list: half of it is not told. */
 const REMOVAL_MS = 1_000;
 /** Containers looked at side by side. */
@@ -244,9 +242,9 @@ export class RuntimeCollector implements ContainerCollector {
   /** Those that were not scanned for a while are, whatever the events said: an event may be missing. */
   #sweep(): void {
     const nowMs = this.#deps.clock.monotonicMs();
-    const ageMs = this.#watch.works ? this.#deps.sweepMs : this.#deps.pollMs / 2;
+    const { sweepMs, pollMs } = this.#deps;
     for (const container of this.#containers.values()) {
-      const dueMs = container.running.restless.length > 0 ? Math.min(ageMs, RESTLESS_MS) : ageMs;
+      const dueMs = this.#watch.works ? container.sweepAgeMs(sweepMs) : pollMs / 2;
       if (container.timing.isWalkDue(nowMs, dueMs)) this.#mark(container);
       this.#updateTimed(container, nowMs);
     }

@@ -45,6 +45,7 @@ export class ScanJobs {
     const before = describeResult(container);
     const driftBefore = container.scan?.drift.sha256;
     const { hasEnded } = container;
+    const cgroup = container.running.cgroup.now;
     const changed = startScan(container, clock.monotonicMs());
     try {
       const { reply, request } = await this.#scan(container, rootfs, changed);
@@ -52,6 +53,7 @@ export class ScanJobs {
       if (reply.kind === 'scanned') this.#store(container, request, reply);
       const { tookMs, isWhole } = reply.kind === 'scanned' ? reply.drift : reply;
       container.timing.finish(clock.monotonicMs(), tookMs, isWhole);
+      if (isWhole) container.walkedAs = cgroup;
       if (hasEnded && container.scan !== undefined) container.told.setEnd(container.scan.drift.sha256);
     } catch (error) {
       // Whatever it was: a container that cannot be scanned says so, and the others go on.

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { EvidenceError } from '@holdfast/evidence';
 import { type ImageConfig, parseImageConfig, parseImageDocument } from './image-config.ts';
 import { parseMountinfo } from './mountinfo.ts';
-import { parseOciSpec } from './oci-spec.ts';
+import { OciSpecs, parseOciSpec } from './oci-spec.ts';
 import { createMountClaims, createProcessClaims, createSecurityClaims } from './spec-claims.ts';
 
 const SPEC = {
@@ -145,4 +145,17 @@ test('truncated and flipped documents are refused with an EvidenceError or read'
     flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
     tryAll(flipped);
   }
+});
+
+test('a specification that comes with each list is read once, and forgotten with the list that lacks it', () => {
+  const specs = new OciSpecs();
+  const bytes = Buffer.from('{"linux":{"cgroupsPath":"/a"}}');
+  const first = specs.parse(bytes);
+  assert.equal(first.cgroupsPath, '/a');
+  specs.endList();
+  assert.equal(specs.parse(Buffer.from(bytes)), first);
+  specs.endList();
+  specs.endList();
+  assert.notEqual(specs.parse(bytes), first);
+  assert.throws(() => specs.parse(Buffer.from('{')), EvidenceError);
 });

@@ -230,3 +230,18 @@ test('the event that follows a known container out is no loss of another, once a
   assert.equal(losses.takeExpected('ns/0', 1), false);
   assert.equal(losses.takeExpected('ns/4999', 1), true);
 });
+
+test('one of which no process ran since it was walked is walked less often, one with writable mappings always', () => {
+  const container = new TrackedContainer(RECORD, 0);
+  assert.equal(container.sweepAgeMs(30_000), 30_000);
+  const cgroup = { pids: [7], usage: '1' };
+  container.running.cgroup.now = cgroup;
+  assert.equal(container.sweepAgeMs(30_000), 30_000);
+  container.walkedAs = cgroup;
+  assert.equal(container.sweepAgeMs(30_000), 300_000);
+  container.running.restless = ['/x'];
+  assert.equal(container.sweepAgeMs(30_000), 2_000);
+  container.running.restless = [];
+  container.running.cgroup.now = { ...cgroup };
+  assert.equal(container.sweepAgeMs(30_000), 30_000);
+});

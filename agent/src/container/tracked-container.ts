@@ -1,3 +1,4 @@
+import type { ContainerGroup } from '../process/container-group.ts';
 import { type ContainerFacts, type Document, encodeContainerClaims, type ScanResult } from './build-claims.ts';
 import { ChangeSet } from './change-set.ts';
 import type { ContainerRecord } from './container-record.ts';
@@ -7,6 +8,10 @@ import type { Rootfs } from './rootfs-resolver.ts';
 import { RunningState } from './running-state.ts';
 import { ScanPlace } from './scan-place.ts';
 import { ToldState } from './told-state.ts';
+
+/** Files that processes map shared and writable are read again this often: no event and no time tells of stores. */
+const RESTLESS_MS = 2_000;
+const REST_SWEEPS = 10;
 
 /** What a scan was made of. */
 export interface ScannedState {
@@ -46,6 +51,8 @@ export class TrackedContainer {
   /** Changes of its data places are looked at by the clock. */
   isTimed = false;
   readonly told = new ToldState();
+  /** The state of its cgroup before the last walk of everything. */
+  walkedAs: ContainerGroup | undefined;
   #claims: Document | undefined;
 
   constructor(record: ContainerRecord, nowMs: number) {
@@ -92,6 +99,13 @@ export class TrackedContainer {
   /** Nothing runs in it, now or from the moment on that the runtime told. */
   get hasEnded(): boolean {
     return this.hasExited || !this.isRunning;
+  }
+
+  /** When everything is walked again although nothing called for it; later where no process ran since the last time. */
+  sweepAgeMs(usualMs: number): number {
+    const { cgroup, restless } = this.running;
+    if (restless.length > 0) return Math.min(usualMs, RESTLESS_MS);
+    return cgroup.now !== undefined && cgroup.now === this.walkedAs ? usualMs * REST_SWEEPS : usualMs;
   }
 
   /** Its last state was read and told. */

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { ContainerRecord } from '../container/container-record.ts';
 import type { ManifestLayer } from '../container/image-config.ts';
 import { listContainers } from '../container/list-containers.ts';
+import { OciSpecs } from '../container/oci-spec.ts';
 import { resolveRootfs } from '../container/rootfs-resolver.ts';
 import type { RuntimeSource } from '../container/runtime-source.ts';
 import { CRI_NAMESPACE, type CriView } from '../cri/cri-view.ts';
@@ -44,6 +45,7 @@ export function createContainerdSource(options: ContainerdSourceOptions): Runtim
   let contentRoot: string | undefined;
   let cri: CriView | undefined;
   const restored = new Set<string>();
+  const specs = new OciSpecs();
   const findBlob = (namespace: string, { digest, mediaType }: ManifestLayer): ProofBlob => {
     if (contentRoot === undefined) return { digest, mediaType, from: { address: client.address, namespace } };
     const path = join(hostRoot, contentRoot, 'blobs/sha256', digest.slice('sha256:'.length));
@@ -57,7 +59,7 @@ export function createContainerdSource(options: ContainerdSourceOptions): Runtim
       return [{ name: 'containerd', version }];
     },
     listRecords: async () => {
-      const records = await listContainers(client, namespaces);
+      const records = await listContainers(client, namespaces, specs);
       forgetSome(restored, records);
       const marked = records.map((record) =>
         restored.has(formatUid(record)) ? { ...record, restored: true } : record,

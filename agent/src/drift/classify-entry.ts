@@ -1,4 +1,4 @@
-import type { DriftEntryType, DriftKind } from '@holdfast/evidence';
+import type { DriftEntryType, DriftKind } from '@holdfast/evidence/documents';
 import { classifyArchiveList, classifyContent, classifyTail } from './classify-content.ts';
 import { classifyName, findDataPlace, isCache, isLog, isProgramPlace } from './classify-name.ts';
 import type { DriftReason } from './drift-reason.ts';

@@ -1,4 +1,4 @@
-import type { DriftEntryType } from '@holdfast/evidence';
+import type { DriftEntryType } from '@holdfast/evidence/documents';
 import type { DriftReason } from './drift-reason.ts';
 
 /**

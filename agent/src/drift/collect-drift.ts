@@ -1,5 +1,5 @@
 import { createHash, hash } from 'node:crypto';
-import { type BytePath, type Drift, type DriftEntry, encodeDrift } from '@holdfast/evidence';
+import { type BytePath, type Drift, type DriftEntry, encodeDrift } from '@holdfast/evidence/documents';
 import { RootfsError } from '@holdfast/rootfs';
 import { ViewLimitError } from '../root-view/root-view.ts';
 import { DRIFT_RULES } from './classify-entry.ts';

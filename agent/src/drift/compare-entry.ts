@@ -6,7 +6,7 @@ import {
   formatBytePath,
   joinBytePath,
   toBytePath,
-} from '@holdfast/evidence';
+} from '@holdfast/evidence/documents';
 import { RootfsError } from '@holdfast/rootfs';
 import type { OverlayRootView } from '../overlay/overlay-view.ts';
 import { type RootView, type ViewEntry, ViewLimitError } from '../root-view/root-view.ts';

@@ -1,4 +1,4 @@
-import { type BytePath, joinBytePath, latin1ToBytePath } from '@holdfast/evidence';
+import { type BytePath, joinBytePath, latin1ToBytePath } from '@holdfast/evidence/documents';
 import { parentPath } from '../root-view/resolve-path.ts';
 import type { UpperEntry, UpperSource } from './upper-source.ts';
 

@@ -1,4 +1,4 @@
-import { type BytePath, joinBytePath } from '@holdfast/evidence';
+import { type BytePath, joinBytePath } from '@holdfast/evidence/documents';
 import type { RootView, ViewEntry } from '../root-view/root-view.ts';
 
 /** Every entry of a view below a directory, each directory before its content. Throws `ViewLimitError`. */

@@ -1,4 +1,4 @@
-import { type BytePath, toBytePath } from '@holdfast/evidence';
+import { type BytePath, toBytePath } from '@holdfast/evidence/documents';
 import type { UpperEntry } from './upper-source.ts';
 
 /** Where a runtime mounts something over the root file system, and the directories above those places. */

@@ -1,4 +1,4 @@
-import { type BytePath, type DriftEntry, toBytePath } from '@holdfast/evidence';
+import { type BytePath, type DriftEntry, toBytePath } from '@holdfast/evidence/documents';
 import { RootfsError } from '@holdfast/rootfs';
 import {
   assembleDrift,

@@ -1,4 +1,4 @@
-import { type BytePath, bytePathToBuffer, toBytePath } from '@holdfast/evidence';
+import { type BytePath, bytePathToBuffer, toBytePath } from '@holdfast/evidence/documents';
 import { openRoot, RootfsError, type RootHandle, type RootStat, type WalkProblem } from '@holdfast/rootfs';
 import { ViewLimitError } from '../root-view/root-view.ts';
 import { isSameObject, type ObjectId } from './find-again.ts';

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { BytePath } from '@holdfast/evidence';
+import type { BytePath } from '@holdfast/evidence/documents';
 import type { LayerStat, OverlayLayer } from './overlay-layer.ts';
 
 /** An entry of a layer that tests make up. */

@@ -1,4 +1,4 @@
-import { type BytePath, joinBytePath } from '@holdfast/evidence';
+import { type BytePath, joinBytePath } from '@holdfast/evidence/documents';
 import { ViewLimitError } from '../root-view/root-view.ts';
 import type { LayerStat, OverlayLayer } from './overlay-layer.ts';
 

@@ -1,4 +1,4 @@
-import { type BytePath, bytePathToBuffer } from '@holdfast/evidence';
+import { type BytePath, bytePathToBuffer } from '@holdfast/evidence/documents';
 import { openRoot, RootfsError, type RootHandle } from '@holdfast/rootfs';
 import { type EntryType, type ViewLimit, ViewLimitError } from '../root-view/root-view.ts';
 

@@ -1,4 +1,4 @@
-import { type BytePath, toBytePath } from '@holdfast/evidence';
+import { type BytePath, toBytePath } from '@holdfast/evidence/documents';
 import type { ClosableView } from '../root-view/directory-view.ts';
 import { parentPath, resolvePath } from '../root-view/resolve-path.ts';
 import { type ViewEntry, type ViewLayer, ViewLimitError } from '../root-view/root-view.ts';

@@ -1,4 +1,4 @@
-import type { CodeOrigin } from '@holdfast/evidence';
+import type { CodeOrigin } from '@holdfast/evidence/documents';
 import type { MountInfo } from '../container/mountinfo.ts';
 import { SHARED_MEMORY_DEVICE } from './proc-maps.ts';
 import type { HeldFile, LayerFiles } from './process-files.ts';

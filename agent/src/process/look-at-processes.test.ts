@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { LocatedCode } from './code-locator.ts';
-import { lookAtProcesses } from './look-at-processes.ts';
-import type { LookRequest } from './look-protocol.ts';
+import { type LookDeps, lookAtProcesses } from './look-at-processes.ts';
 import { makeDevice } from './make-device.ts';
 import type { HeldFile, ProcessFiles } from './process-files.ts';
 
@@ -25,11 +24,12 @@ interface FakeProcess {
 }
 
 const ROOT = '1 0 0:73 / / rw - overlay overlay rw';
-const REQUEST: LookRequest = {
-  kind: 'look',
+const REQUEST = {
+  kind: 'look' as const,
   hostRoot: '/',
   pid: 10,
   isCreated: false,
+  cgroupsPath: null,
   pids: [],
   device: '0:73',
   lowers: ['/l'],
@@ -89,7 +89,7 @@ function createFiles(processes: Record<number, FakeProcess>): ProcessFiles {
 
 function look(
   processes: Record<number, FakeProcess>,
-  request: Partial<LookRequest> = {},
+  request: Partial<LookDeps['request']> = {},
   isRuntime = false,
   files = createFiles(processes),
 ) {

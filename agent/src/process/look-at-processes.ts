@@ -1,4 +1,4 @@
-import { EvidenceError } from '@holdfast/evidence';
+import { EvidenceError } from '@holdfast/evidence/documents';
 import { type MountInfo, parseMountinfo } from '../container/mountinfo.ts';
 import { formatForeignPath } from '../container/path-format.ts';
 import type { CodeLocator, CodeReference, LocatedCode } from './code-locator.ts';
@@ -14,7 +14,7 @@ import { listOutsiders } from './process-tree.ts';
 import type { RuntimeGuard } from './runtime-guard.ts';
 
 export interface LookDeps {
-  readonly request: LookRequest;
+  readonly request: Omit<LookRequest, 'pids'> & { readonly pids: readonly number[] };
   readonly files: ProcessFiles;
   readonly layers: Pick<LayerFiles, 'inodeOf'>;
   readonly locator: Pick<CodeLocator, 'locate' | 'locateExecuted' | 'findOnUpper'>;

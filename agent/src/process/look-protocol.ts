@@ -1,4 +1,10 @@
-import type { CodeClaims, ExecutedClaims, ForeignClaims, InjectionClaims, ProgramClaims } from '@holdfast/evidence';
+import type {
+  CodeClaims,
+  ExecutedClaims,
+  ForeignClaims,
+  InjectionClaims,
+  ProgramClaims,
+} from '@holdfast/evidence/documents';
 import type { MountInfo } from '../container/mountinfo.ts';
 
 /** Looks at every process of one container. */
@@ -10,8 +16,10 @@ export interface LookRequest {
   readonly pid: number;
   /** It was created and not started. */
   readonly isCreated: boolean;
-  /** All of its cgroup. */
-  readonly pids: readonly number[];
+  /** Where the runtime was told to put its cgroup, by its specification; null where it does not say. */
+  readonly cgroupsPath: string | null;
+  /** All of its cgroup by the runtime's word; null while the cgroup itself is to be read. */
+  readonly pids: readonly number[] | null;
   /** Device number of its overlay, `major:minor`, decimal. */
   readonly device: string;
   /** Directories as this process sees them, bottom first. */
@@ -39,15 +47,24 @@ export interface LookReply {
   readonly isUnsettled: boolean;
 }
 
+/** The cgroup cannot be read from here: the runtime is to be asked for its processes. */
+export const NO_GROUP = 'noGroup';
+
 /** Asks whether anything about these containers' processes is other than at the last time. */
 export interface PeekRequest {
   readonly kind: 'peek';
   readonly hostRoot: string;
-  /** First processes. */
+  readonly asked: readonly PeekAsked[];
+}
+
+export interface PeekAsked {
+  /** The container's first process. */
+  readonly pid: number;
+  /** All of its processes that are known. */
   readonly pids: readonly number[];
 }
 
-/** A text for each of the processes asked for; equal texts say that nothing was seen to change. */
+/** A text for each container that was asked for; equal texts say that nothing was seen to change. */
 export interface PeekReply {
   readonly signatures: readonly string[];
 }

@@ -1,4 +1,10 @@
-import type { CodeClaims, ExecutedClaims, ForeignClaims, InjectionClaims, ProgramClaims } from '@holdfast/evidence';
+import type {
+  CodeClaims,
+  ExecutedClaims,
+  ForeignClaims,
+  InjectionClaims,
+  ProgramClaims,
+} from '@holdfast/evidence/documents';
 import type { MountInfo } from '../container/mountinfo.ts';
 import { formatForeignPath } from '../container/path-format.ts';
 import type { LocatedCode } from './code-locator.ts';

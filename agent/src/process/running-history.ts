@@ -1,4 +1,4 @@
-import type { InjectionClaims, RunningClaims } from '@holdfast/evidence';
+import type { InjectionClaims, RunningClaims } from '@holdfast/evidence/documents';
 import type { LookReply } from './look-protocol.ts';
 
 /** Where a variable of a program comes from. */

@@ -1,5 +1,12 @@
 import { AgentError } from '../agent-error.ts';
-import type { LookReply, LookRequest, PeekReply, PeekRequest } from '../process/look-protocol.ts';
+import {
+  type LookReply,
+  type LookRequest,
+  NO_GROUP,
+  type PeekReply,
+  type PeekRequest,
+} from '../process/look-protocol.ts';
+import type { LookOutcome } from '../process/process-looker.ts';
 import { startProcess, startThread } from './lane-host.ts';
 import type { ProofReply, ProofRequest, QuietReply, ScanReply, ScanRequest } from './scan-protocol.ts';
 import { ScanFailure, WorkerLane } from './worker-lane.ts';
@@ -16,7 +23,7 @@ export interface Scanner {
   ): Promise<ScanReply | QuietReply>;
   prove(request: Omit<ProofRequest, 'kind'>, group: string): Promise<ProofReply>;
   /** Looks at the processes of a container. Rejects as `scan`. */
-  look(request: LookRequest, group: string): Promise<LookReply>;
+  look(request: LookRequest, group: string): Promise<LookOutcome>;
   /** Asks whether anything about processes is other than before. Rejects as `scan`. */
   peek(request: PeekRequest): Promise<PeekReply>;
   /** Forgets what is remembered of a container that is gone. */
@@ -52,11 +59,16 @@ const LONG_PROOF_MS = 1_800_000;
  * what crashes or exhausts a process fails alone; those that wait get a new one.
  */
 export function createScanner(): Scanner {
-  const module = new URL(import.meta.url.endsWith('.ts') ? './scan-worker.ts' : './scan-worker.js', import.meta.url);
+  const module = locateWorker('scan-worker');
   const createProcessLane = () =>
     new WorkerLane({ module, maxHeapMb: PROCESS_HEAP_MB, idleMs: IDLE_MS, start: startProcess });
   const scans = new WorkerLane({ module, maxHeapMb: THREAD_HEAP_MB, start: startThread });
-  const looks = new WorkerLane({ module, maxHeapMb: THREAD_HEAP_MB, start: startThread });
+  const looks = new WorkerLane({
+    module: locateWorker('look-worker'),
+    maxHeapMb: THREAD_HEAP_MB,
+    idleMs: IDLE_MS,
+    start: startThread,
+  });
   const [slowScans, proofs, longProofs] = [createProcessLane(), createProcessLane(), createProcessLane()];
   return {
     scan: async (createRequest, { group, budgetMs, isSlow }) => {
@@ -77,7 +89,7 @@ export function createScanner(): Scanner {
       return toProofReply(reply);
     },
     look: async (request, group) =>
-      toLookReply(
+      toLookOutcome(
         await looks.run({ createRequest: () => request, group, timeoutMs: request.budgetMs + LOOK_GRACE_MS }),
       ),
     peek: async (request) =>
@@ -88,6 +100,10 @@ export function createScanner(): Scanner {
     close: async () =>
       void (await Promise.all([scans, looks, slowScans, proofs, longProofs].map((lane) => lane.close()))),
   };
+}
+
+function locateWorker(name: string): URL {
+  return new URL(`./${name}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
 }
 
 /** The reason of a failed scan in one word, or undefined where the error is another. */
@@ -105,8 +121,8 @@ function toProofReply(reply: unknown): ProofReply {
   throw new TypeError('a proof answers with a fingerprint');
 }
 
-function toLookReply(reply: unknown): LookReply {
-  if (isLookReply(reply)) return reply;
+function toLookOutcome(reply: unknown): LookOutcome {
+  if (reply === NO_GROUP || isLookReply(reply)) return reply;
   throw new TypeError('a look answers with what runs');
 }
 

@@ -1,4 +1,4 @@
-import { EvidenceError, encodeInventory, type Inventory, toBytePath } from '@holdfast/evidence';
+import { EvidenceError, encodeInventory, type Inventory, toBytePath } from '@holdfast/evidence/documents';
 import { collectDrift, createDriftMemory, type DriftMemory } from '../drift/collect-drift.ts';
 import { collectMountPoints } from '../drift/runtime-stub.ts';
 import { updateDrift } from '../drift/update-drift.ts';

@@ -1,7 +1,8 @@
 import type { ImpliedDigest } from '../layer/proof/implied-directory.ts';
 import type { LayerDifference } from '../layer/proof/layer-difference.ts';
 import type { OverlayLower } from '../overlay/overlay-view.ts';
-import type { LookReply, LookRequest, PeekReply, PeekRequest } from '../process/look-protocol.ts';
+import type { LookRequest, PeekReply, PeekRequest } from '../process/look-protocol.ts';
+import type { LookOutcome } from '../process/process-looker.ts';
 
 /** What one scan of one container is to do. Paths are absolute, bytes as latin1. */
 export interface ScanRequest {
@@ -122,7 +123,7 @@ export interface ProofReply {
 
 export type WorkerRequest = ScanRequest | ForgetRequest | ProofRequest | LookRequest | PeekRequest;
 
-export type WorkerReply = ScanReply | QuietReply | ProofReply | LookReply | PeekReply;
+export type WorkerReply = ScanReply | QuietReply | ProofReply | LookOutcome | PeekReply;
 
 /** What a worker answers to the request of the same number. */
 export type WorkerAnswer =

@@ -3,7 +3,11 @@
  * undefined are left out.
  */
 export function encodeSortedJson(value: object): Buffer {
-  return Buffer.from(JSON.stringify(sortMembers(value)), 'utf8');
+  const text = JSON.stringify(sortMembers(value));
+  // In memory of its own: what is kept for long, or sent to another thread, takes all that it shares memory with along.
+  const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text, 'utf8'));
+  bytes.write(text, 'utf8');
+  return bytes;
 }
 
 function sortMembers(value: unknown): unknown {
