@@ -8,6 +8,7 @@
         "native/directory-listing.cc",
         "native/directory-names.cc",
         "native/entry-content.cc",
+        "native/entry-look.cc",
         "native/entry-stat.cc",
         "native/event-batch.cc",
         "native/fanotify-watcher.cc",

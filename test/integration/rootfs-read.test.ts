@@ -109,6 +109,50 @@ test('a part of a file is read by offset and length', (t) => {
   assert.throws(() => root.readFile(path('file'), { maxBytes: 9 }), failsWith('ERR_ROOTFS_LIMIT'));
 });
 
+test('several parts are read of one state of a file, and in all no more than is asked for', (t) => {
+  const base = makeTree(t);
+  writeFileSync(join(base, 'file'), 'abcdefghij');
+  using root = openRoot(base);
+  const read = (ranges: { offset: number; length: number }[], maxBytes = 100) =>
+    root.readRanges(path('file'), ranges, maxBytes).contents.map(String);
+  const [head, tail] = [
+    { offset: 0, length: 3 },
+    { offset: 8, length: 3 },
+  ];
+  assert.deepEqual(read([head, tail]), ['abc', 'ij']);
+  assert.deepEqual(read([{ offset: 10, length: 3 }, { offset: 99, length: 1 }, head], 3), ['', '', 'abc']);
+  assert.deepEqual(read([]), []);
+  assert.throws(() => read([head, tail], 4), failsWith('ERR_ROOTFS_LIMIT'));
+  assert.throws(() => root.readRanges(path(''), [head], 9), failsWith('ERR_ROOTFS_TYPE'));
+  assert.throws(() => root.readRanges(path('none'), [head], 9), failsWith('ERR_ROOTFS_NOT_FOUND'));
+  assert.throws(() => read([{ offset: -1, length: 1 }]), TypeError);
+  assert.equal(root.readRanges(path('file'), [head], 9).stat.size, 10);
+});
+
+test('a look tells of one entry what a walk tells of it', { skip: needsRoot }, (t) => {
+  const base = makeTree(t);
+  writeFileSync(join(base, 'file'), 'x');
+  mkdirSync(join(base, 'directory'));
+  symlinkSync('../else/where', join(base, 'link'));
+  execFileSync('mknod', [join(base, 'whiteout'), 'c', '0', '0']);
+  execFileSync('setfattr', ['-n', 'trusted.overlay.opaque', '-v', 'y', join(base, 'directory')]);
+  execFileSync('setfattr', ['-n', 'user.a', '-v', 'b', join(base, 'file')]);
+  using root = openRoot(base);
+  const xattrs = ['trusted.overlay.*', 'user.a'];
+  const walked = new Map<string, object>();
+  root.walk(path(''), { maxEntries: 10, maxDepth: 2, xattrs }, (entries) => {
+    for (const { path: name, ...rest } of entries) walked.set(String(name), rest);
+  });
+  assert.equal(walked.size, 4);
+  for (const [name, told] of walked) {
+    const { path: none, ...looked } = root.look(path(name), xattrs) ?? assert.fail(name);
+    assert.deepEqual([String(none), looked], ['', told]);
+  }
+  assert.equal(root.look(path('file'), [])?.xattrs, undefined);
+  assert.equal(root.look(path('none'), xattrs), undefined);
+  assert.throws(() => root.look(path('file'), ['a*b']), TypeError);
+});
+
 test('a sparse file of 1 TiB is refused by its size before a byte is read', (t) => {
   const base = makeTree(t);
   writeFileSync(join(base, 'sparse'), '');

@@ -33,7 +33,7 @@ class Log {
       this.batches += 1;
       if (overflow) this.overflows += 1;
       for (const event of events) {
-        const key = join(event.directory, event.path.toString('latin1'));
+        const key = join(event.directory, event.path);
         const known = this.kinds.get(key) ?? new Set();
         for (const kind of event.kinds) known.add(kind);
         this.kinds.set(key, known);

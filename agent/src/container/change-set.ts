@@ -17,14 +17,18 @@ const NOISY_MS = 60_000;
 /** How long changes of data places are gathered in such a container: new names, and content of names known before. */
 const NAMES_MS = 300;
 const CONTENT_MS = 3_000;
+/** Above so many names their content waits longer: no more than a hundred of them are read a second, up to this time. */
+const CONTENT_NAME_MS = 10;
+const MAX_CONTENT_MS = 30_000;
 
 /** Paths that wait for a scan, and until when they may. */
 class Waiting {
-  readonly #afterMs: number;
+  readonly #afterMs: (size: number) => number;
   #paths = new Set<string>();
   sinceMs: number | undefined;
 
-  constructor(afterMs: number) {
+  /** `afterMs`: how long so many of them may wait. */
+  constructor(afterMs: (size: number) => number) {
     this.#afterMs = afterMs;
   }
 
@@ -37,7 +41,7 @@ class Waiting {
   }
 
   get dueMs(): number {
-    return this.sinceMs === undefined ? Number.POSITIVE_INFINITY : this.sinceMs + this.#afterMs;
+    return this.sinceMs === undefined ? Number.POSITIVE_INFINITY : this.sinceMs + this.#afterMs(this.size);
   }
 
   add(path: string, nowMs: number): void {
@@ -64,9 +68,9 @@ function isData(path: string): boolean {
  * never does. Starts with everything to be walked.
  */
 export class ChangeSet {
-  readonly #prompt = new Waiting(0);
-  readonly #names = new Waiting(NAMES_MS);
-  readonly #content = new Waiting(CONTENT_MS);
+  readonly #prompt = new Waiting(() => 0);
+  readonly #names = new Waiting(() => NAMES_MS);
+  readonly #content = new Waiting((size) => Math.min(Math.max(CONTENT_MS, size * CONTENT_NAME_MS), MAX_CONTENT_MS));
   #isWhole = true;
   #windowMs = Number.NEGATIVE_INFINITY;
   #inWindow = 0;

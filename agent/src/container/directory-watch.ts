@@ -1,6 +1,7 @@
 import {
   type FanotifyBatch,
   type FanotifyEvent,
+  type FanotifyEventKind,
   type FanotifyWatch,
   RootfsError,
   watchFilesystem,
@@ -9,8 +10,8 @@ import type { PathChange } from './change-set.ts';
 
 export interface WatchListener {
   readonly onChange: (directory: string, changes: readonly PathChange[]) => void;
-  /** `path` is relative to the directory, as bytes. */
-  onExecute(directory: string, path: Buffer): void;
+  /** `path` is relative to the directory, bytes as latin1. */
+  onExecute(directory: string, path: string): void;
   onLost(): void;
 }
 
@@ -81,12 +82,28 @@ class FanotifyDirectoryWatch implements DirectoryWatch {
 function groupChanges(events: readonly FanotifyEvent[]): Map<string, PathChange[]> {
   const groups = new Map<string, PathChange[]>();
   for (const { directory, path, kinds } of events) {
-    if (kinds.every((kind) => kind === 'execute')) continue;
-    const isContentOnly = kinds.every((kind) => kind === 'modify' || kind === 'closeWrite' || kind === 'execute');
-    const change = { path: path.toString('latin1'), isContentOnly };
+    const { isChange, isContentOnly } = judgeKinds(kinds);
+    if (!isChange) continue;
     const group = groups.get(directory);
-    if (group === undefined) groups.set(directory, [change]);
-    else group.push(change);
+    if (group === undefined) groups.set(directory, [{ path, isContentOnly }]);
+    else group.push({ path, isContentOnly });
   }
   return groups;
+}
+
+/** Events of equal kinds share their list. */
+const JUDGED = new WeakMap<
+  readonly FanotifyEventKind[],
+  { readonly isChange: boolean; readonly isContentOnly: boolean }
+>();
+
+function judgeKinds(kinds: readonly FanotifyEventKind[]) {
+  const known = JUDGED.get(kinds);
+  if (known !== undefined) return known;
+  const judged = {
+    isChange: kinds.some((kind) => kind !== 'execute'),
+    isContentOnly: kinds.every((kind) => kind === 'modify' || kind === 'closeWrite' || kind === 'execute'),
+  };
+  JUDGED.set(kinds, judged);
+  return judged;
 }

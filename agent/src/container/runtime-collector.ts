@@ -212,11 +212,11 @@ export class RuntimeCollector implements ContainerCollector {
     this.#proofs.check(directory);
   }
 
-  #onExecute(directory: string, path: Buffer): void {
+  #onExecute(directory: string, path: string): void {
     for (const container of this.#containers.values()) {
       const { rootfs, running } = container;
       if (rootfs?.upper === undefined || this.#jobs.toHostPath(rootfs.upper) !== directory) continue;
-      running.addExecuted(`/${path.toString('latin1')}`);
+      running.addExecuted(`/${path}`);
       void this.#running.look(container);
     }
   }

@@ -73,7 +73,7 @@ export class ScanJobs {
   async #scan(
     container: TrackedContainer,
     rootfs: Rootfs,
-    changed: readonly string[] | undefined,
+    changed: string | undefined,
   ): Promise<{ reply: ScanReply | QuietReply; request: AskedScan }> {
     const { scanner, clock, budgetMs } = this.#deps;
     for (let isFirst = true; ; isFirst = false) {
@@ -163,12 +163,12 @@ export class ScanJobs {
 }
 
 /** What is to be looked at; undefined for everything. Changes that may still wait stay noted. */
-function startScan({ changes, timing }: TrackedContainer, nowMs: number): string[] | undefined {
+function startScan({ changes, timing }: TrackedContainer, nowMs: number): string | undefined {
   const changed = changes.take(nowMs);
   timing.start(nowMs);
   const { sinceMs } = changes;
   if (sinceMs !== undefined) timing.markDirty(sinceMs);
-  return changed;
+  return changed?.map((path) => `${path}\0`).join('');
 }
 
 function toFailure(error: unknown): Error {

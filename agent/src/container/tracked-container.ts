@@ -142,7 +142,7 @@ export const KNOWN_RUNTIMES: ReadonlySet<string> = new Set([
 const MAX_PAUSE_MS = 1_000;
 /** A walk that takes long is repeated no sooner than after this many times its length; for counts alone later. */
 const SWEEP_SHARE = 20;
-const COUNTS_SHARE = 100;
+const COUNTS_SHARE = 400;
 const COUNTS_MS = 5_000;
 const MAX_RETRY_MS = 60_000;
 /** A walk of this length is not repeated before three times its length has gone by. */

@@ -138,6 +138,8 @@ const SPECIAL_NAMES: ReadonlyMap<string, DriftReason> = new Map([
   ['pkg-info', 'packageManifest'],
 ]);
 
+const PATTERNS = [...CODE_PLACES, ...CODE_DIRECTORIES];
+
 const CODE_SUFFIXES =
   /\.(php\d?|phtml|pht|phps|inc|phar|jsp|jspx|jspf|asp|aspx|ashx|asmx|cfm|cgi|fcgi|shtml|shtm|stm|cshtml|vbhtml|ascx|svc|jhtml|jspa|jsw|jsv|ejs|ftl|twig|jinja2?|j2|hbs|pug|liquid|haml|pl|pm|t|py|pyw|pyc|pyo|pyz|pyx|pth|rb|erb|lua|luac|js|mjs|cjs|jsx|ts|mts|cts|tsx|wasm|sh|bash|zsh|ksh|csh|tcsh|fish|tcl|awk|groovy|gvy|kts|scala|clj|class|jar|war|ear|par|sar|nar|jpi|hpi|rar|jmod|whl|egg|gem|exe|dll|com|bat|cmd|ps1|psm1|vbs|wsf|ko|bpf|ebpf|o|a|el|elc|scm|r|jl|ex|exs|beam|erl|hs|ipynb|pickle|pkl|xs|nse|applescript|desktop|apk|deb|rpm|dylib|swf)$/i;
 /** Those that are the last part of a host's name or of a number too: logs and caches are called after such. */
@@ -173,7 +175,7 @@ export function findDataPlace(path: string): string | undefined {
 /** Reasons that a path and the type of what lies there give, in no order and without repetition. */
 export function classifyName(path: string, type: DriftEntryType = 'file'): DriftReason[] {
   const reasons = new Set<DriftReason>();
-  for (const [pattern, reason] of [...CODE_PLACES, ...CODE_DIRECTORIES]) if (pattern.test(path)) reasons.add(reason);
+  for (const [pattern, reason] of PATTERNS) if (pattern.test(path)) reasons.add(reason);
   const name = path.slice(path.lastIndexOf('/') + 1);
   const special = SPECIAL_NAMES.get(name.toLowerCase());
   if (special !== undefined) reasons.add(special);

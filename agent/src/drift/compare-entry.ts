@@ -160,13 +160,13 @@ function decide(entry: UpperEntry, kind: DriftKind, context: CompareContext, bef
 /** First bytes, the last ones where these are not all, and the names in an archive that ends there. */
 function readEnds(entry: UpperEntry, source: UpperSource): Pick<DriftFacts, 'head' | 'tail' | 'archiveList'> {
   const { path, stat } = entry;
-  const head = source.readPart(entry, 0, CONTENT_HEAD_BYTES);
   const isAll = stat.size <= CONTENT_HEAD_BYTES || isLog(path);
   // With an overlap: what lies across the border is seen too.
   const offset = isAll ? 0 : Math.max(stat.size - CONTENT_HEAD_BYTES, CONTENT_HEAD_BYTES - TAIL_OVERLAP_BYTES);
-  const tail = isAll ? undefined : source.readPart(entry, offset, CONTENT_HEAD_BYTES);
-  const list = findArchiveList(tail ?? head, offset);
-  return { head, tail, archiveList: list && source.readPart(entry, list.offset, list.bytes) };
+  const ranges = (isAll ? [0] : [0, offset]).map((from) => ({ offset: from, length: CONTENT_HEAD_BYTES }));
+  const [head, tail] = source.readParts(entry, ranges);
+  const list = findArchiveList(tail ?? head ?? Buffer.alloc(0), offset);
+  return { head, tail, archiveList: list && source.readParts(entry, [{ offset: list.offset, length: list.bytes }])[0] };
 }
 
 function describeBefore(path: BytePath, before: ViewEntry, image: ImageView): NonNullable<DriftFacts['before']> {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { type BytePath, parseDrift, toBytePath } from '@holdfast/evidence';
-import { RootfsError } from '@holdfast/rootfs';
+import { type FileRange, RootfsError } from '@holdfast/rootfs';
 import { FakeLayer } from '../overlay/fake-layer.ts';
 import { createOverlayView } from '../overlay/overlay-view.ts';
 import { collectDrift, createDriftMemory } from './collect-drift.ts';
@@ -81,8 +81,9 @@ class MovingUpper implements UpperSource {
     return createHash('sha256').update(this.#open(entry)).digest('hex');
   }
 
-  readPart(entry: UpperEntry, offset: number, length: number): Buffer {
-    return this.#open(entry).subarray(offset, offset + length);
+  readParts(entry: UpperEntry, ranges: readonly FileRange[]): Buffer[] {
+    const content = this.#open(entry);
+    return ranges.map(({ offset, length }) => content.subarray(offset, offset + length));
   }
 
   close(): void {}

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { type BytePath, type Drift, parseDrift, toBytePath } from '@holdfast/evidence';
-import { RootfsError } from '@holdfast/rootfs';
+import { type FileRange, RootfsError } from '@holdfast/rootfs';
 import { FakeLayer } from '../overlay/fake-layer.ts';
 import { createOverlayView } from '../overlay/overlay-view.ts';
 import { collectDrift, createDriftMemory, type DriftMemory } from './collect-drift.ts';
@@ -87,8 +87,9 @@ class Walked implements UpperSource {
     return createHash('sha256').update(this.#open(path)).digest('hex');
   }
 
-  readPart({ path }: UpperEntry, offset: number, length: number): Buffer {
-    return this.#open(path).subarray(offset, offset + length);
+  readParts({ path }: UpperEntry, ranges: readonly FileRange[]): Buffer[] {
+    const content = this.#open(path);
+    return ranges.map(({ offset, length }) => content.subarray(offset, offset + length));
   }
 
   findNames = (): string[] => [];

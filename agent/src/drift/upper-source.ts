@@ -1,5 +1,12 @@
 import { type BytePath, bytePathToBuffer, toBytePath } from '@holdfast/evidence/documents';
-import { openRoot, RootfsError, type RootHandle, type RootStat, type WalkProblem } from '@holdfast/rootfs';
+import {
+  type FileRange,
+  openRoot,
+  RootfsError,
+  type RootHandle,
+  type RootStat,
+  type WalkProblem,
+} from '@holdfast/rootfs';
 import { ViewLimitError } from '../root-view/root-view.ts';
 import { isSameObject, type ObjectId } from './find-again.ts';
 
@@ -30,8 +37,8 @@ export interface UpperSource {
   findNames(directory: BytePath, inodes: readonly bigint[]): string[];
   /** SHA-256 of a regular file, hex. ERR_ROOTFS_NOT_FOUND where another object has the place of the one that was seen. */
   hashFile(entry: UpperEntry): string;
-  /** Bytes of a regular file from `offset` on, fewer at its end. Fails as `hashFile` does. */
-  readPart(entry: UpperEntry, offset: number, length: number): Buffer;
+  /** Parts of a regular file in one state of it, each shorter where the file ends. Fails as `hashFile` does. */
+  readParts(entry: UpperEntry, ranges: readonly FileRange[]): Buffer[];
   close(): void;
 }
 
@@ -46,7 +53,6 @@ export interface UpperLimits {
 
 const XATTRS = ['security.capability', 'trusted.*', 'user.*', 'system.posix_acl_access', 'system.posix_acl_default'];
 const ROOT = toBytePath('/');
-const MAX_LOOKS = 4;
 
 /** Opens an upper directory (absolute path, latin1). Throws `RootfsError` where it is gone or may not be opened. */
 export function openUpperSource(directory: string, limits: UpperLimits): UpperSource {
@@ -88,20 +94,10 @@ class DirectoryUpperSource implements UpperSource {
   }
 
   look(path: BytePath): UpperEntry | undefined {
-    const bytes = bytePathToBuffer(path);
-    for (let looks = 1; ; looks += 1) {
-      const stat = this.#root.lstat(bytes);
-      if (stat === undefined) return undefined;
-      try {
-        const entry = { path, stat, target: this.#readTarget(stat, bytes), xattrs: this.#readXattrs(bytes) };
-        const after = this.#root.lstat(bytes);
-        // Each part is read by name: those of two files never meet in one entry.
-        if (after !== undefined && isSameObject(stat, after)) return { ...entry, problem: undefined };
-      } catch (error) {
-        if (!isMoved(error)) throw error;
-      }
-      if (looks === MAX_LOOKS) return { path, stat, target: undefined, xattrs: {}, problem: 'changed' };
-    }
+    const found = this.#root.look(bytePathToBuffer(path), XATTRS);
+    if (found === undefined) return undefined;
+    const { stat, target, xattrs = {}, problem } = found;
+    return { path, stat, target: target?.toString('latin1'), xattrs, problem };
   }
 
   findNames(directory: BytePath, inodes: readonly bigint[]): string[] {
@@ -120,23 +116,11 @@ class DirectoryUpperSource implements UpperSource {
     return hashed.sha256.toString('hex');
   }
 
-  readPart({ path, stat }: UpperEntry, offset: number, length: number): Buffer {
-    const read = this.#root.readFile(bytePathToBuffer(path), { maxBytes: length, offset, length });
+  readParts({ path, stat }: UpperEntry, ranges: readonly FileRange[]): Buffer[] {
+    const bytes = ranges.reduce((sum, { length }) => sum + length, 0);
+    const read = this.#root.readRanges(bytePathToBuffer(path), ranges, bytes);
     checkSame(stat, read.stat);
-    return read.content;
-  }
-
-  #readTarget({ type }: RootStat, path: Buffer): string | undefined {
-    return type === 'symlink' ? this.#root.readLink(path).toString('latin1') : undefined;
-  }
-
-  #readXattrs(path: Buffer): Record<string, Buffer> {
-    const xattrs: Record<string, Buffer> = {};
-    for (const name of this.#root.listXattrs(path).filter(isWalkedXattr)) {
-      const value = this.#root.getXattr(path, name);
-      if (value !== undefined) xattrs[name] = value;
-    }
-    return xattrs;
+    return read.contents;
   }
 
   close(): void {
@@ -151,8 +135,4 @@ function checkSame(seen: ObjectId, read: ObjectId): void {
 
 function isMoved(error: unknown): boolean {
   return error instanceof RootfsError && (error.code === 'ERR_ROOTFS_NOT_FOUND' || error.code === 'ERR_ROOTFS_TYPE');
-}
-
-function isWalkedXattr(name: string): boolean {
-  return XATTRS.some((pattern) => (pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern));
 }

@@ -34,7 +34,7 @@ export interface HostOptions {
  * by far. Only for requests whose own limits keep them from it.
  */
 export function startThread({ module, maxHeapMb }: HostOptions, events: HostEvents): LaneHost {
-  const resourceLimits = { maxOldGenerationSizeMb: maxHeapMb, maxYoungGenerationSizeMb: 2 };
+  const resourceLimits = { maxOldGenerationSizeMb: maxHeapMb, maxYoungGenerationSizeMb: 4 };
   const worker = new Worker(module, { resourceLimits, env: {}, execArgv: [] });
   worker.on('message', (word: typeof READY | WorkerAnswer) => tell(word, events));
   worker.on('error', (error) => events.onEnd(error));

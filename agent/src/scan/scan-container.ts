@@ -84,7 +84,8 @@ export class ContainerScans {
         deadlineMs,
         memory: this.#recall(request),
       };
-      const updated = request.changed === null ? undefined : updateDrift({ ...asked, paths: request.changed });
+      const paths = request.changed?.split('\0').slice(0, -1);
+      const updated = paths === undefined ? undefined : updateDrift({ ...asked, paths });
       const { document, ...outcome } = updated ?? collectDrift(asked);
       return { ...outcome, bytes: document, isWhole: updated === undefined, tookMs: performance.now() - startMs };
     } finally {
@@ -133,7 +134,7 @@ const NO_UPPER: UpperSource = {
   hashFile: () => {
     throw new TypeError('there is no upper directory');
   },
-  readPart: () => {
+  readParts: () => {
     throw new TypeError('there is no upper directory');
   },
   close: () => undefined,

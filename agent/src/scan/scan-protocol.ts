@@ -26,10 +26,11 @@ export interface ScanRequest {
   /** SHA-256 of the drift document that the caller has of the last reply; null where it has none. */
   readonly driftOf: string | null;
   /**
-   * Where something changed since the last scan of this container, relative to the upper directory; null where that is
+   * Where something changed since the last scan of this container: paths relative to the upper directory, each ended by NUL,
+   * since one text passes between threads far sooner than many; null where that is
    * not known and everything is to be walked.
    */
-  readonly changed: readonly string[] | null;
+  readonly changed: string | null;
   readonly budgetMs: number;
   /** `small` where it runs in a thread, which must not come near its largest heap. */
   readonly bounds: 'small' | 'full';

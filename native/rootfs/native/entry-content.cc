@@ -111,6 +111,32 @@ Status ReadPlanned(const ReadPlan& plan, void* into) {
   return CheckUnmoved(plan.fd.get(), plan.stat);
 }
 
+Result<std::vector<std::string>> ReadRanges(const Entry& entry, const std::vector<Range>& ranges, uint64_t max_bytes) {
+  if (entry.stat.type != EntryType::kFile) return Status::Fail(Code::kType, 0, "statx");
+  Result<UniqueFd> fd = ReopenFile(entry.fd.get());
+  if (!fd.ok()) return fd.status;
+  std::vector<std::string> parts;
+  uint64_t room = max_bytes;
+  for (const Range& range : ranges) {
+    uint64_t rest = range.offset < entry.stat.size ? entry.stat.size - range.offset : 0;
+    std::string part(static_cast<size_t>(std::min(rest, std::min(range.length, room + 1))), '\0');
+    if (part.size() > room) return Status::Fail(Code::kLimit, 0, "statx");
+    room -= part.size();
+    for (size_t done = 0; done < part.size();) {
+      Status in_time = CheckReadDeadline();
+      if (!in_time.ok) return in_time;
+      size_t want = std::min<size_t>(kReadBytes, part.size() - done);
+      ssize_t got = ReadAt(fd.value.get(), part.data() + done, want, range.offset + done);
+      if (got <= 0) return ReadError(got);
+      done += static_cast<size_t>(got);
+    }
+    parts.push_back(std::move(part));
+  }
+  Status unmoved = CheckUnmoved(fd.value.get(), entry.stat);
+  if (!unmoved.ok) return unmoved;
+  return parts;
+}
+
 Result<std::string> ReadLinkFd(int link) {
   char target[PATH_MAX];
   ssize_t bytes = readlinkat(link, "", target, sizeof(target));

@@ -36,6 +36,15 @@ Result<Hashed> HashOpened(int fd, const EntryStat& stat);
 // Opens a regular file and says how much of it is to be read; `length` below 0 means to its end. kType, kLimit.
 Result<ReadPlan> PlanRead(const Entry& entry, uint64_t max_bytes, uint64_t offset, int64_t length);
 
+struct Range {
+  uint64_t offset = 0;
+  uint64_t length = 0;
+};
+
+// Parts of a regular file, each cut where the file ends, all of one state of it. kType, kLimit above max_bytes in all,
+// kChanged.
+Result<std::vector<std::string>> ReadRanges(const Entry& entry, const std::vector<Range>& ranges, uint64_t max_bytes);
+
 // Carries a plan out. kChanged where the file was shorter or stat moved.
 Status ReadPlanned(const ReadPlan& plan, void* into);
 

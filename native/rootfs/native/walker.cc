@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <chrono>
 
+#include "entry-look.h"
 #include "kernel.h"
 #include "read-deadline.h"
 
@@ -34,11 +35,8 @@ bool IsRace(int error) { return error == ENOTDIR || error == ELOOP || error == E
 
 Result<std::unique_ptr<Walker>> Walker::Start(std::shared_ptr<const Root> root, const std::string& path,
                                               WalkOptions options) {
-  for (const std::string& name : options.xattrs) {
-    if (name.rfind("trusted.", 0) == 0 && !HasTrustedXattrs()) {
-      return Status::Fail(Code::kUnsupported, EPERM, "listxattr");
-    }
-  }
+  Status known = CheckXattrPatterns(options.xattrs);
+  if (!known.ok) return known;
   Result<Entry> entry = root->Find(path, EntryType::kDirectory);
   if (!entry.ok()) return entry.status;
   Result<UniqueFd> directory = ReopenDirectory(entry.value.fd.get());
@@ -193,7 +191,8 @@ Status Walker::LookClosely(const std::string& name, WalkRecord* record, UniqueFd
   if (!opening.ok) return opening;
   // All is read from descriptors of this one object: parts of two files never meet in one record.
   if (!options_.xattrs.empty()) {
-    ReadXattrs(opened.valid() ? XattrSource{opened.get(), false} : XattrSource{entry.fd.get(), true}, record);
+    XattrSource source = opened.valid() ? XattrSource{opened.get(), false} : XattrSource{entry.fd.get(), true};
+    ReadXattrs(source, options_.xattrs, record);
   }
   if (stat.value.type == EntryType::kDirectory) {
     *directory = std::move(opened);
@@ -237,32 +236,6 @@ Status Walker::HashContent(int fd, WalkRecord* record, bool* settled) const {
     record->problem = Problem::kUnreadable;
   }
   return {};
-}
-
-void Walker::ReadXattrs(XattrSource source, WalkRecord* record) const {
-  Result<std::vector<std::string>> names = ListXattrs(source);
-  record->has_xattrs = names.ok();
-  for (const std::string& name : names.value) {
-    if (!Wanted(name)) continue;
-    Result<std::string> value = GetXattr(source, name);
-    if (value.ok()) {
-      record->xattrs.emplace_back(name, std::move(value.value));
-    } else if (value.status.code != Code::kNotFound) {
-      record->has_xattrs = false;
-    }
-  }
-  if (record->has_xattrs) return;
-  record->xattrs.clear();
-  record->problem = Problem::kUnreadable;
-}
-
-bool Walker::Wanted(const std::string& xattr) const {
-  for (const std::string& pattern : options_.xattrs) {
-    bool prefix = pattern.back() == '*';
-    if (prefix ? xattr.compare(0, pattern.size() - 1, pattern, 0, pattern.size() - 1) == 0 : xattr == pattern)
-      return true;
-  }
-  return false;
 }
 
 Status Walker::Descend(UniqueFd directory, const Identity& identity, size_t path_bytes) {

@@ -57,8 +57,6 @@ class Walker {
   Status LookClosely(const std::string& name, WalkRecord* record, UniqueFd* directory, bool* settled);
   Status OpenContent(const Entry& entry, WalkRecord* record, UniqueFd* opened, bool* settled) const;
   Status HashContent(int fd, WalkRecord* record, bool* settled) const;
-  void ReadXattrs(XattrSource source, WalkRecord* record) const;
-  bool Wanted(const std::string& xattr) const;
   Status Descend(UniqueFd directory, const Identity& identity, size_t path_bytes);
   Status Ascend();
 

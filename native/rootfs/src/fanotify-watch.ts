@@ -20,8 +20,8 @@ export type FanotifyEventKind =
 export interface FanotifyEvent {
   /** The watched directory, exactly as it was given. */
   readonly directory: string;
-  /** Bytes relative to it, no leading slash; empty for the watched directory itself. */
-  readonly path: Buffer;
+  /** Relative to it, bytes as latin1, no leading slash; empty for the watched directory itself. */
+  readonly path: string;
   readonly kinds: readonly FanotifyEventKind[];
   /** The object is a directory. After a move of one, everything below it has other paths. */
   readonly isDirectory: boolean;
@@ -142,7 +142,7 @@ export function decodeEvents(packed: Buffer, directories: ReadonlyMap<number, st
     const directory = directories.get(packed.readUInt32LE(at + 4));
     const mask = packed.readUInt32LE(at + 8);
     if (directory !== undefined) {
-      const path = packed.subarray(at + 16, end);
+      const path = packed.toString('latin1', at + 16, end);
       events.push({ directory, path, kinds: namesOf(mask), isDirectory: (mask & ON_DIRECTORY) !== 0 });
     }
     at = end;

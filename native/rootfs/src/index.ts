@@ -10,6 +10,7 @@ export {
 export type { ManyReads, ReadManyOptions } from './many-paths.ts';
 export type { HashOutcome } from './packed-lists.ts';
 export {
+  type FileRange,
   type OpenRootOptions,
   openRoot,
   type ReadFileOptions,

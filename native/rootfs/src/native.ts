@@ -7,10 +7,14 @@ import { RootfsError } from './rootfs-error.ts';
 export interface NativeRoot {
   close(): void;
   lstat(path: Buffer): Buffer | undefined;
+  /** One packed entry as a walk gives it, without a path. */
+  look(path: Buffer, xattrs: readonly string[]): Buffer | undefined;
   /** Of these inode numbers alone (u64 each) where they are given. */
   list(path: Buffer, maxEntries: number, inodes?: Buffer): Buffer;
   readLink(path: Buffer): Buffer;
   readFile(path: Buffer, maxBytes: number, offset: number, length: number): { content: Buffer; stat: Buffer };
+  /** Offsets and lengths in turn. */
+  readRanges(path: Buffer, ranges: readonly number[], maxBytes: number): { contents: Buffer[]; stat: Buffer };
   hashFile(path: Buffer, maxBytes: number): { sha256: Buffer; stat: Buffer };
   getXattr(path: Buffer, name: string): Buffer | undefined;
   listXattrs(path: Buffer): Buffer;

@@ -37,6 +37,12 @@ export interface ReadFileOptions {
   readonly length?: number;
 }
 
+/** Part of a file. */
+export interface FileRange {
+  readonly offset: number;
+  readonly length: number;
+}
+
 /** Digest that fs-verity holds for a file: of its Merkle tree, not of its plain content. */
 export interface VerityMeasurement {
   readonly algorithm: 'sha256' | 'sha512';
@@ -87,6 +93,16 @@ export class RootHandle {
     return record === undefined ? undefined : decodeStat(record, 0);
   }
 
+  /**
+   * The entry itself with the target of a link and the attributes that are asked for, as a walk tells them, without its
+   * path: all of one object. Undefined and errors as `lstat`.
+   */
+  look(path: Buffer, xattrs: readonly string[]): WalkEntry | undefined {
+    const names = checkXattrPatterns(xattrs);
+    const packed = guard(() => this.#native.look(checkPath(path), names));
+    return packed === undefined ? undefined : decodeWalkBatch(packed)[0];
+  }
+
   /** Names in a directory, unsorted, without `.` and `..`. Throws ERR_ROOTFS_LIMIT above `maxEntries`, ERR_ROOTFS_TYPE, ERR_ROOTFS_NOT_FOUND. */
   list(path: Buffer, maxEntries: number): Buffer[] {
     checkInteger(maxEntries, 'maxEntries');
@@ -116,6 +132,20 @@ export class RootHandle {
     const length = options.length === undefined ? -1 : checkInteger(options.length, 'length');
     const { content, stat } = guard(() => this.#native.readFile(checkPath(path), maxBytes, offset, length));
     return { content, stat: decodeStat(stat, 0) };
+  }
+
+  /**
+   * Parts of a regular file, each cut where the file ends, all of one state of it; in all at most `maxBytes`. Errors as
+   * `readFile`.
+   */
+  readRanges(path: Buffer, ranges: readonly FileRange[], maxBytes: number): { contents: Buffer[]; stat: RootStat } {
+    const numbers = ranges.flatMap(({ offset, length }) => [
+      checkInteger(offset, 'offset'),
+      checkInteger(length, 'length'),
+    ]);
+    checkInteger(maxBytes, 'maxBytes');
+    const { contents, stat } = guard(() => this.#native.readRanges(checkPath(path), numbers, maxBytes));
+    return { contents, stat: decodeStat(stat, 0) };
   }
 
   /** SHA-256 of a regular file's content, with the checks and errors of `readFile`. Memory does not grow with the file. */

@@ -5,6 +5,7 @@
 
 #include "../directory-names.h"
 #include "../entry-content.h"
+#include "../entry-look.h"
 #include "../hash-many.h"
 #include "../kernel.h"
 #include "../many-paths.h"
@@ -17,14 +18,27 @@
 
 namespace rootfs {
 
+namespace {
+
+std::vector<std::string> ToNames(const Napi::Value& list) {
+  auto names = list.As<Napi::Array>();
+  std::vector<std::string> result;
+  for (uint32_t i = 0; i < names.Length(); i++) result.push_back(names.Get(i).ToString().Utf8Value());
+  return result;
+}
+
+}  // namespace
+
 Napi::Function RootObject::Define(Napi::Env env) {
   return DefineClass(env, "NativeRoot",
                      {
                          InstanceMethod<&RootObject::Close>("close"),
                          InstanceMethod<&RootObject::Lstat>("lstat"),
+                         InstanceMethod<&RootObject::Look>("look"),
                          InstanceMethod<&RootObject::List>("list"),
                          InstanceMethod<&RootObject::ReadLink>("readLink"),
                          InstanceMethod<&RootObject::ReadFile>("readFile"),
+                         InstanceMethod<&RootObject::ReadRanges>("readRanges"),
                          InstanceMethod<&RootObject::HashFile>("hashFile"),
                          InstanceMethod<&RootObject::HashFilesAsync>("hashFilesAsync"),
                          InstanceMethod<&RootObject::GetXattr>("getXattr"),
@@ -60,6 +74,17 @@ Napi::Value RootObject::Lstat(const Napi::CallbackInfo& info) {
   Result<Entry> entry = Opened(info.Env())->Find(ToBytes(info[0]));
   if (!entry.ok() && entry.status.code == Code::kNotFound) return info.Env().Undefined();
   return ToStatBuffer(info.Env(), OrThrow(info.Env(), std::move(entry)).stat);
+}
+
+Napi::Value RootObject::Look(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Result<Entry> found = Opened(env)->Find(ToBytes(info[0]));
+  if (!found.ok() && found.status.code == Code::kNotFound) return env.Undefined();
+  Entry entry = OrThrow(env, std::move(found));
+  WalkRecord record = OrThrow(env, LookAt(entry, ToNames(info[1])));
+  std::string packed;
+  record.Append("", &packed);
+  return ToBuffer(env, packed);
 }
 
 Napi::Value RootObject::List(const Napi::CallbackInfo& info) {
@@ -98,6 +123,23 @@ Napi::Value RootObject::ReadFile(const Napi::CallbackInfo& info) {
   Napi::Object result = Napi::Object::New(env);
   result.Set("content", content);
   result.Set("stat", ToStatBuffer(env, plan.stat));
+  return result;
+}
+
+Napi::Value RootObject::ReadRanges(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Entry entry = Find(info, EntryType::kFile);
+  auto wishes = info[1].As<Napi::Array>();
+  std::vector<Range> ranges;
+  for (uint32_t i = 0; i + 1 < wishes.Length(); i += 2) {
+    ranges.push_back({ToCount(wishes.Get(i)), ToCount(wishes.Get(i + 1))});
+  }
+  std::vector<std::string> parts = OrThrow(env, rootfs::ReadRanges(entry, ranges, ToCount(info[2])));
+  Napi::Array contents = Napi::Array::New(env, parts.size());
+  for (uint32_t i = 0; i < parts.size(); i++) contents.Set(i, ToBuffer(env, parts[i]));
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("contents", contents);
+  result.Set("stat", ToStatBuffer(env, entry.stat));
   return result;
 }
 
@@ -158,8 +200,7 @@ Napi::Value RootObject::StartWalk(const Napi::CallbackInfo& info) {
   options.max_depth = ToCount(wishes.Get("maxDepth"));
   options.hash_files = wishes.Get("hashFiles").ToBoolean();
   options.max_file_bytes = ToCount(wishes.Get("maxFileBytes"));
-  auto names = wishes.Get("xattrs").As<Napi::Array>();
-  for (uint32_t i = 0; i < names.Length(); i++) options.xattrs.push_back(names.Get(i).ToString().Utf8Value());
+  options.xattrs = ToNames(wishes.Get("xattrs"));
   std::unique_ptr<Walker> walker = OrThrow(env, Walker::Start(Opened(env), ToBytes(info[0]), std::move(options)));
   return WalkerObject::Wrap(env, std::move(walker));
 }

@@ -24,9 +24,11 @@ class RootObject : public Napi::ObjectWrap<RootObject> {
 
   void Close(const Napi::CallbackInfo& info);
   Napi::Value Lstat(const Napi::CallbackInfo& info);
+  Napi::Value Look(const Napi::CallbackInfo& info);
   Napi::Value List(const Napi::CallbackInfo& info);
   Napi::Value ReadLink(const Napi::CallbackInfo& info);
   Napi::Value ReadFile(const Napi::CallbackInfo& info);
+  Napi::Value ReadRanges(const Napi::CallbackInfo& info);
   Napi::Value HashFile(const Napi::CallbackInfo& info);
   Napi::Value HashFilesAsync(const Napi::CallbackInfo& info);
   Napi::Value GetXattr(const Napi::CallbackInfo& info);
