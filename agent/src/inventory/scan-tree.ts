@@ -10,9 +10,9 @@ import type {
 import { MIN_BINARY_BYTES, readBinaryPackages } from './binary/read-binary-packages.ts';
 import { classifyElf, ELF_HEAD_BYTES } from './elf-kind.ts';
 import { openFileBytes } from './file-bytes.ts';
-import { type ArchiveReader, findArchiveReader } from './find-archive-reader.ts';
+import { ARCHIVE_SUFFIXES, type ArchiveReader, findArchiveReader } from './find-archive-reader.ts';
 import type { FoundPackage, InventoryBuilder } from './inventory-builder.ts';
-import { findManifestReader, type ManifestReader } from './language/find-manifest-reader.ts';
+import { findManifestReader, MANIFEST_SUFFIXES, type ManifestReader } from './language/find-manifest-reader.ts';
 import { isOverstructured } from './language/json-structure.ts';
 import type { PathOwners } from './path-owners.ts';
 
@@ -31,7 +31,8 @@ const EXECUTE = 0o111;
  */
 export function scanTree(builder: InventoryBuilder, owners: PathOwners, walk: TreeWalk): Inventory['unowned'] {
   const scan = new TreeScan(builder, owners);
-  builder.attempt(() => walk.tell(scan));
+  const suffixes = [...MANIFEST_SUFFIXES, ...ARCHIVE_SUFFIXES];
+  builder.attempt(() => walk.tell(scan, { claims: owners.claims, suffixes, minProgramBytes: MIN_BINARY_BYTES }));
   scan.finish();
   return scan.unowned;
 }
@@ -164,7 +165,7 @@ class TreeScan implements TreeVisitor {
 
   #add(file: Candidate, packages: readonly FoundPackage[]): void {
     if (packages.length === 0) return;
-    const ownedBy = this.#owners.find(file.directory, file.name)?.owner.purl;
+    const ownedBy = this.#owners.find(file.directory, file.name)?.purl;
     const path = toPath(file);
     for (const found of packages) this.#builder.addPackage(found, path, ownedBy);
   }

@@ -1,7 +1,9 @@
 import { constants } from 'node:os';
 import { type BytePath, bytePathToBuffer, latin1ToBytePath, toBytePath } from '@holdfast/evidence/inventory';
 import {
+  createPathClaims,
   openRoot,
+  PathClaims,
   RootfsError,
   type RootHandle,
   type RootStat,
@@ -112,11 +114,17 @@ class DirectoryView implements ClosableView {
         const links = this.#read(ROOT, () => survey.readAhead(MAX_AHEAD_BYTES));
         return links && new Set(links.map((link) => latin1ToBytePath(`/${link}`)));
       },
-      tell: (visitor) => {
-        this.#read(ROOT, () => survey.tell(new SurveyTeller(visitor)));
+      tell: (visitor, sift) => {
+        const own = sift?.claims instanceof PathClaims ? sift.claims : undefined;
+        const options = { suffixes: sift?.suffixes ?? [], minProgramBytes: sift?.minProgramBytes ?? 0 };
+        this.#read(ROOT, () => survey.tell(new SurveyTeller(visitor), own?.startSift(options)));
       },
       close: () => survey.close(),
     };
+  }
+
+  createClaims(maxBytes: number): PathClaims {
+    return createPathClaims(maxBytes);
   }
 
   startReads(paths: readonly BytePath[], maxBytes: number, heads: boolean): PendingReads {

@@ -35,6 +35,32 @@ export interface PendingReads {
   take(): (Buffer | undefined)[];
 }
 
+/** Who says which path is his: paths as lists name them, until it is settled where their directories lie. */
+export interface PathClaims {
+  /** Whether something was left out, because it would have been too much. */
+  readonly isFull: boolean;
+  /** From now on, a path that a list names counts as another one, but in lists of that name. */
+  rename(from: string, to: string, exceptFor: string): void;
+  /** Takes each line of a list that is an absolute path but the root. */
+  addLines(list: Buffer, owner: number, listName: string): void;
+  add(path: string, owner: number): void;
+  /** Every directory that a path was listed in, in order; the root is empty. */
+  directories(): string[];
+  /** Where each of `directories` lies; undefined for those whose claims count nowhere. Once. */
+  settle(real: readonly (BytePath | undefined)[]): void;
+  /** Owner of a name in a directory as it lies on disk; of several the last one. */
+  find(directory: BytePath, name: string): number | undefined;
+  /** The directory as that owner listed it. */
+  listedIn(directory: BytePath, name: string): string | undefined;
+}
+
+/** Leaves claimed files out of a walk, but for large programs and those whose names end in one of these (lower case). */
+export interface TreeSift {
+  readonly claims: PathClaims;
+  readonly suffixes: readonly string[];
+  readonly minProgramBytes: number;
+}
+
 /** A walk that has begun. */
 export interface TreeWalk {
   /**
@@ -42,8 +68,11 @@ export interface TreeWalk {
    * cannot, or that would be too much to hold.
    */
   readAhead?(): ReadonlySet<BytePath> | undefined;
-  /** Tells everything, once. Throws `ViewLimitError` (`entries`, `depth`, or whatever the view hits): what was told before is not the whole. */
-  tell(visitor: TreeVisitor): void;
+  /**
+   * Tells everything, once; with `sift`, where the view can, without the files that are left out by it. Throws `ViewLimitError` (`entries`, `depth`, or whatever the view hits): what was told
+   * before is not the whole.
+   */
+  tell(visitor: TreeVisitor, sift?: TreeSift): void;
   close(): void;
 }
 
@@ -94,6 +123,8 @@ export interface RootView {
   hashFile(path: BytePath): string | undefined;
   /** Resolves symbolic links inside the root, at most 40 of them. Undefined where the path leads nowhere. */
   resolve(path: BytePath): BytePath | undefined;
+  /** Claims for a walk of this view to be sifted by. Views that have no fast ones leave it out. */
+  createClaims?(maxBytes: number): PathClaims;
   /**
    * Begins to list the whole tree, perhaps in the background. Views that have no fast way leave it out: call
    * `startTreeWalk`, which does without.

@@ -9,6 +9,7 @@ export {
 } from './fanotify-watch.ts';
 export type { ManyReads, ReadManyOptions } from './many-paths.ts';
 export type { HashOutcome } from './packed-lists.ts';
+export { createPathClaims, PathClaims, type SiftOptions } from './path-claims.ts';
 export {
   type OpenRootOptions,
   openRoot,
