@@ -31,8 +31,12 @@ export class PathOwners implements OwnerSink {
     this.claims = builder.view.createClaims?.(maxOwnedBytes) ?? new ListedClaims(maxOwnedBytes);
     for (const database of databases) database.listOwnedPaths(this);
     if (this.claims.isFull) builder.note('ownedPaths', ROOT);
-    const directories = this.claims.directories();
-    if (directories.length > 0) this.claims.settle(this.#findDirectories(directories, listLinks?.()));
+    const listed = this.claims.directories();
+    // Before the links are asked for, which waits for the walk.
+    const paths = listed.map((name) =>
+      name === '' ? ROOT : DIRECTORY.test(name) ? latin1ToBytePath(name) : undefined,
+    );
+    if (listed.length > 0) this.claims.settle(this.#findReal(listed, paths, listLinks?.()));
     this.#directories.clear();
   }
 
@@ -65,10 +69,11 @@ export class PathOwners implements OwnerSink {
     return this.#owners.length - 1;
   }
 
-  #findDirectories(listed: readonly string[], links: ReadonlySet<BytePath> | undefined): (BytePath | undefined)[] {
-    const paths = listed.map((name) =>
-      name === '' ? ROOT : DIRECTORY.test(name) ? latin1ToBytePath(name) : undefined,
-    );
+  #findReal(
+    listed: readonly string[],
+    paths: readonly (BytePath | undefined)[],
+    links: ReadonlySet<BytePath> | undefined,
+  ): (BytePath | undefined)[] {
     const areReal = links === undefined ? this.#areDirectories(paths) : findUnlinked(listed, links);
     return paths.map((path, at) => {
       if (path === undefined) return undefined;

@@ -20,6 +20,9 @@ import type { PathOwners } from './path-owners.ts';
 const CLOCK_STRIDE = 256;
 /** Files that are read at once. */
 const READ_STRIDE = 256;
+/** How many times as many are on their way, so that whoever reads never waits for whoever parses. */
+const MANIFEST_STRIDES = 3;
+const HEAD_STRIDES = 8;
 /** Of programs that may hold packages: what they are, and the table of their segments. */
 const PROGRAM_HEAD_BYTES = 4096;
 const EXECUTE = 0o111;
@@ -51,19 +54,25 @@ interface Manifest extends Candidate {
 /** Files of which some wait and some are being read. */
 class ReadQueue<T extends Candidate> {
   waiting: T[] = [];
-  #begun: { readonly files: readonly T[]; readonly reads: PendingReads | undefined } | undefined;
+  readonly #begun: { readonly files: readonly T[]; readonly reads: PendingReads | undefined }[] = [];
+  readonly #most: number;
 
-  get isEmpty(): boolean {
-    return this.waiting.length === 0 && this.#begun === undefined;
+  /** `most`: how many strides of files are read, or read and not taken yet, at one time. */
+  constructor(most: number) {
+    this.#most = most;
   }
 
-  /** Begins to read those that wait, and gives those that were begun before; undefined for what is to be read alone. */
+  get isEmpty(): boolean {
+    return this.waiting.length === 0 && this.#begun.length === 0;
+  }
+
+  /** Begins to read those that wait, and gives those that were begun first where that is enough, or none waits. */
   turn(view: RootView, maxBytes: number, heads: boolean) {
-    const done = this.#begun;
     const files = this.waiting;
     this.waiting = [];
-    this.#begun =
-      files.length === 0 ? undefined : { files, reads: view.startReads?.(files.map(toPath), maxBytes, heads) };
+    if (files.length > 0) this.#begun.push({ files, reads: view.startReads?.(files.map(toPath), maxBytes, heads) });
+    const done = files.length === 0 || this.#begun.length > this.#most ? this.#begun.shift() : undefined;
+    // Undefined for what is to be read alone.
     return { files: done?.files ?? [], contents: done?.reads?.take() ?? [] };
   }
 }
@@ -72,9 +81,9 @@ class TreeScan implements TreeVisitor {
   readonly unowned = { executables: 0, sharedObjects: 0 };
   readonly #builder: InventoryBuilder;
   readonly #owners: PathOwners;
-  readonly #manifests = new ReadQueue<Manifest>();
-  readonly #programs = new ReadQueue<Candidate>();
-  readonly #largePrograms = new ReadQueue<Candidate>();
+  readonly #manifests = new ReadQueue<Manifest>(MANIFEST_STRIDES);
+  readonly #programs = new ReadQueue<Candidate>(HEAD_STRIDES);
+  readonly #largePrograms = new ReadQueue<Candidate>(HEAD_STRIDES);
   #visited = 0;
 
   constructor(builder: InventoryBuilder, owners: PathOwners) {
@@ -104,11 +113,14 @@ class TreeScan implements TreeVisitor {
     this.#builder.note(problem, directory);
   }
 
-  /** Reads what waits. */
+  /** Reads what waits: all is begun before any of it is ended. */
   finish(): void {
+    this.#readManifests();
+    this.#readPrograms(this.#largePrograms, PROGRAM_HEAD_BYTES);
+    this.#readPrograms(this.#programs, ELF_HEAD_BYTES);
     while (!this.#manifests.isEmpty) this.#readManifests();
-    while (!this.#programs.isEmpty) this.#readPrograms(this.#programs, ELF_HEAD_BYTES);
     while (!this.#largePrograms.isEmpty) this.#readPrograms(this.#largePrograms, PROGRAM_HEAD_BYTES);
+    while (!this.#programs.isEmpty) this.#readPrograms(this.#programs, ELF_HEAD_BYTES);
   }
 
   /** Shared objects of packages are not opened: their package vouches for them, and there are thousands. */
