@@ -42,7 +42,7 @@ function makeRoot(t: TestContext): string {
 
 /** A view as others are: it lists by itself, and knows no claims. */
 function hideFastWays(view: RootView): RootView {
-  const hidden = new Set(['createClaims', 'startWalk', 'startReads', 'typesOf']);
+  const hidden = new Set(['createClaims', 'startWalk', 'startReads', 'startEnds', 'typesOf']);
   return new Proxy(view, {
     get(target, name) {
       const value: unknown = hidden.has(String(name)) ? undefined : Reflect.get(target, name);

@@ -1,7 +1,7 @@
 import { type BytePath, type Inventory, joinBytePath } from '@holdfast/evidence/inventory';
 import type {
+  FileEnds,
   PendingReads,
-  RootView,
   TreeVisitor,
   TreeWalk,
   WalkedEntry,
@@ -25,6 +25,8 @@ const MANIFEST_STRIDES = 3;
 const HEAD_STRIDES = 8;
 /** Of programs that may hold packages: what they are, and the table of their segments. */
 const PROGRAM_HEAD_BYTES = 4096;
+/** Where linkers put the table of sections, and their names before it. */
+const PROGRAM_END_BYTES = 4096;
 const EXECUTE = 0o111;
 
 /**
@@ -52,14 +54,16 @@ interface Manifest extends Candidate {
 }
 
 /** Files of which some wait and some are being read. */
-class ReadQueue<T extends Candidate> {
+class ReadQueue<T extends Candidate, R = Buffer> {
   waiting: T[] = [];
-  readonly #begun: { readonly files: readonly T[]; readonly reads: PendingReads | undefined }[] = [];
+  readonly #begun: { readonly files: readonly T[]; readonly reads: PendingReads<R> | undefined }[] = [];
   readonly #most: number;
+  readonly #start: (paths: BytePath[]) => PendingReads<R> | undefined;
 
   /** `most`: how many strides of files are read, or read and not taken yet, at one time. */
-  constructor(most: number) {
+  constructor(most: number, start: (paths: BytePath[]) => PendingReads<R> | undefined) {
     this.#most = most;
+    this.#start = start;
   }
 
   get isEmpty(): boolean {
@@ -67,10 +71,10 @@ class ReadQueue<T extends Candidate> {
   }
 
   /** Begins to read those that wait, and gives those that were begun first where that is enough, or none waits. */
-  turn(view: RootView, maxBytes: number, heads: boolean) {
+  turn() {
     const files = this.waiting;
     this.waiting = [];
-    if (files.length > 0) this.#begun.push({ files, reads: view.startReads?.(files.map(toPath), maxBytes, heads) });
+    if (files.length > 0) this.#begun.push({ files, reads: this.#start(files.map(toPath)) });
     const done = files.length === 0 || this.#begun.length > this.#most ? this.#begun.shift() : undefined;
     // Undefined for what is to be read alone.
     return { files: done?.files ?? [], contents: done?.reads?.take() ?? [] };
@@ -81,14 +85,22 @@ class TreeScan implements TreeVisitor {
   readonly unowned = { executables: 0, sharedObjects: 0 };
   readonly #builder: InventoryBuilder;
   readonly #owners: PathOwners;
-  readonly #manifests = new ReadQueue<Manifest>(MANIFEST_STRIDES);
-  readonly #programs = new ReadQueue<Candidate>(HEAD_STRIDES);
-  readonly #largePrograms = new ReadQueue<Candidate>(HEAD_STRIDES);
+  readonly #manifests: ReadQueue<Manifest>;
+  readonly #programs: ReadQueue<Candidate>;
+  readonly #largePrograms: ReadQueue<Candidate, FileEnds>;
   #visited = 0;
 
   constructor(builder: InventoryBuilder, owners: PathOwners) {
     this.#builder = builder;
     this.#owners = owners;
+    const { view, limits } = builder;
+    this.#manifests = new ReadQueue(MANIFEST_STRIDES, (paths) =>
+      view.startReads?.(paths, limits.maxManifestBytes, false),
+    );
+    this.#programs = new ReadQueue(HEAD_STRIDES, (paths) => view.startReads?.(paths, ELF_HEAD_BYTES, true));
+    this.#largePrograms = new ReadQueue(HEAD_STRIDES, (paths) =>
+      view.startEnds?.(paths, PROGRAM_HEAD_BYTES, PROGRAM_END_BYTES),
+    );
   }
 
   entry(directory: BytePath, name: string, entry: WalkedEntry): void {
@@ -105,8 +117,8 @@ class TreeScan implements TreeVisitor {
       queue.waiting.push({ directory, name, entry });
     }
     if (this.#manifests.waiting.length >= READ_STRIDE) this.#readManifests();
-    if (this.#programs.waiting.length >= READ_STRIDE) this.#readPrograms(this.#programs, ELF_HEAD_BYTES);
-    if (this.#largePrograms.waiting.length >= READ_STRIDE) this.#readPrograms(this.#largePrograms, PROGRAM_HEAD_BYTES);
+    if (this.#programs.waiting.length >= READ_STRIDE) this.#readPrograms();
+    if (this.#largePrograms.waiting.length >= READ_STRIDE) this.#readLargePrograms();
   }
 
   unlisted(directory: BytePath, problem: WalkProblem): void {
@@ -116,11 +128,11 @@ class TreeScan implements TreeVisitor {
   /** Reads what waits: all is begun before any of it is ended. */
   finish(): void {
     this.#readManifests();
-    this.#readPrograms(this.#largePrograms, PROGRAM_HEAD_BYTES);
-    this.#readPrograms(this.#programs, ELF_HEAD_BYTES);
+    this.#readLargePrograms();
+    this.#readPrograms();
     while (!this.#manifests.isEmpty) this.#readManifests();
-    while (!this.#largePrograms.isEmpty) this.#readPrograms(this.#largePrograms, PROGRAM_HEAD_BYTES);
-    while (!this.#programs.isEmpty) this.#readPrograms(this.#programs, ELF_HEAD_BYTES);
+    while (!this.#largePrograms.isEmpty) this.#readLargePrograms();
+    while (!this.#programs.isEmpty) this.#readPrograms();
   }
 
   /** Shared objects of packages are not opened: their package vouches for them, and there are thousands. */
@@ -132,7 +144,7 @@ class TreeScan implements TreeVisitor {
   /** Begins with those that wait, then ends those that were begun before: reading goes on beside the work. */
   #readManifests(): void {
     const { view, limits } = this.#builder;
-    const { files, contents } = this.#manifests.turn(view, limits.maxManifestBytes, false);
+    const { files, contents } = this.#manifests.turn();
     for (const [at, manifest] of files.entries()) {
       const path = toPath(manifest);
       const bytes = contents[at] ?? this.#builder.attempt(() => view.readFile(path, limits.maxManifestBytes));
@@ -142,25 +154,42 @@ class TreeScan implements TreeVisitor {
     }
   }
 
-  #readPrograms(queue: ReadQueue<Candidate>, headBytes: number): void {
-    const { view } = this.#builder;
-    const { files, contents } = queue.turn(view, headBytes, true);
+  #readPrograms(): void {
+    const { files, contents } = this.#programs.turn();
     for (const [at, program] of files.entries()) {
-      const path = toPath(program);
-      const head = contents[at] ?? this.#builder.attempt(() => view.readHead(path, headBytes));
-      if (head !== undefined) this.#readProgram(program, path, head);
+      const head = contents[at] ?? this.#readHead(program, ELF_HEAD_BYTES);
+      if (head !== undefined) this.#countProgram(program, head);
     }
   }
 
-  #readProgram(program: Candidate, path: BytePath, head: Buffer): void {
-    const { mode, size } = program.entry;
-    const kind = classifyElf(head, program.name, mode);
-    if (kind === undefined) return;
+  #readLargePrograms(): void {
+    const { files, contents } = this.#largePrograms.turn();
+    for (const [at, program] of files.entries()) {
+      const ends = contents[at];
+      const head = ends?.head ?? this.#readHead(program, PROGRAM_HEAD_BYTES);
+      if (head === undefined || !this.#countProgram(program, head)) continue;
+      // A file that grew meanwhile ends somewhere else than the walk saw.
+      this.#readPackages(program, head, ends?.size === program.entry.size ? ends.end : undefined);
+    }
+  }
+
+  #readHead(program: Candidate, bytes: number): Buffer | undefined {
+    return this.#builder.attempt(() => this.#builder.view.readHead(toPath(program), bytes));
+  }
+
+  /** Whether it is a program or shared object; counted where nobody owns it. */
+  #countProgram(program: Candidate, head: Buffer): boolean {
+    const kind = classifyElf(head, program.name, program.entry.mode);
+    if (kind === undefined) return false;
     const isOwned = this.#owners.find(program.directory, program.name) !== undefined;
     if (!isOwned && kind === 'executable') this.unowned.executables += 1;
     if (!isOwned && kind === 'sharedObject') this.unowned.sharedObjects += 1;
-    if (size < MIN_BINARY_BYTES) return;
-    const file = openFileBytes(this.#builder.view, path, size, head);
+    return true;
+  }
+
+  #readPackages(program: Candidate, head: Buffer, end: Buffer | undefined): void {
+    const path = toPath(program);
+    const file = openFileBytes(this.#builder.view, path, program.entry.size, head, end);
     const onMalformed = () => this.#builder.note('malformed', path);
     this.#add(program, this.#builder.attempt(() => readBinaryPackages(file, onMalformed)) ?? []);
   }

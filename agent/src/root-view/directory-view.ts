@@ -14,6 +14,7 @@ import {
 import { resolvePath } from './resolve-path.ts';
 import {
   type EntryType,
+  type FileEnds,
   type PendingReads,
   type RootView,
   type TreeVisitor,
@@ -129,6 +130,11 @@ class DirectoryView implements ClosableView {
 
   startReads(paths: readonly BytePath[], maxBytes: number, heads: boolean): PendingReads {
     return this.#root.startReads(paths, { maxBytes, maxAllBytes: MAX_READ_BYTES, heads, helpers: this.#helpers });
+  }
+
+  startEnds(paths: readonly BytePath[], headBytes: number, endBytes: number): PendingReads<FileEnds> {
+    const limits = { maxBytes: headBytes, maxAllBytes: MAX_READ_BYTES, helpers: this.#helpers };
+    return this.#root.startEnds(paths, { ...limits, endBytes });
   }
 
   typesOf(paths: readonly BytePath[]): (EntryType | undefined)[] {

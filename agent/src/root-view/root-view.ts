@@ -29,10 +29,10 @@ export interface TreeVisitor {
   unlisted(directory: BytePath, problem: WalkProblem): void;
 }
 
-/** Files that are being read, perhaps in the background. */
-export interface PendingReads {
+/** Files that are being read, perhaps in the background: whole or their heads, or at both ends. */
+export interface PendingReads<T = Buffer> {
   /** Their contents in the order of the paths, once. Undefined for those that have to be read one by one, which says why. */
-  take(): (Buffer | undefined)[];
+  take(): (T | undefined)[];
 }
 
 /** Who says which path is his: paths as lists name them, until it is settled where their directories lie. */
@@ -59,6 +59,13 @@ export interface TreeSift {
   readonly claims: PathClaims;
   readonly suffixes: readonly string[];
   readonly minProgramBytes: number;
+}
+
+/** The first bytes of a file of so many, and the last ones as far as they are not among the first. */
+export interface FileEnds {
+  readonly size: number;
+  readonly head: Buffer;
+  readonly end: Buffer;
 }
 
 /** A walk that has begun. */
@@ -135,6 +142,8 @@ export interface RootView {
    * have no fast way leave it out.
    */
   startReads?(paths: readonly BytePath[], maxBytes: number, heads: boolean): PendingReads;
+  /** The same for at most so many of the first and of the last bytes of each. */
+  startEnds?(paths: readonly BytePath[], headBytes: number, endBytes: number): PendingReads<FileEnds>;
   /** Types of many entries at once; undefined for those that have to be asked for one by one. */
   typesOf?(paths: readonly BytePath[]): (EntryType | undefined)[];
   /** Bytes of a regular file from `offset` on, fewer at its end. Undefined where it is no regular file. */

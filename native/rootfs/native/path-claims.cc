@@ -7,9 +7,9 @@ namespace rootfs {
 
 namespace {
 
-constexpr size_t kMaxPathBytes = 4096;  // PATH_MAX: no package can hold a longer one
-constexpr uint64_t kClaimBytes = 100;   // what a claim takes up beside its path
-constexpr size_t kMaxNameBytes = UINT32_MAX - kMaxPathBytes;
+constexpr size_t kMaxPathBytes = 4096;                        // PATH_MAX: no package can hold a longer one
+constexpr uint64_t kClaimBytes = 100;                         // what a claim takes up beside its path
+constexpr size_t kMaxNameBytes = UINT32_MAX - kMaxPathBytes;  // of all, which bounds their number too
 
 bool IsName(std::string_view name) {
   return !name.empty() && name != "." && name != ".." && name.find('\0') == std::string_view::npos;
@@ -93,38 +93,40 @@ void PathClaims::Settle(const std::vector<std::string_view>& real) {
   Sort(groups);
 }
 
+// Counts where each directory's claims begin, puts them there in order, and sorts each by name.
 void PathClaims::Sort(const std::vector<int64_t>& groups) {
-  // Of one path the last claim counts, which is the last one of the directory that was listed last.
-  std::vector<uint64_t> order;
-  order.reserve(claims_.size());
-  for (size_t i = 0; i < claims_.size(); i++) {
-    if (groups[claims_[i].directory] >= 0) order.push_back(i);
+  std::vector<size_t> starts(numbers_.size() + 1, 0);
+  for (const Claim& claim : claims_) {
+    if (groups[claim.directory] >= 0) starts[static_cast<size_t>(groups[claim.directory]) + 1]++;
   }
-  auto before = [&](uint64_t a, uint64_t b) {
-    const Claim& left = claims_[a];
-    const Claim& right = claims_[b];
-    if (left.directory != right.directory) {
-      const int64_t difference = groups[left.directory] - groups[right.directory];
-      if (difference != 0) return difference < 0;
-    }
-    const int compared = NameOf(left).compare(NameOf(right));
+  for (size_t i = 1; i < starts.size(); i++) starts[i] += starts[i - 1];
+  std::vector<uint32_t> order(starts.back());
+  std::vector<size_t> next(starts.begin(), starts.end() - 1);
+  for (size_t i = 0; i < claims_.size(); i++) {
+    const int64_t group = groups[claims_[i].directory];
+    if (group >= 0) order[next[static_cast<size_t>(group)]++] = static_cast<uint32_t>(i);
+  }
+  // Of one path the last claim counts, which is the last one of the directory that was listed last.
+  auto before = [this](uint32_t a, uint32_t b) {
+    const int compared = NameOf(claims_[a]).compare(NameOf(claims_[b]));
     if (compared != 0) return compared < 0;
-    return left.directory != right.directory ? left.directory < right.directory : a < b;
+    const bool is_one = claims_[a].directory == claims_[b].directory;
+    return is_one ? a < b : claims_[a].directory < claims_[b].directory;
   };
-  std::sort(order.begin(), order.end(), before);
   std::vector<Claim> sorted;
   sorted.reserve(order.size());
-  group_ends_.assign(numbers_.size(), 0);
-  int64_t last_group = -1;
-  for (uint64_t i : order) {
-    const Claim& claim = claims_[i];
-    const int64_t group = groups[claim.directory];
-    if (group == last_group && NameOf(sorted.back()) == NameOf(claim)) sorted.pop_back();
-    sorted.push_back(claim);
-    last_group = group;
-    group_ends_[static_cast<size_t>(group)] = sorted.size();
+  group_ends_.clear();
+  for (size_t group = 0; group + 1 < starts.size(); group++) {
+    const auto first = order.begin() + static_cast<std::ptrdiff_t>(starts[group]);
+    const auto end = order.begin() + static_cast<std::ptrdiff_t>(starts[group + 1]);
+    const size_t kept = sorted.size();
+    std::sort(first, end, before);
+    for (auto claim = first; claim != end; ++claim) {
+      if (sorted.size() > kept && NameOf(sorted.back()) == NameOf(claims_[*claim])) sorted.pop_back();
+      sorted.push_back(claims_[*claim]);
+    }
+    group_ends_.push_back(sorted.size());
   }
-  for (size_t i = 1; i < group_ends_.size(); i++) group_ends_[i] = std::max(group_ends_[i], group_ends_[i - 1]);
   claims_ = std::move(sorted);
 }
 

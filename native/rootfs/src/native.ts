@@ -18,7 +18,14 @@ export interface NativeRoot {
   startWalk(path: Buffer, options: NativeWalkOptions): NativeWalker;
   startSurvey(maxEntries: number, maxDepth: number, helpers: number): NativeSurvey;
   /** Paths each ended by NUL. */
-  startReads(paths: Buffer, maxBytes: number, maxAllBytes: number, heads: boolean, helpers: number): NativeReads;
+  startReads(
+    paths: Buffer,
+    maxBytes: number,
+    maxAllBytes: number,
+    heads: boolean,
+    helpers: number,
+    endBytes: number,
+  ): NativeReads;
   typesOf(paths: Buffer, helpers: number): Buffer;
   hashFilesAsync(paths: Buffer[], maxBytes: number): Promise<Buffer>;
 }
