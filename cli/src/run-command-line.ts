@@ -1,5 +1,5 @@
 import { CliError, EXIT } from './cli-error.ts';
-import { type Invocation, parseCommandLine } from './command.ts';
+import { type Command, type Invocation, parseCommandLine } from './command.ts';
 import { COMMANDS, type CommandEntry } from './commands.ts';
 import { formatCommandHelp, formatFamilyHelp, formatHelp } from './help.ts';
 import { createTerminal, printable, type TerminalStreams } from './terminal.ts';
@@ -20,8 +20,21 @@ export async function runCommandLine(argv: readonly string[], io: ProcessLike, s
   }
 }
 
+/** The same for words behind the name of a command that is at hand. */
+export async function runCommand(
+  command: Command,
+  words: readonly string[],
+  io: ProcessLike,
+  signal: AbortSignal,
+): Promise<number> {
+  try {
+    return await execute(command, words, io, signal);
+  } catch (error) {
+    return reportFailure(error, io);
+  }
+}
+
 async function dispatch(argv: readonly string[], io: ProcessLike, signal: AbortSignal): Promise<number> {
-  const streams = { stdout: io.stdout, stderr: io.stderr, environment: io.env };
   const help = await findHelp(argv);
   if (help !== undefined) {
     io.stdout.write(`${help}\n`);
@@ -32,8 +45,17 @@ async function dispatch(argv: readonly string[], io: ProcessLike, signal: AbortS
     return EXIT.good;
   }
   const { entry, rest } = findCommand(argv);
-  const command = await entry.load();
-  const { flags, positionals } = parseCommandLine(command, rest);
+  return await execute(await entry.load(), rest, io, signal);
+}
+
+async function execute(
+  command: Command,
+  words: readonly string[],
+  io: ProcessLike,
+  signal: AbortSignal,
+): Promise<number> {
+  const streams = { stdout: io.stdout, stderr: io.stderr, environment: io.env };
+  const { flags, positionals } = parseCommandLine(command, words);
   if (flags.has('help')) {
     io.stdout.write(`${formatCommandHelp(command)}\n`);
     return EXIT.good;

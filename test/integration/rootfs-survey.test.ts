@@ -196,3 +196,30 @@ test('many files are read at once; what is special is left to be asked for alone
   assert.throws(() => root.typesOf(['a/../../etc']), TypeError);
   assert.throws(() => root.startReads(['a\0b'], { maxBytes: 1, maxAllBytes: 1 }), TypeError);
 });
+
+test('both ends of many files are read at once, and never a byte twice', (t) => {
+  const base = makeTree(t);
+  const text = Array.from({ length: 100 }, (_, at) => String.fromCharCode(33 + (at % 90))).join('');
+  const sizes = [0, 1, 9, 10, 11, 15, 16, 17, 100];
+  for (const size of sizes) writeFileSync(join(base, `f${size}`), text.slice(0, size));
+  symlinkSync('f100', join(base, 'link'));
+  execFileSync('mkfifo', [join(base, 'fifo')]);
+  const paths = [...sizes.map((size) => `f${size}`), 'link', 'fifo', 'missing'];
+  using root = openRoot(base, { parentLinks: 'refuse' });
+  for (const helpers of HELPERS) {
+    const options = { maxBytes: 10, endBytes: 6, maxAllBytes: 1000, helpers };
+    const ends = root.startEnds(paths, options).take();
+    const told = ends.map((each) => each && [each.size, each.head.toString(), each.end.toString()]);
+    const expected = sizes.map((size) => {
+      const whole = text.slice(0, size);
+      return [size, whole.slice(0, 10), whole.slice(Math.max(10, size - 6))];
+    });
+    assert.deepEqual(told, [...expected, undefined, undefined, undefined]);
+    const few = root.startEnds(['f100', 'f17', 'f16'], { ...options, helpers: 0, maxAllBytes: 33 }).take();
+    assert.deepEqual(
+      few.map((each) => each?.size),
+      [100, 17, undefined],
+    );
+  }
+  assert.throws(() => root.startEnds([], { maxBytes: 1, maxAllBytes: 1, endBytes: 0 }), TypeError);
+});

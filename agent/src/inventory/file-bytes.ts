@@ -15,19 +15,42 @@ export function createFileBytes(bytes: Buffer): FileBytes {
 /** Read before and behind what is asked for: tables of programs and archives lie next to what they speak of. */
 const WINDOW_BYTES = 4096;
 
-/** A file of a view, of which `head` is read already, read where it is asked for. What is no regular file any more reads as empty. */
-export function openFileBytes(view: RootView, path: BytePath, size: number, head?: Buffer): FileBytes {
-  let window: { from: number; bytes: Buffer } = { from: 0, bytes: head ?? Buffer.alloc(0) };
+interface Window {
+  readonly from: number;
+  readonly bytes: Buffer;
+}
+
+/**
+ * A file of a view, of which `head` and perhaps the end are read already, read where it is asked for. What is no regular
+ * file any more reads as empty.
+ */
+export function openFileBytes(
+  view: RootView,
+  path: BytePath,
+  size: number,
+  head: Buffer = Buffer.alloc(0),
+  end: Buffer = Buffer.alloc(0),
+): FileBytes {
+  const ends: readonly Window[] = [
+    { from: 0, bytes: head },
+    { from: size - end.length, bytes: end },
+  ];
+  let last: Window | undefined;
   return {
     size,
     read: (offset, length) => {
-      const isHeld = offset >= window.from && offset + length <= window.from + window.bytes.length;
-      if (!isHeld) {
+      let window = [last, ...ends].find((held) => held !== undefined && holds(held, offset, length));
+      if (window === undefined) {
         const from = Math.max(0, offset - WINDOW_BYTES);
         const wanted = offset - from + length + WINDOW_BYTES;
         window = { from, bytes: view.readPart(path, from, wanted) ?? Buffer.alloc(0) };
+        last = window;
       }
       return window.bytes.subarray(offset - window.from, offset - window.from + length);
     },
   };
+}
+
+function holds({ from, bytes }: Window, offset: number, length: number): boolean {
+  return offset >= from && offset + length <= from + bytes.length;
 }

@@ -14,9 +14,11 @@ export interface OsPackage {
 
 /** Takes which paths a package owns; absolute, as the database writes them (latin1). */
 export interface OwnerSink {
-  /** Counts text that paths are cut out of and that stays in memory with them; false where that is too much. */
-  hold(bytes: number): boolean;
   own(path: string, owner: PathOwner): void;
+  /** From now on, a path that a list names counts as another one, but in lists of that name. */
+  rename(from: string, to: string, exceptFor: string): void;
+  /** Owns each line of a list that is an absolute path but the root. */
+  ownLines(list: Buffer, owner: PathOwner, listName: string): void;
 }
 
 /** One package as an owner; looks its file digests up only when somebody asks. */

@@ -35,10 +35,6 @@ export function createPackageOwners(
   const builder = new InventoryBuilder(view, { ...DEFAULT_INVENTORY_LIMITS, ...options.limits });
   const databases = readOsDatabases(builder, options.osId ?? readOsId(builder));
   const owners = new PathOwners(builder, databases);
-  const findResolved = (path: BytePath, name: string) => {
-    const real = builder.attempt(() => resolveParent(view, path));
-    return real === undefined ? undefined : owners.find(real, name);
-  };
   return {
     databases: databases.flatMap((database) => database.databases),
     get limits() {
@@ -46,9 +42,12 @@ export function createPackageOwners(
     },
     ownerOf(path) {
       const name = path.slice(path.lastIndexOf('/') + 1);
-      const found = owners.find(parentPath(path), name) ?? findResolved(path, name);
-      if (found === undefined) return undefined;
-      const { owner, listed } = found;
+      const listedAt = parentPath(path);
+      const isFound = owners.find(listedAt, name) !== undefined;
+      const directory = isFound ? listedAt : builder.attempt(() => resolveParent(view, path));
+      const owner = directory === undefined ? undefined : owners.find(directory, name);
+      if (owner === undefined || directory === undefined) return undefined;
+      const listed = owners.listedPath(directory, name);
       return {
         purl: owner.purl,
         get digest() {

@@ -1,23 +1,12 @@
 import { type BytePath, joinBytePath, latin1ToBytePath, toBytePath } from '@holdfast/evidence/inventory';
 import { parentPath } from '../root-view/resolve-path.ts';
-import type { RootView } from '../root-view/root-view.ts';
+import type { PathClaims, RootView } from '../root-view/root-view.ts';
 import type { InventoryBuilder } from './inventory-builder.ts';
+import { isName, ListedClaims } from './listed-claims.ts';
 import type { OsDatabase, OwnerSink, PathOwner } from './os-package.ts';
 
 const ROOT = toBytePath('/');
-/** PATH_MAX: no package can hold a longer one. */
-const MAX_PATH_BYTES = 4096;
-/** What an owned path takes up beside its bytes. */
-const CLAIM_BYTES = 100;
 const DIRECTORY = /^(?:\/(?!\.{1,2}(?:\/|$))[^/\0]+)*$/;
-
-/** An owned path: its owner, and the path as the owner's database writes it where that differs. */
-interface Claim {
-  readonly owner: PathOwner;
-  readonly listed: string | undefined;
-}
-
-type Claims = Map<string, PathOwner | Claim>;
 
 /**
  * Which package owns which path, under the names that the paths have on disk: databases list /lib/x while /lib is a link
@@ -26,13 +15,9 @@ type Claims = Map<string, PathOwner | Claim>;
 export class PathOwners implements OwnerSink {
   readonly #builder: InventoryBuilder;
   readonly #view: RootView;
-  /** Claims on the names in a directory: as listed while databases are read, as they are on disk afterwards. */
-  #claims = new Map<string, Claims>();
+  readonly claims: PathClaims;
+  readonly #owners: PathOwner[] = [];
   readonly #directories = new Map<string, BytePath | undefined>([['', ROOT]]);
-  #bytes = 0;
-  /** A walk asks for one directory after the other. */
-  #found: { readonly directory: string; readonly claims: Claims | undefined } = { directory: '', claims: undefined };
-  #last: { readonly directory: string; readonly claims: Claims } = { directory: '?', claims: new Map() };
 
   /** `listLinks`: every symbolic link of the view, where somebody knows them already. */
   constructor(
@@ -42,68 +27,68 @@ export class PathOwners implements OwnerSink {
   ) {
     this.#builder = builder;
     this.#view = builder.view;
+    const { maxOwnedBytes } = builder.limits;
+    this.claims = builder.view.createClaims?.(maxOwnedBytes) ?? new ListedClaims(maxOwnedBytes);
     for (const database of databases) database.listOwnedPaths(this);
-    if (this.#claims.size > 0) this.#claims = this.#resolveDirectories(this.#claims, listLinks?.());
+    if (this.claims.isFull) builder.note('ownedPaths', ROOT);
+    const listed = this.claims.directories();
+    // Before the links are asked for, which waits for the walk.
+    const paths = listed.map((name) =>
+      name === '' ? ROOT : DIRECTORY.test(name) ? latin1ToBytePath(name) : undefined,
+    );
+    if (listed.length > 0) this.claims.settle(this.#findReal(listed, paths, listLinks?.()));
     this.#directories.clear();
   }
 
   /** Owner of an entry by the directory that it is in on disk, parents without links, and its name. */
-  find(directory: BytePath, name: string): { owner: PathOwner; listed: string } | undefined {
-    if (directory !== this.#found.directory) this.#found = { directory, claims: this.#claims.get(directory) };
-    const claim = this.#found.claims?.get(name);
-    if (claim === undefined) return undefined;
-    if ('owner' in claim && claim.listed !== undefined) return { owner: claim.owner, listed: claim.listed };
-    return { owner: 'owner' in claim ? claim.owner : claim, listed: joinBytePath(directory, name) };
+  find(directory: BytePath, name: string): PathOwner | undefined {
+    const number = this.claims.find(directory, name);
+    return number === undefined ? undefined : this.#owners[number];
   }
 
-  hold(bytes: number): boolean {
-    this.#bytes += bytes;
-    if (this.#bytes <= this.#builder.limits.maxOwnedBytes) return true;
-    this.#builder.note('ownedPaths', ROOT);
-    return false;
+  /** The path of an owned entry as its owner's database writes it. */
+  listedPath(directory: BytePath, name: string): string {
+    return `${this.claims.listedIn(directory, name) ?? directory}/${name}`;
   }
 
   own(path: string, owner: PathOwner): void {
-    const slash = path.lastIndexOf('/');
-    const name = path.slice(slash + 1);
-    if (path.length > MAX_PATH_BYTES || !isName(name)) return;
-    if (!this.hold(path.length + CLAIM_BYTES)) return;
-    this.#claimsIn(path, slash).set(name, owner);
+    this.claims.add(path, this.#numberOf(owner));
   }
 
-  /** Most paths share their directory with the one before. */
-  #claimsIn(path: string, slash: number): Claims {
-    const { directory } = this.#last;
-    if (directory.length === slash && path.startsWith(directory)) return this.#last.claims;
-    const next = path.slice(0, slash);
-    let claims = this.#claims.get(next);
-    if (claims === undefined) {
-      claims = new Map();
-      this.#claims.set(next, claims);
-    }
-    this.#last = { directory: next, claims };
-    return claims;
+  rename(from: string, to: string, exceptFor: string): void {
+    this.claims.rename(from, to, exceptFor);
   }
 
-  #resolveDirectories(
-    listed: ReadonlyMap<string, Claims>,
+  ownLines(list: Buffer, owner: PathOwner, listName: string): void {
+    this.claims.addLines(list, this.#numberOf(owner), listName);
+  }
+
+  /** A package tells all its paths before the next one does. */
+  #numberOf(owner: PathOwner): number {
+    if (this.#owners.at(-1) !== owner) this.#owners.push(owner);
+    return this.#owners.length - 1;
+  }
+
+  #findReal(
+    listed: readonly string[],
+    paths: readonly (BytePath | undefined)[],
     links: ReadonlySet<BytePath> | undefined,
-  ): Map<string, Claims> {
-    const names = [...listed.keys()].filter((name) => DIRECTORY.test(name));
-    const paths = names.map((name) => (name === '' ? ROOT : latin1ToBytePath(name)));
-    const areReal = links === undefined ? this.#areDirectories(paths) : findUnlinked(names, links);
-    const resolved = new Map<string, Claims>();
-    for (const [at, path] of paths.entries()) {
-      const name = names[at] ?? '';
-      const real = areReal[at] === true ? path : this.#realDirectory(name);
-      const claims = listed.get(name);
-      if (real !== undefined && claims !== undefined) addClaims(resolved, real, path, claims);
-    }
-    return resolved;
+  ): (BytePath | undefined)[] {
+    const areReal = links === undefined ? this.#areDirectories(paths) : findUnlinked(listed, links);
+    return paths.map((path, at) => {
+      if (path === undefined) return undefined;
+      return areReal[at] === true ? path : this.#realDirectory(listed[at] ?? '');
+    });
   }
 
-  #areDirectories(paths: readonly BytePath[]): boolean[] {
-    return (this.#view.typesOf?.(paths) ?? []).map((type) => type === 'directory');
+  #areDirectories(paths: readonly (BytePath | undefined)[]): boolean[] {
+    const types = this.#view.typesOf?.(paths.filter((path) => path !== undefined)) ?? [];
+    let next = 0;
+    return paths.map((path) => {
+      if (path === undefined) return false;
+      next += 1;
+      return types[next - 1] === 'directory';
+    });
   }
 
   #realDirectory(path: string): BytePath | undefined {
@@ -140,25 +125,6 @@ function findUnlinked(names: readonly string[], links: ReadonlySet<string>): boo
     return answer;
   };
   return names.map(isUnlinked);
-}
-
-/** Adds the claims that are listed for one directory to those of the directory that it is. */
-function addClaims(all: Map<string, Claims>, real: BytePath, listed: BytePath, claims: Claims): void {
-  const others = all.get(real);
-  if (others === undefined && real === listed) {
-    all.set(real, claims);
-    return;
-  }
-  const merged = others ?? new Map<string, PathOwner | Claim>();
-  for (const [name, claim] of claims) {
-    const owner = 'owner' in claim ? claim.owner : claim;
-    merged.set(name, real === listed ? owner : { owner, listed: joinBytePath(listed, name) });
-  }
-  all.set(real, merged);
-}
-
-function isName(name: string): boolean {
-  return name !== '' && name !== '.' && name !== '..' && !name.includes('\0');
 }
 
 /** The directory of a path, with every link to it resolved. Undefined where it is missing. */

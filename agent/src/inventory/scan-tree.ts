@@ -1,7 +1,7 @@
 import { type BytePath, type Inventory, joinBytePath } from '@holdfast/evidence/inventory';
 import type {
+  FileEnds,
   PendingReads,
-  RootView,
   TreeVisitor,
   TreeWalk,
   WalkedEntry,
@@ -10,9 +10,9 @@ import type {
 import { MIN_BINARY_BYTES, readBinaryPackages } from './binary/read-binary-packages.ts';
 import { classifyElf, ELF_HEAD_BYTES } from './elf-kind.ts';
 import { openFileBytes } from './file-bytes.ts';
-import { type ArchiveReader, findArchiveReader } from './find-archive-reader.ts';
+import { ARCHIVE_SUFFIXES, type ArchiveReader, findArchiveReader } from './find-archive-reader.ts';
 import type { FoundPackage, InventoryBuilder } from './inventory-builder.ts';
-import { findManifestReader, type ManifestReader } from './language/find-manifest-reader.ts';
+import { findManifestReader, MANIFEST_SUFFIXES, type ManifestReader } from './language/find-manifest-reader.ts';
 import { isOverstructured } from './language/json-structure.ts';
 import type { PathOwners } from './path-owners.ts';
 
@@ -20,8 +20,13 @@ import type { PathOwners } from './path-owners.ts';
 const CLOCK_STRIDE = 256;
 /** Files that are read at once. */
 const READ_STRIDE = 256;
+/** How many times as many are on their way, so that whoever reads never waits for whoever parses. */
+const MANIFEST_STRIDES = 3;
+const HEAD_STRIDES = 8;
 /** Of programs that may hold packages: what they are, and the table of their segments. */
 const PROGRAM_HEAD_BYTES = 4096;
+/** Where linkers put the table of sections, and their names before it. */
+const PROGRAM_END_BYTES = 4096;
 const EXECUTE = 0o111;
 
 /**
@@ -31,7 +36,8 @@ const EXECUTE = 0o111;
  */
 export function scanTree(builder: InventoryBuilder, owners: PathOwners, walk: TreeWalk): Inventory['unowned'] {
   const scan = new TreeScan(builder, owners);
-  builder.attempt(() => walk.tell(scan));
+  const suffixes = [...MANIFEST_SUFFIXES, ...ARCHIVE_SUFFIXES];
+  builder.attempt(() => walk.tell(scan, { claims: owners.claims, suffixes, minProgramBytes: MIN_BINARY_BYTES }));
   scan.finish();
   return scan.unowned;
 }
@@ -48,21 +54,29 @@ interface Manifest extends Candidate {
 }
 
 /** Files of which some wait and some are being read. */
-class ReadQueue<T extends Candidate> {
+class ReadQueue<T extends Candidate, R = Buffer> {
   waiting: T[] = [];
-  #begun: { readonly files: readonly T[]; readonly reads: PendingReads | undefined } | undefined;
+  readonly #begun: { readonly files: readonly T[]; readonly reads: PendingReads<R> | undefined }[] = [];
+  readonly #most: number;
+  readonly #start: (paths: BytePath[]) => PendingReads<R> | undefined;
 
-  get isEmpty(): boolean {
-    return this.waiting.length === 0 && this.#begun === undefined;
+  /** `most`: how many strides of files are read, or read and not taken yet, at one time. */
+  constructor(most: number, start: (paths: BytePath[]) => PendingReads<R> | undefined) {
+    this.#most = most;
+    this.#start = start;
   }
 
-  /** Begins to read those that wait, and gives those that were begun before; undefined for what is to be read alone. */
-  turn(view: RootView, maxBytes: number, heads: boolean) {
-    const done = this.#begun;
+  get isEmpty(): boolean {
+    return this.waiting.length === 0 && this.#begun.length === 0;
+  }
+
+  /** Begins to read those that wait, and gives those that were begun first where that is enough, or none waits. */
+  turn() {
     const files = this.waiting;
     this.waiting = [];
-    this.#begun =
-      files.length === 0 ? undefined : { files, reads: view.startReads?.(files.map(toPath), maxBytes, heads) };
+    if (files.length > 0) this.#begun.push({ files, reads: this.#start(files.map(toPath)) });
+    const done = files.length === 0 || this.#begun.length > this.#most ? this.#begun.shift() : undefined;
+    // Undefined for what is to be read alone.
     return { files: done?.files ?? [], contents: done?.reads?.take() ?? [] };
   }
 }
@@ -71,14 +85,22 @@ class TreeScan implements TreeVisitor {
   readonly unowned = { executables: 0, sharedObjects: 0 };
   readonly #builder: InventoryBuilder;
   readonly #owners: PathOwners;
-  readonly #manifests = new ReadQueue<Manifest>();
-  readonly #programs = new ReadQueue<Candidate>();
-  readonly #largePrograms = new ReadQueue<Candidate>();
+  readonly #manifests: ReadQueue<Manifest>;
+  readonly #programs: ReadQueue<Candidate>;
+  readonly #largePrograms: ReadQueue<Candidate, FileEnds>;
   #visited = 0;
 
   constructor(builder: InventoryBuilder, owners: PathOwners) {
     this.#builder = builder;
     this.#owners = owners;
+    const { view, limits } = builder;
+    this.#manifests = new ReadQueue(MANIFEST_STRIDES, (paths) =>
+      view.startReads?.(paths, limits.maxManifestBytes, false),
+    );
+    this.#programs = new ReadQueue(HEAD_STRIDES, (paths) => view.startReads?.(paths, ELF_HEAD_BYTES, true));
+    this.#largePrograms = new ReadQueue(HEAD_STRIDES, (paths) =>
+      view.startEnds?.(paths, PROGRAM_HEAD_BYTES, PROGRAM_END_BYTES),
+    );
   }
 
   entry(directory: BytePath, name: string, entry: WalkedEntry): void {
@@ -95,19 +117,22 @@ class TreeScan implements TreeVisitor {
       queue.waiting.push({ directory, name, entry });
     }
     if (this.#manifests.waiting.length >= READ_STRIDE) this.#readManifests();
-    if (this.#programs.waiting.length >= READ_STRIDE) this.#readPrograms(this.#programs, ELF_HEAD_BYTES);
-    if (this.#largePrograms.waiting.length >= READ_STRIDE) this.#readPrograms(this.#largePrograms, PROGRAM_HEAD_BYTES);
+    if (this.#programs.waiting.length >= READ_STRIDE) this.#readPrograms();
+    if (this.#largePrograms.waiting.length >= READ_STRIDE) this.#readLargePrograms();
   }
 
   unlisted(directory: BytePath, problem: WalkProblem): void {
     this.#builder.note(problem, directory);
   }
 
-  /** Reads what waits. */
+  /** Reads what waits: all is begun before any of it is ended. */
   finish(): void {
+    this.#readManifests();
+    this.#readLargePrograms();
+    this.#readPrograms();
     while (!this.#manifests.isEmpty) this.#readManifests();
-    while (!this.#programs.isEmpty) this.#readPrograms(this.#programs, ELF_HEAD_BYTES);
-    while (!this.#largePrograms.isEmpty) this.#readPrograms(this.#largePrograms, PROGRAM_HEAD_BYTES);
+    while (!this.#largePrograms.isEmpty) this.#readLargePrograms();
+    while (!this.#programs.isEmpty) this.#readPrograms();
   }
 
   /** Shared objects of packages are not opened: their package vouches for them, and there are thousands. */
@@ -119,7 +144,7 @@ class TreeScan implements TreeVisitor {
   /** Begins with those that wait, then ends those that were begun before: reading goes on beside the work. */
   #readManifests(): void {
     const { view, limits } = this.#builder;
-    const { files, contents } = this.#manifests.turn(view, limits.maxManifestBytes, false);
+    const { files, contents } = this.#manifests.turn();
     for (const [at, manifest] of files.entries()) {
       const path = toPath(manifest);
       const bytes = contents[at] ?? this.#builder.attempt(() => view.readFile(path, limits.maxManifestBytes));
@@ -129,25 +154,42 @@ class TreeScan implements TreeVisitor {
     }
   }
 
-  #readPrograms(queue: ReadQueue<Candidate>, headBytes: number): void {
-    const { view } = this.#builder;
-    const { files, contents } = queue.turn(view, headBytes, true);
+  #readPrograms(): void {
+    const { files, contents } = this.#programs.turn();
     for (const [at, program] of files.entries()) {
-      const path = toPath(program);
-      const head = contents[at] ?? this.#builder.attempt(() => view.readHead(path, headBytes));
-      if (head !== undefined) this.#readProgram(program, path, head);
+      const head = contents[at] ?? this.#readHead(program, ELF_HEAD_BYTES);
+      if (head !== undefined) this.#countProgram(program, head);
     }
   }
 
-  #readProgram(program: Candidate, path: BytePath, head: Buffer): void {
-    const { mode, size } = program.entry;
-    const kind = classifyElf(head, program.name, mode);
-    if (kind === undefined) return;
+  #readLargePrograms(): void {
+    const { files, contents } = this.#largePrograms.turn();
+    for (const [at, program] of files.entries()) {
+      const ends = contents[at];
+      const head = ends?.head ?? this.#readHead(program, PROGRAM_HEAD_BYTES);
+      if (head === undefined || !this.#countProgram(program, head)) continue;
+      // A file that grew meanwhile ends somewhere else than the walk saw.
+      this.#readPackages(program, head, ends?.size === program.entry.size ? ends.end : undefined);
+    }
+  }
+
+  #readHead(program: Candidate, bytes: number): Buffer | undefined {
+    return this.#builder.attempt(() => this.#builder.view.readHead(toPath(program), bytes));
+  }
+
+  /** Whether it is a program or shared object; counted where nobody owns it. */
+  #countProgram(program: Candidate, head: Buffer): boolean {
+    const kind = classifyElf(head, program.name, program.entry.mode);
+    if (kind === undefined) return false;
     const isOwned = this.#owners.find(program.directory, program.name) !== undefined;
     if (!isOwned && kind === 'executable') this.unowned.executables += 1;
     if (!isOwned && kind === 'sharedObject') this.unowned.sharedObjects += 1;
-    if (size < MIN_BINARY_BYTES) return;
-    const file = openFileBytes(this.#builder.view, path, size, head);
+    return true;
+  }
+
+  #readPackages(program: Candidate, head: Buffer, end: Buffer | undefined): void {
+    const path = toPath(program);
+    const file = openFileBytes(this.#builder.view, path, program.entry.size, head, end);
     const onMalformed = () => this.#builder.note('malformed', path);
     this.#add(program, this.#builder.attempt(() => readBinaryPackages(file, onMalformed)) ?? []);
   }
@@ -164,7 +206,7 @@ class TreeScan implements TreeVisitor {
 
   #add(file: Candidate, packages: readonly FoundPackage[]): void {
     if (packages.length === 0) return;
-    const ownedBy = this.#owners.find(file.directory, file.name)?.owner.purl;
+    const ownedBy = this.#owners.find(file.directory, file.name)?.purl;
     const path = toPath(file);
     for (const found of packages) this.#builder.addPackage(found, path, ownedBy);
   }

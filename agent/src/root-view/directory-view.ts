@@ -1,7 +1,9 @@
 import { constants } from 'node:os';
 import { type BytePath, bytePathToBuffer, latin1ToBytePath, toBytePath } from '@holdfast/evidence/inventory';
 import {
+  createPathClaims,
   openRoot,
+  PathClaims,
   RootfsError,
   type RootHandle,
   type RootStat,
@@ -12,6 +14,7 @@ import {
 import { resolvePath } from './resolve-path.ts';
 import {
   type EntryType,
+  type FileEnds,
   type PendingReads,
   type RootView,
   type TreeVisitor,
@@ -112,15 +115,26 @@ class DirectoryView implements ClosableView {
         const links = this.#read(ROOT, () => survey.readAhead(MAX_AHEAD_BYTES));
         return links && new Set(links.map((link) => latin1ToBytePath(`/${link}`)));
       },
-      tell: (visitor) => {
-        this.#read(ROOT, () => survey.tell(new SurveyTeller(visitor)));
+      tell: (visitor, sift) => {
+        const own = sift?.claims instanceof PathClaims ? sift.claims : undefined;
+        const options = { suffixes: sift?.suffixes ?? [], minProgramBytes: sift?.minProgramBytes ?? 0 };
+        this.#read(ROOT, () => survey.tell(new SurveyTeller(visitor), own?.startSift(options)));
       },
       close: () => survey.close(),
     };
   }
 
+  createClaims(maxBytes: number): PathClaims {
+    return createPathClaims(maxBytes);
+  }
+
   startReads(paths: readonly BytePath[], maxBytes: number, heads: boolean): PendingReads {
     return this.#root.startReads(paths, { maxBytes, maxAllBytes: MAX_READ_BYTES, heads, helpers: this.#helpers });
+  }
+
+  startEnds(paths: readonly BytePath[], headBytes: number, endBytes: number): PendingReads<FileEnds> {
+    const limits = { maxBytes: headBytes, maxAllBytes: MAX_READ_BYTES, helpers: this.#helpers };
+    return this.#root.startEnds(paths, { ...limits, endBytes });
   }
 
   typesOf(paths: readonly BytePath[]): (EntryType | undefined)[] {

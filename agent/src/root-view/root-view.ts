@@ -29,10 +29,43 @@ export interface TreeVisitor {
   unlisted(directory: BytePath, problem: WalkProblem): void;
 }
 
-/** Files that are being read, perhaps in the background. */
-export interface PendingReads {
+/** Files that are being read, perhaps in the background: whole or their heads, or at both ends. */
+export interface PendingReads<T = Buffer> {
   /** Their contents in the order of the paths, once. Undefined for those that have to be read one by one, which says why. */
-  take(): (Buffer | undefined)[];
+  take(): (T | undefined)[];
+}
+
+/** Who says which path is his: paths as lists name them, until it is settled where their directories lie. */
+export interface PathClaims {
+  /** Whether something was left out, because it would have been too much. */
+  readonly isFull: boolean;
+  /** From now on, a path that a list names counts as another one, but in lists of that name. */
+  rename(from: string, to: string, exceptFor: string): void;
+  /** Takes each line of a list that is an absolute path but the root. */
+  addLines(list: Buffer, owner: number, listName: string): void;
+  add(path: string, owner: number): void;
+  /** Every directory that a path was listed in, in order; the root is empty. */
+  directories(): string[];
+  /** Where each of `directories` lies; undefined for those whose claims count nowhere. Once. */
+  settle(real: readonly (BytePath | undefined)[]): void;
+  /** Owner of a name in a directory as it lies on disk; of several the last one. */
+  find(directory: BytePath, name: string): number | undefined;
+  /** The directory as that owner listed it. */
+  listedIn(directory: BytePath, name: string): string | undefined;
+}
+
+/** Leaves claimed files out of a walk, but for large programs and those whose names end in one of these (lower case). */
+export interface TreeSift {
+  readonly claims: PathClaims;
+  readonly suffixes: readonly string[];
+  readonly minProgramBytes: number;
+}
+
+/** The first bytes of a file of so many, and the last ones as far as they are not among the first. */
+export interface FileEnds {
+  readonly size: number;
+  readonly head: Buffer;
+  readonly end: Buffer;
 }
 
 /** A walk that has begun. */
@@ -42,8 +75,11 @@ export interface TreeWalk {
    * cannot, or that would be too much to hold.
    */
   readAhead?(): ReadonlySet<BytePath> | undefined;
-  /** Tells everything, once. Throws `ViewLimitError` (`entries`, `depth`, or whatever the view hits): what was told before is not the whole. */
-  tell(visitor: TreeVisitor): void;
+  /**
+   * Tells everything, once; with `sift`, where the view can, without the files that are left out by it. Throws `ViewLimitError` (`entries`, `depth`, or whatever the view hits): what was told
+   * before is not the whole.
+   */
+  tell(visitor: TreeVisitor, sift?: TreeSift): void;
   close(): void;
 }
 
@@ -94,6 +130,8 @@ export interface RootView {
   hashFile(path: BytePath): string | undefined;
   /** Resolves symbolic links inside the root, at most 40 of them. Undefined where the path leads nowhere. */
   resolve(path: BytePath): BytePath | undefined;
+  /** Claims for a walk of this view to be sifted by. Views that have no fast ones leave it out. */
+  createClaims?(maxBytes: number): PathClaims;
   /**
    * Begins to list the whole tree, perhaps in the background. Views that have no fast way leave it out: call
    * `startTreeWalk`, which does without.
@@ -104,6 +142,8 @@ export interface RootView {
    * have no fast way leave it out.
    */
   startReads?(paths: readonly BytePath[], maxBytes: number, heads: boolean): PendingReads;
+  /** The same for at most so many of the first and of the last bytes of each. */
+  startEnds?(paths: readonly BytePath[], headBytes: number, endBytes: number): PendingReads<FileEnds>;
   /** Types of many entries at once; undefined for those that have to be asked for one by one. */
   typesOf?(paths: readonly BytePath[]): (EntryType | undefined)[];
   /** Bytes of a regular file from `offset` on, fewer at its end. Undefined where it is no regular file. */

@@ -1,5 +1,7 @@
 #include "many-paths.h"
 
+#include <algorithm>
+
 #include "entry-content.h"
 
 namespace rootfs {
@@ -57,9 +59,19 @@ struct ManyReads::Job {
     if (!entry.ok()) return;
     int64_t length = options.heads ? static_cast<int64_t>(options.max_bytes) : -1;
     Result<ReadPlan> plan = PlanRead(entry.value, options.max_bytes, 0, length);
-    if (!plan.ok() || !Spend(&left, plan.value.bytes)) return;
-    contents[i].bytes.resize(plan.value.bytes);
-    contents[i].is_read = ReadPlanned(plan.value, contents[i].bytes.data()).ok;
+    if (!plan.ok()) return;
+    const uint64_t head = plan.value.bytes;
+    const uint64_t end = options.heads ? std::min(options.end_bytes, plan.value.stat.size - head) : 0;
+    if (!Spend(&left, head + end)) return;
+    std::string& bytes = contents[i].bytes;
+    if (options.end_bytes > 0) AppendInteger(plan.value.stat.size, &bytes);
+    const size_t start = bytes.size();
+    bytes.resize(start + head + end);
+    contents[i].is_read = ReadPlanned(plan.value, bytes.data() + start).ok;
+    if (!contents[i].is_read || end == 0) return;
+    plan.value.offset = plan.value.stat.size - end;
+    plan.value.bytes = end;
+    contents[i].is_read = ReadPlanned(plan.value, bytes.data() + start + head).ok;
   }
 
   const std::shared_ptr<const Root> root;
@@ -89,7 +101,8 @@ ManyReads::ManyReads(std::shared_ptr<const Root> root, std::vector<std::string> 
 std::string ManyReads::Take() {
   work_->Finish();
   std::string packed;
-  packed.reserve(job_->paths.size() * sizeof(uint32_t) + job_->options.max_all_bytes - job_->left.load());
+  packed.reserve(job_->paths.size() * (sizeof(uint32_t) + sizeof(uint64_t)) + job_->options.max_all_bytes -
+                 job_->left.load());
   for (Job::Content& content : job_->contents) {
     AppendInteger(content.is_read ? static_cast<uint32_t>(content.bytes.size()) : kAskAlone, &packed);
     if (content.is_read) packed += content.bytes;

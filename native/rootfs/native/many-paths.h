@@ -20,6 +20,7 @@ struct ReadManyOptions {
   uint64_t max_all_bytes = 0;  // of all together
   bool heads = false;          // at most the first max_bytes, in place of whole files of at most that size
   size_t helpers = 0;
+  uint64_t end_bytes = 0;  // with heads: so many of the last bytes too, as far as they do not lie in the head
 };
 
 // Reads many regular files, with the checks of PlanRead and ReadPlanned.
@@ -29,7 +30,8 @@ class ManyReads {
   ManyReads(std::shared_ptr<const Root> root, std::vector<std::string> paths, ReadManyOptions options);
 
   // Does what is left and packs for each path its length (u32, all ones where it is to be asked for on its own: nothing
-  // there, refused, above a limit, changed meanwhile) and its bytes. Once.
+  // there, refused, above a limit, changed meanwhile) and its bytes; with end_bytes, these are the file's size (u64),
+  // its head and its end. Once.
   std::string Take();
 
  private:

@@ -7,8 +7,9 @@ export {
   type WatchOptions,
   watchFilesystem,
 } from './fanotify-watch.ts';
-export type { ManyReads, ReadManyOptions } from './many-paths.ts';
+export type { FileEnds, ManyEnds, ManyReads, ReadEndsOptions, ReadManyOptions } from './many-paths.ts';
 export type { HashOutcome } from './packed-lists.ts';
+export { createPathClaims, PathClaims, type SiftOptions } from './path-claims.ts';
 export {
   type FileRange,
   type OpenRootOptions,

@@ -13,12 +13,33 @@ export interface ReadManyOptions {
   readonly helpers?: number;
 }
 
+/** How many files are read at both ends. */
+export interface ReadEndsOptions extends Omit<ReadManyOptions, 'heads'> {
+  /** Most of the last bytes of one file, 1 or more. */
+  readonly endBytes: number;
+}
+
+/** The first bytes of a file, and the last ones as far as they are not among the first. */
+export interface FileEnds {
+  /** Of the whole file. */
+  readonly size: number;
+  readonly head: Buffer;
+  readonly end: Buffer;
+}
+
+/** Files that are being read at both ends. */
+export interface ManyEnds {
+  /** In the order of the paths, once; waits for those that are still being read. */
+  take(): (FileEnds | undefined)[];
+}
+
 /** Files that are being read. */
 export interface ManyReads {
   /** Their contents in the order of the paths, once; waits for those that are still being read. */
   take(): (Buffer | undefined)[];
 }
 
+const SIZE_BYTES = 8;
 const ALONE = 0xffffffff;
 const TYPES: readonly EntryType[] = ['file', 'directory', 'symlink', 'char', 'block', 'fifo', 'socket'];
 const CLIMBS = /(?:^|[/\0])\.\.(?:[/\0]|$)/;
@@ -41,6 +62,23 @@ export function checkReadManyOptions(options: ReadManyOptions): Required<ReadMan
     heads,
     helpers: checkInteger(options.helpers ?? 0, 'helpers'),
   };
+}
+
+export function checkReadEndsOptions(options: ReadEndsOptions): Required<ReadEndsOptions> {
+  checkOptions(options, ['maxBytes', 'maxAllBytes', 'helpers', 'endBytes']);
+  return {
+    maxBytes: checkInteger(options.maxBytes, 'maxBytes'),
+    maxAllBytes: checkInteger(options.maxAllBytes, 'maxAllBytes'),
+    helpers: checkInteger(options.helpers ?? 0, 'helpers'),
+    endBytes: checkInteger(options.endBytes, 'endBytes', 1),
+  };
+}
+
+/** Decodes one content that is packed as the file's size (u64), its head of at most `headBytes` and its end. */
+export function decodeEnds(content: Buffer, headBytes: number): FileEnds {
+  const size = Number(content.readBigUInt64LE(0));
+  const split = SIZE_BYTES + Math.min(size, headBytes);
+  return { size, head: content.subarray(SIZE_BYTES, split), end: content.subarray(split) };
 }
 
 /** Decodes contents packed as length (u32) and bytes. They share the packed memory. */

@@ -22,7 +22,14 @@ export interface NativeRoot {
   startWalk(path: Buffer, options: NativeWalkOptions): NativeWalker;
   startSurvey(maxEntries: number, maxDepth: number, helpers: number): NativeSurvey;
   /** Paths each ended by NUL. */
-  startReads(paths: Buffer, maxBytes: number, maxAllBytes: number, heads: boolean, helpers: number): NativeReads;
+  startReads(
+    paths: Buffer,
+    maxBytes: number,
+    maxAllBytes: number,
+    heads: boolean,
+    helpers: number,
+    endBytes: number,
+  ): NativeReads;
   typesOf(paths: Buffer, helpers: number): Buffer;
   hashFilesAsync(paths: Buffer[], maxBytes: number): Promise<Buffer>;
 }
@@ -55,6 +62,22 @@ export interface NativeSurvey {
   close(): void;
 }
 
+export interface NativeClaims {
+  rename(from: string, to: string, exceptFor: string): void;
+  addLines(list: Buffer, owner: number, listName: string): void;
+  add(path: string, owner: number): void;
+  isFull(): boolean;
+  /** Paths each ended by NUL. */
+  directories(): Buffer;
+  /** Paths each ended by NUL, empty for none. */
+  settle(real: Buffer): void;
+  /** The directory without its leading slash. */
+  find(directory: string, name: string): number | undefined;
+  listedIn(directory: string, name: string): Buffer | undefined;
+  /** Suffixes each ended by NUL. */
+  sift(batch: Buffer, suffixes: Buffer, minProgramBytes: number): Buffer;
+}
+
 export interface NativeWatch {
   add(directory: Buffer, id: number): void;
   remove(id: number): void;
@@ -72,6 +95,7 @@ export interface NativeCapability {
 interface Native {
   openRoot(path: Buffer, followParents: boolean): NativeRoot;
   watch(batchMs: number, onBatch: NativeBatchCallback): NativeWatch;
+  createClaims(maxBytes: number): NativeClaims;
   setDeadline(milliseconds: number): void;
   lowerPriority(idle: boolean): void;
   capabilities(path: Buffer): Record<string, NativeCapability>;

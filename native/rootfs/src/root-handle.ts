@@ -7,11 +7,15 @@ import {
   checkXattrPatterns,
 } from './arguments.ts';
 import {
+  checkReadEndsOptions,
   checkReadManyOptions,
   decodeContents,
+  decodeEnds,
   decodeTypes,
+  type ManyEnds,
   type ManyReads,
   packPaths,
+  type ReadEndsOptions,
   type ReadManyOptions,
 } from './many-paths.ts';
 import { loadNative, type NativeRoot, type NativeWalker, type NativeWalkOptions } from './native.ts';
@@ -234,13 +238,27 @@ export class RootHandle {
   startReads(paths: readonly string[], options: ReadManyOptions): ManyReads {
     const { maxBytes, maxAllBytes, heads, helpers } = checkReadManyOptions(options);
     const packed = packPaths(paths);
-    const native = guard(() => this.#native.startReads(packed, maxBytes, maxAllBytes, heads, helpers));
+    const native = guard(() => this.#native.startReads(packed, maxBytes, maxAllBytes, heads, helpers, 0));
     return {
       take: () =>
         decodeContents(
           guard(() => native.take()),
           paths.length,
         ),
+    };
+  }
+
+  /** The same for the first bytes of each file, at most `maxBytes`, and the last ones, at most `endBytes`. */
+  startEnds(paths: readonly string[], options: ReadEndsOptions): ManyEnds {
+    const { maxBytes, maxAllBytes, helpers, endBytes } = checkReadEndsOptions(options);
+    const packed = packPaths(paths);
+    const native = guard(() => this.#native.startReads(packed, maxBytes, maxAllBytes, true, helpers, endBytes));
+    return {
+      take: () =>
+        decodeContents(
+          guard(() => native.take()),
+          paths.length,
+        ).map((content) => content && decodeEnds(content, maxBytes)),
     };
   }
 

@@ -58,10 +58,13 @@ export class TreeSurvey {
     return undefined;
   }
 
-  /** Tells everything, once; what the visitor throws ends it. An entry that vanishes meanwhile is left out. */
-  tell(visitor: SurveyVisitor): void {
+  /**
+   * Tells everything, once, or what `sift` leaves of it; what the visitor throws ends it. An entry that vanishes meanwhile
+   * is left out.
+   */
+  tell(visitor: SurveyVisitor, sift: (batch: Buffer) => Buffer = (batch) => batch): void {
     try {
-      for (let batch = this.#next(); batch !== undefined; batch = this.#next()) tellBatch(batch, visitor);
+      for (let batch = this.#next(); batch !== undefined; batch = this.#next()) tellBatch(sift(batch), visitor);
     } finally {
       this.close();
     }

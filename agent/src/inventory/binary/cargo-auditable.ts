@@ -21,8 +21,8 @@ export interface CargoAudit {
  * Reads the crates that cargo-auditable wrote into a program: JSON, deflated with a zlib header, in the section
  * `.dep-v0`. Crates that only built it (`kind: build`) are left out. Undefined where there is no such section.
  */
-export function readCargoAuditable(file: FileBytes, { sections }: ElfLayout): CargoAudit | undefined {
-  const section = sections.find(({ name }) => name === SECTION);
+export function readCargoAuditable(file: FileBytes, elf: ElfLayout): CargoAudit | undefined {
+  const section = elf.findSection(SECTION);
   if (section === undefined) return undefined;
   const json = section.size > MAX_PACKED_BYTES ? undefined : inflate(file.read(section.offset, section.size));
   const list = json === undefined ? undefined : parseJsonObject(json)?.['packages'];

@@ -41,10 +41,10 @@ export function readGoBuildInfo(file: FileBytes, elf: ElfLayout): GoBuildInfo | 
   return { goVersion: version.toString('latin1'), modules: stripMarks(modules ?? Buffer.alloc(0)) };
 }
 
-function findHeader(file: FileBytes, { sections, segments }: ElfLayout): number | undefined {
-  const section = sections.find(({ name }) => name === '.go.buildinfo');
+function findHeader(file: FileBytes, elf: ElfLayout): number | undefined {
+  const section = elf.findSection('.go.buildinfo');
   if (section !== undefined) return isHeader(file.read(section.offset, HEADER_BYTES), 0) ? section.offset : undefined;
-  const data = sections.length > 0 ? undefined : segments.find(({ isWritable }) => isWritable);
+  const data = elf.hasSections ? undefined : elf.segments.find(({ isWritable }) => isWritable);
   if (data === undefined || data.offset > file.size) return undefined;
   const bytes = file.read(data.offset, Math.min(data.size, MAX_SEARCH_BYTES));
   for (let at = bytes.indexOf(MAGIC); at !== -1; at = bytes.indexOf(MAGIC, at + 1)) {

@@ -34,14 +34,11 @@ export function listDpkgOwnedPaths(builder: InventoryBuilder, packages: readonly
     listed.filter((path) => path !== undefined),
     Math.min(MAX_LIST_BYTES, builder.limits.maxDatabaseBytes),
   );
+  for (const [from, { to, by }] of diversions) sink.rename(from, to, by);
   for (const [at, owner] of owners.entries()) {
-    const list = listed[at] === undefined ? undefined : lists.next().value;
-    owner.tell(list?.toString('latin1'), sink);
+    owner.tell(listed[at] === undefined ? undefined : lists.next().value, sink);
   }
 }
-
-const SLASH = 0x2f;
-const DOT = 0x2e;
 
 class DebOwner implements PathOwner {
   readonly purl: string;
@@ -65,20 +62,9 @@ class DebOwner implements PathOwner {
   }
 
   /** Tells the paths of its list, or without one those that it has digests of. */
-  tell(list: string | undefined, sink: OwnerSink): void {
-    if (list === undefined) {
-      for (const path of this.#loadDigests().keys()) sink.own(path, this);
-      return;
-    }
-    if (!sink.hold(list.length)) return;
-    for (let at = 0; at < list.length; ) {
-      const newline = list.indexOf('\n', at);
-      const end = newline === -1 ? list.length : newline;
-      const isPath =
-        list.charCodeAt(at) === SLASH && end > at + 1 && !(end === at + 2 && list.charCodeAt(at + 1) === DOT);
-      if (isPath) sink.own(this.#divert(list.slice(at, end)), this);
-      at = end + 1;
-    }
+  tell(list: Buffer | undefined, sink: OwnerSink): void {
+    if (list !== undefined) sink.ownLines(list, this, this.#entry.found.name);
+    else for (const path of this.#loadDigests().keys()) sink.own(path, this);
   }
 
   digestOf(path: string): FileDigest | undefined {

@@ -5,7 +5,11 @@ import { readZipEntry } from './read-zip-entry.ts';
 import { countHeldBytes, listZipEntries, type ZipEntry } from './zip-directory.ts';
 import { attemptZip, type OnZipLimit } from './zip-limit.ts';
 
-const ARCHIVE = /\.(?:jar|war|ear|par|sar|nar|jpi|hpi|rar)$/i;
+/** Ends of the names of Java archives, in lower case. */
+export const JAVA_ARCHIVE_SUFFIXES: readonly string[] = 'jar war ear par sar nar jpi hpi rar'
+  .split(' ')
+  .map((extension) => `.${extension}`);
+const ARCHIVE = new RegExp(`(?:${JAVA_ARCHIVE_SUFFIXES.map((suffix) => `\\${suffix}`).join('|')})$`, 'i');
 const POM_PROPERTIES = /^META-INF\/maven\/[^/]+\/[^/]+\/pom\.properties$/;
 const MANIFEST = /^META-INF\/MANIFEST\.MF$/i;
 const MAX_MANIFEST_BYTES = 1024 * 1024;

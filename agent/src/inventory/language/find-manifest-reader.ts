@@ -18,6 +18,9 @@ const BY_NAME: Readonly<Record<string, (path: string) => ManifestReader | undefi
   'installed.json': (path) => (path.endsWith('/composer/installed.json') ? parseComposerInstalled : undefined),
 };
 
+/** How every name ends that `findManifestReader` has a reader for, in lower case. */
+export const MANIFEST_SUFFIXES: readonly string[] = ['.json', 'metadata', 'pkg-info', '.egg-info', '.gemspec'];
+
 /** Last letters of all names below: most files of a tree are told by this alone. */
 const LAST_LETTERS = /[acno]$/i;
 

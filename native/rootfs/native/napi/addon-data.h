@@ -3,6 +3,7 @@
 
 #include <napi.h>
 
+#include "claims-object.h"
 #include "reads-object.h"
 #include "root-object.h"
 #include "survey-object.h"
@@ -18,6 +19,7 @@ struct AddonData {
   Napi::FunctionReference reads;
   Napi::FunctionReference survey;
   Napi::FunctionReference watch;
+  Napi::FunctionReference claims;
 };
 
 }  // namespace rootfs

@@ -19,6 +19,10 @@ Napi::Value Watch(const Napi::CallbackInfo& info) {
   return info.Env().GetInstanceData<AddonData>()->watch.New({info[0], info[1]});
 }
 
+Napi::Value CreateClaims(const Napi::CallbackInfo& info) {
+  return info.Env().GetInstanceData<AddonData>()->claims.New({info[0]});
+}
+
 void SetDeadline(const Napi::CallbackInfo& info) { SetReadDeadline(ToCount(info[0])); }
 
 void LowerPriority(const Napi::CallbackInfo& info) {
@@ -46,9 +50,11 @@ Napi::Object Load(Napi::Env env, Napi::Object exports) {
   data->reads = Napi::Persistent(ReadsObject::Define(env));
   data->survey = Napi::Persistent(SurveyObject::Define(env));
   data->watch = Napi::Persistent(WatchObject::Define(env));
+  data->claims = Napi::Persistent(ClaimsObject::Define(env));
   env.SetInstanceData(data);
   exports.Set("openRoot", Napi::Function::New(env, OpenRoot));
   exports.Set("watch", Napi::Function::New(env, Watch));
+  exports.Set("createClaims", Napi::Function::New(env, CreateClaims));
   exports.Set("setDeadline", Napi::Function::New(env, SetDeadline));
   exports.Set("lowerPriority", Napi::Function::New(env, LowerPriority));
   exports.Set("capabilities", Napi::Function::New(env, Capabilities));

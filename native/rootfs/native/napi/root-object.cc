@@ -213,7 +213,7 @@ Napi::Value RootObject::StartSurvey(const Napi::CallbackInfo& info) {
 
 Napi::Value RootObject::StartReads(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  ReadManyOptions options{ToCount(info[1]), ToCount(info[2]), info[3].ToBoolean(), ToCount(info[4])};
+  ReadManyOptions options{ToCount(info[1]), ToCount(info[2]), info[3].ToBoolean(), ToCount(info[4]), ToCount(info[5])};
   auto reads = std::make_unique<ManyReads>(Opened(env), SplitPaths(ToBytes(info[0])), options);
   return ReadsObject::Wrap(env, std::move(reads));
 }
