@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { computeName, parsePublic } from '@holdfast/evidence';
 import type { AttesterMessage, EnrollRequest, EnrollResponse, Snapshot, VerifierMessage } from '@holdfast/proto';
 import type { Logger } from 'pino';
+import { createAppraiser } from './appraisal/recall-appraisal.ts';
+import { createBootJudge } from './boot/boot-judge.ts';
 import type { VerifierKeys } from './certificates/verifier-keys.ts';
 import type { TrustSource } from './config/trust-source.ts';
 import type { VerifierConfig } from './config/verifier-config.ts';
@@ -144,6 +146,8 @@ function createConversation(
     publisher,
     maxRoundBytes,
     measuredFiles: stores.measuredFiles,
+    judgeBoot: createBootJudge(),
+    appraise: createAppraiser(),
     findAgentBuilds: () => book.findAgentBuilds(),
     findBoots: (label) => book.findBoots(label),
     resolver: createEvidenceResolver((manifest) => book.findSboms(manifest)),

@@ -151,20 +151,20 @@ async function collectLogs(
   { keys, bootSession, measured, imaAllowance }: NodeState,
   round: UnverifiedRound,
   { token }: VerifiedRound,
-  { bootLog, sets }: ResolvedEvidence,
+  resolved: ResolvedEvidence,
   ask: Ask,
-  deps: Pick<RoundDeps, 'maxRoundBytes'>,
+  deps: Pick<RoundDeps, 'maxRoundBytes' | 'judgeBoot'>,
 ): Promise<ConcludedLogs | undefined> {
   return await concludeLogs(token, {
     akName: keys.ak?.name.toString('hex') ?? '',
-    bootLog,
+    concludeBoot: (quote, userspaceLog) => deps.judgeBoot(resolved, quote, userspaceLog),
     segments: round.imaSegments,
     ask: limitSegments(async (offset) => await ask.imaSegment(token.evidenceId, offset), round, deps),
     take: imaAllowance.begin(),
     userspaceLog: round.userspaceLog,
     askUserspaceLog: async () => await ask.userspaceLog(token.evidenceId),
     session: bootSession,
-    agentRoot: findAgentRoot(sets),
+    agentRoot: findAgentRoot(resolved.sets),
     measured,
   });
 }

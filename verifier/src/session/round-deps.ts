@@ -1,5 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { AppraisalPolicy, VerifiedEvidence } from '../appraisal/appraisal-input.ts';
+import type { Appraise } from '../appraisal/recall-appraisal.ts';
+import type { JudgeBoot } from '../boot/boot-judge.ts';
 import type { AgentBuild } from '../references/agent-files.ts';
 import type { ResultPublisher } from '../results/result-publisher.ts';
 import type { BootSessionStore } from '../store/boot-session-store.ts';
@@ -21,6 +23,8 @@ export interface RoundDeps extends VerifyRoundDeps {
   /** Signed lists of the agent's files that count now. */
   readonly findAgentBuilds: () => readonly AgentBuild[];
   readonly resolver: EvidenceResolver;
+  readonly judgeBoot: JudgeBoot;
+  readonly appraise: Appraise;
   /** Signed boot references that count now for the kube node of this label. */
   readonly findBoots: (label: string) => VerifiedEvidence['bootReferences'];
   readonly publisher: ResultPublisher;
