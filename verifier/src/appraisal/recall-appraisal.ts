@@ -86,8 +86,11 @@ function isSameFiles(a: AppraisedEvidence['imaFiles'], b: AppraisedEvidence['ima
 function isAlike(a: object | null, b: object | null): boolean {
   if (a === b) return true;
   if (a === null || b === null) return false;
-  const [left, right] = [Object.entries(a), Object.entries(b)];
-  return isSameList(left, right, ([name, value], [other, found]) => name === other && Object.is(value, found));
+  return isSameList(Object.keys(a), Object.keys(b), Object.is) && isSameValues(Object.values(a), Object.values(b));
+}
+
+function isSameValues(a: readonly unknown[], b: readonly unknown[]): boolean {
+  return a.every((value, at) => Object.is(value, b[at]));
 }
 
 function isSameList<T>(a: readonly T[], b: readonly T[], isSame: Same<T>): boolean {

@@ -59,9 +59,10 @@ export async function acceptRound(
   const { resolved, receivedAtMs, concluded } = parts;
   const publication = await appraiseEvidence(state, parts, deps);
   checkStillEnrolled(state, deps);
-  const mustLast = publication !== undefined || isChange(state, parts);
+  const isChanged = isChange(state, parts);
+  const mustLast = publication !== undefined || isChanged;
   const isMoved = commit(state, expected, judgement, deps, mustLast, () => {
-    storeContents(state, round, resolved, deps);
+    if (isChanged) storeContents(state, round, resolved, deps);
     deps.contents.writeStanding(state.node.ueid, token.compact, receivedAtMs);
     deps.contents.touchNode(state.node.ueid, receivedAtMs);
     saveSession(state, concluded, deps);
@@ -69,7 +70,7 @@ export async function acceptRound(
     if (publication !== undefined) deps.publisher.save(publication);
   });
   if (!isMoved) return 'lost race';
-  updateContents(state, resolved);
+  if (isChanged) updateContents(state, resolved);
   state.bootSession = concluded?.session;
   if (concluded?.ima.outcome === 'matched') state.measured = concluded.files.state;
   state.standing = { token, receivedAtMs };
@@ -247,7 +248,10 @@ function commit(
 function isChange(state: NodeState, { resolved, concluded }: ConcludedRound): boolean {
   const { referenced, missing } = resolved;
   const isSameSize = state.contents.size === referenced.size - missing.length;
-  if (!isSameSize || [...state.contents].some((digest) => !referenced.has(digest))) return true;
+  if (!isSameSize) return true;
+  for (const digest of state.contents) {
+    if (!referenced.has(digest)) return true;
+  }
   return concluded !== undefined && !isSameSession(state, concluded);
 }
 
