@@ -23,6 +23,7 @@ import { type ConversationDeps, converse } from './session/converse.ts';
 import { createNodeRegistry, type NodeRegistry } from './session/node-registry.ts';
 import { createEvidenceResolver } from './session/resolve-evidence.ts';
 import { createRoundProcessor } from './session/round-processor.ts';
+import { createLightWriter, createSharedWriter } from './store/light-writer.ts';
 import { runTransaction } from './store/open-database.ts';
 import { describeError } from './verifier-log.ts';
 import { VERIFIER_VERSION } from './version.ts';
@@ -50,6 +51,8 @@ export interface CoreDeps {
   readonly keys: VerifierKeys;
   /** Milliseconds since 1970. */
   readonly now: () => number;
+  /** Whether rounds that come in at once and change nothing are committed together; each by itself unless given. */
+  readonly sharesCommits?: boolean;
 }
 
 const NONCE_LIFETIME_MS = 60_000;
@@ -116,7 +119,7 @@ export function createVerifierCore(deps: CoreDeps): VerifierCore {
 }
 
 function createConversation(
-  { config, log, stores, trust, keys, now }: CoreDeps,
+  { config, log, stores, trust, keys, now, sharesCommits }: CoreDeps,
   feed: ResultFeed,
   registry: NodeRegistry,
   book: ReferenceBook,
@@ -140,6 +143,7 @@ function createConversation(
   const rounds = createRoundProcessor({
     ...common,
     database: stores.database,
+    lightWriter: (sharesCommits === true ? createSharedWriter : createLightWriter)(stores.database),
     chain: stores.chain,
     contents: stores.contents,
     bootSessions: stores.bootSessions,

@@ -2,7 +2,7 @@ import type { VerifiedToken } from '@holdfast/evidence';
 import type { AppraisalStatus, FindingCode } from '../appraisal/finding-code.ts';
 import type { ImaInputs } from '../ima/ima-conclusion.ts';
 import type { ImaSegment } from '../ima/ima-progress.ts';
-import { runLightTransaction, runTransaction } from '../store/open-database.ts';
+import { runTransaction } from '../store/open-database.ts';
 import { VerifierError } from '../verifier-error.ts';
 import { appraiseEvidence, type EvidenceParts, mergeCodes } from './appraise-evidence.ts';
 import type { Ask } from './ask-for-content.ts';
@@ -52,16 +52,16 @@ export async function acceptRound(
   }
   const { token } = verified;
   if (!verified.fresh) {
-    const isMoved = commit(state, expected, judgement, deps);
+    const isMoved = await commit(state, expected, judgement, deps);
     return isMoved ? createReply(token, false, state) : 'lost race';
   }
   const parts = await conclude(state, round, verified, judgement, ask, deps);
   const { resolved, receivedAtMs, concluded } = parts;
   const publication = await appraiseEvidence(state, parts, deps);
-  checkStillEnrolled(state, deps);
   const isChanged = isChange(state, parts);
   const mustLast = publication !== undefined || isChanged;
-  const isMoved = commit(state, expected, judgement, deps, mustLast, () => {
+  const isMoved = await commit(state, expected, judgement, deps, mustLast, () => {
+    checkStillEnrolled(state, deps);
     if (isChanged) storeContents(state, round, resolved, deps);
     deps.contents.writeStanding(state.node.ueid, token.compact, receivedAtMs);
     deps.contents.touchNode(state.node.ueid, receivedAtMs);
@@ -221,24 +221,25 @@ function isSameLog(a: Buffer | null, b: Buffer | null): boolean {
  * Moves the head and runs `write` in one transaction; false, and nothing written, when the head was moved meanwhile. Only
  * what changes more than the head is waited for until it is on the disk.
  */
-function commit(
+async function commit(
   state: NodeState,
   expected: NodeState['head'],
   judgement: Accepted,
   deps: RoundDeps,
   mustLast = false,
   write: () => void = () => undefined,
-): boolean {
+): Promise<boolean> {
   const { ueid } = state.node;
   const nowMs = deps.now();
-  const run = mustLast || judgement.incidents.length > 0 ? runTransaction : runLightTransaction;
-  const isMoved = run(deps.database, () => {
+  const work = (): boolean => {
     if (!deps.chain.moveHead(ueid, expected, judgement.head, nowMs)) return false;
     for (const code of judgement.incidents) deps.chain.addIncident(ueid, code, nowMs);
     if (judgement.head.seq % FORGET_EVERY === 0) deps.chain.forgetEvidence(ueid, nowMs - MEMORY_MS);
     write();
     return true;
-  });
+  };
+  const isHeavy = mustLast || judgement.incidents.length > 0;
+  const isMoved = isHeavy ? runTransaction(deps.database, work) : await deps.lightWriter.run(work);
   state.head = isMoved ? judgement.head : deps.chain.findHead(ueid);
   if (isMoved) state.incidents = mergeCodes(state.incidents, judgement.incidents);
   return isMoved;

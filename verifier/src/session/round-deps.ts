@@ -7,6 +7,7 @@ import type { ResultPublisher } from '../results/result-publisher.ts';
 import type { BootSessionStore } from '../store/boot-session-store.ts';
 import type { ChainStore } from '../store/chain-store.ts';
 import type { ContentStore } from '../store/content-store.ts';
+import type { LightWriter } from '../store/light-writer.ts';
 import type { MeasuredFileStore } from '../store/measured-file-store.ts';
 import type { NodeRegistry } from './node-registry.ts';
 import type { EvidenceResolver } from './resolve-evidence.ts';
@@ -15,6 +16,7 @@ import type { VerifyRoundDeps } from './verify-round.ts';
 /** What the steps of a round work with. */
 export interface RoundDeps extends VerifyRoundDeps {
   readonly database: DatabaseSync;
+  readonly lightWriter: LightWriter;
   readonly registry: NodeRegistry;
   readonly chain: ChainStore;
   readonly contents: ContentStore;

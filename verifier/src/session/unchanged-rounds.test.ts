@@ -126,7 +126,8 @@ beforeEach(async () => {
   const tls = { ca: unused, cert: unused, key: unused };
   const config = parseVerifierConfig({ listen: '127.0.0.1:0', stateDir: directory, tls, trustFile: unused });
   const source = { current: () => trust, refresh: async () => false };
-  core = createVerifierCore({ config, log: pino({ level: 'silent' }), stores, trust: source, keys, now: () => nowMs });
+  const log = pino({ level: 'silent' });
+  core = createVerifierCore({ config, log, stores, trust: source, keys, now: () => nowMs, sharesCommits: true });
   const envelope = Buffer.from(signSbom({ key: signer.privateKey, keyId: 'builder', manifest: MANIFEST }));
   sbom = core.book.put(envelope).reference.digest;
   attester = new Attester();
