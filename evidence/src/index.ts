@@ -119,7 +119,7 @@ export { encodeAkTemplate, encodeSigningTemplate } from './tpm/key-template.ts';
 export { type Credential, type CredentialInput, makeCredential } from './tpm/make-credential.ts';
 export { computeAkQualifiedName, computeName, computeQualifiedName } from './tpm/object-name.ts';
 export { composePcrDigest, type PcrBanks } from './tpm/pcr-composite.ts';
-export { encodePcrSelection, type PcrSelection } from './tpm/pcr-selection.ts';
+export { encodePcrSelection, isSameSelection, type PcrSelection } from './tpm/pcr-selection.ts';
 export { type EccCurve, type EccPublic, parsePublic, type RsaPublic, type TpmPublic } from './tpm/public-area.ts';
 export { type QuoteExpectation, type SignedAttest, type VerifiedQuote, verifyQuote } from './tpm/quote.ts';
 export { parseSignature, type TpmSignature, toRawSignature, verifySignature } from './tpm/signature.ts';

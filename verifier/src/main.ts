@@ -74,7 +74,7 @@ async function compose(config: VerifierConfig, deps: VerifierDeps, closers: Clos
   const stores = openStores(config.stateDir);
   closers.push(() => stores.database.close());
   const trust = await openTrustSource(config.trustFile, stores.meta);
-  const coreDeps: CoreDeps = { config, log, stores, trust, keys, now };
+  const coreDeps: CoreDeps = { config, log, stores, trust, keys, now, sharesCommits: true };
   const core = createVerifierCore(coreDeps);
   closers.push(() => core.close());
   closers.push(await startWatches(core, coreDeps));

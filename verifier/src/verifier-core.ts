@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { computeName, parsePublic } from '@holdfast/evidence';
 import type { AttesterMessage, EnrollRequest, EnrollResponse, Snapshot, VerifierMessage } from '@holdfast/proto';
 import type { Logger } from 'pino';
+import { createAppraiser } from './appraisal/recall-appraisal.ts';
+import { createBootJudge } from './boot/boot-judge.ts';
 import type { VerifierKeys } from './certificates/verifier-keys.ts';
 import type { TrustSource } from './config/trust-source.ts';
 import type { VerifierConfig } from './config/verifier-config.ts';
@@ -21,6 +23,7 @@ import { type ConversationDeps, converse } from './session/converse.ts';
 import { createNodeRegistry, type NodeRegistry } from './session/node-registry.ts';
 import { createEvidenceResolver } from './session/resolve-evidence.ts';
 import { createRoundProcessor } from './session/round-processor.ts';
+import { createLightWriter, createSharedWriter } from './store/light-writer.ts';
 import { runTransaction } from './store/open-database.ts';
 import { describeError } from './verifier-log.ts';
 import { VERIFIER_VERSION } from './version.ts';
@@ -48,6 +51,8 @@ export interface CoreDeps {
   readonly keys: VerifierKeys;
   /** Milliseconds since 1970. */
   readonly now: () => number;
+  /** Whether rounds that come in at once and change nothing are committed together; each by itself unless given. */
+  readonly sharesCommits?: boolean;
 }
 
 const NONCE_LIFETIME_MS = 60_000;
@@ -114,7 +119,7 @@ export function createVerifierCore(deps: CoreDeps): VerifierCore {
 }
 
 function createConversation(
-  { config, log, stores, trust, keys, now }: CoreDeps,
+  { config, log, stores, trust, keys, now, sharesCommits }: CoreDeps,
   feed: ResultFeed,
   registry: NodeRegistry,
   book: ReferenceBook,
@@ -138,12 +143,15 @@ function createConversation(
   const rounds = createRoundProcessor({
     ...common,
     database: stores.database,
+    lightWriter: (sharesCommits === true ? createSharedWriter : createLightWriter)(stores.database),
     chain: stores.chain,
     contents: stores.contents,
     bootSessions: stores.bootSessions,
     publisher,
     maxRoundBytes,
     measuredFiles: stores.measuredFiles,
+    judgeBoot: createBootJudge(),
+    appraise: createAppraiser(),
     findAgentBuilds: () => book.findAgentBuilds(),
     findBoots: (label) => book.findBoots(label),
     resolver: createEvidenceResolver((manifest) => book.findSboms(manifest)),

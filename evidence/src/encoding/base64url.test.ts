@@ -30,3 +30,14 @@ for (const [what, text] of Object.entries(refused)) {
     assert.throws(() => decodeBase64url(text), evidenceError('ERR_EVIDENCE_ENCODING'));
   });
 }
+
+test('of all last characters only those are taken whose text is what the bytes encode to', () => {
+  for (const head of ['', 'A', 'AA', 'AAA']) {
+    for (let code = 0; code < 0x180; code += 1) {
+      const text = `${head}${String.fromCharCode(code)}`;
+      const isCanonical = Buffer.from(text, 'base64url').toString('base64url') === text;
+      if (isCanonical) assert.doesNotThrow(() => decodeBase64url(text), text);
+      else assert.throws(() => decodeBase64url(text), evidenceError('ERR_EVIDENCE_ENCODING'), JSON.stringify(text));
+    }
+  }
+});

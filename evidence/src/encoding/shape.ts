@@ -1,9 +1,14 @@
 import { EvidenceError } from '../evidence-error.ts';
-import { decodeBase64url } from './base64url.ts';
+import { checkBase64url } from './base64url.ts';
 import type { JsonValue } from './strict-json.ts';
 
 /** Says whether a parsed JSON value is exactly a `T`: type, bounds, and no member that `T` does not have. */
 export interface Shape<T> {
+  /**
+   * The first thing that is wrong with a value, behind the path that leads to it from there (`.name[0]: reason`);
+   * undefined for a `T`. The path is put together on the way out, since nearly every value is as it should be.
+   */
+  readonly findFault: (value: unknown) => string | undefined;
   /** Throws `EvidenceError` ERR_EVIDENCE_CLAIMS; `path` leads to the value in its message. */
   check(value: unknown, path: string): asserts value is T;
 }
@@ -29,17 +34,19 @@ export function readShape<T>(shape: Shape<T>, value: JsonValue, what: string): T
 export function object<T extends object>(fields: FieldShapes<T>): Shape<T> {
   const entries = Object.entries<Shape<unknown> | OptionalShape<unknown>>(fields).map(([name, field]) => {
     const isOptional = 'optional' in field;
-    return { name, isOptional, check: createCheck(isOptional ? field.optional : field) };
+    return { name, isOptional, findFault: (isOptional ? field.optional : field).findFault };
   });
   const names = new Set(entries.map(({ name }) => name));
-  return createShape((value, path) => {
-    if (!isJsonObject(value)) return `${path}: object expected`;
+  return createShape((value) => {
+    if (!isJsonObject(value)) return ': object expected';
     for (const name of Object.keys(value)) {
-      if (!names.has(name)) return `${path}: unknown member`;
+      if (!names.has(name)) return ': unknown member';
     }
-    for (const { name, isOptional, check } of entries) {
-      if (Object.hasOwn(value, name)) check(value[name], `${path}.${name}`);
-      else if (!isOptional) return `${path}.${name}: missing`;
+    for (const { name, isOptional, findFault } of entries) {
+      if (Object.hasOwn(value, name)) {
+        const fault = findFault(value[name]);
+        if (fault !== undefined) return `.${name}${fault}`;
+      } else if (!isOptional) return `.${name}: missing`;
     }
     return undefined;
   });
@@ -50,12 +57,8 @@ export function optional<T>(shape: Shape<T>): OptionalShape<T> {
   return { optional: shape };
 }
 
-export function nullable<T>(shape: Shape<T>): Shape<T | null> {
-  const check = createCheck(shape);
-  return createShape((value, path) => {
-    if (value !== null) check(value, path);
-    return undefined;
-  });
+export function nullable<T>({ findFault }: Shape<T>): Shape<T | null> {
+  return createShape((value) => (value === null ? undefined : findFault(value)));
 }
 
 export interface ArrayBounds {
@@ -63,26 +66,28 @@ export interface ArrayBounds {
   readonly max: number;
 }
 
-export function array<T>(element: Shape<T>, { min = 0, max }: ArrayBounds): Shape<T[]> {
-  const check = createCheck(element);
-  return createShape((value, path) => {
-    if (!Array.isArray(value)) return `${path}: array expected`;
-    if (value.length < min || value.length > max) return `${path}: ${min} to ${max} elements expected`;
-    for (const [index, item] of value.entries()) check(item, `${path}[${index}]`);
+export function array<T>({ findFault }: Shape<T>, { min = 0, max }: ArrayBounds): Shape<T[]> {
+  return createShape((value) => {
+    if (!Array.isArray(value)) return ': array expected';
+    if (value.length < min || value.length > max) return `: ${min} to ${max} elements expected`;
+    for (let index = 0; index < value.length; index += 1) {
+      const fault = findFault(value[index]);
+      if (fault !== undefined) return `[${index}]${fault}`;
+    }
     return undefined;
   });
 }
 
 /** An object whose member names match a pattern. */
-export function record<T>(name: RegExp, member: Shape<T>, { max }: ArrayBounds): Shape<Record<string, T>> {
-  const check = createCheck(member);
-  return createShape((value, path) => {
-    if (!isJsonObject(value)) return `${path}: object expected`;
+export function record<T>(name: RegExp, { findFault }: Shape<T>, { max }: ArrayBounds): Shape<Record<string, T>> {
+  return createShape((value) => {
+    if (!isJsonObject(value)) return ': object expected';
     const names = Object.keys(value);
-    if (names.length > max) return `${path}: more than ${max} members`;
+    if (names.length > max) return `: more than ${max} members`;
     for (const key of names) {
-      if (!name.test(key)) return `${path}: forbidden member name`;
-      check(value[key], `${path}.*`);
+      if (!name.test(key)) return ': forbidden member name';
+      const fault = findFault(value[key]);
+      if (fault !== undefined) return `.*${fault}`;
     }
     return undefined;
   });
@@ -96,10 +101,10 @@ export interface StringBounds {
 }
 
 export function string({ max, min = 0, pattern }: StringBounds): Shape<string> {
-  return createShape((value, path) => {
-    if (typeof value !== 'string') return `${path}: string expected`;
-    if (value.length > max || value.length < min) return `${path}: ${min} to ${max} characters expected`;
-    if (pattern !== undefined && !pattern.test(value)) return `${path}: not in its form`;
+  return createShape((value) => {
+    if (typeof value !== 'string') return ': string expected';
+    if (value.length > max || value.length < min) return `: ${min} to ${max} characters expected`;
+    if (pattern !== undefined && !pattern.test(value)) return ': not in its form';
     return undefined;
   });
 }
@@ -112,60 +117,53 @@ export function integer({
   min?: number;
   max?: number;
 } = {}): Shape<number> {
-  return createShape((value, path) => {
-    if (typeof value !== 'number' || !Number.isSafeInteger(value)) return `${path}: whole number expected`;
-    return value < min || value > max ? `${path}: number out of range` : undefined;
+  return createShape((value) => {
+    if (typeof value !== 'number' || !Number.isSafeInteger(value)) return ': whole number expected';
+    return value < min || value > max ? ': number out of range' : undefined;
   });
 }
 
-export const boolean: Shape<boolean> = createShape((value, path) =>
-  typeof value === 'boolean' ? undefined : `${path}: boolean expected`,
+export const boolean: Shape<boolean> = createShape((value) =>
+  typeof value === 'boolean' ? undefined : ': boolean expected',
 );
 
 /** One of a closed list of strings or numbers. */
 export function oneOf<const T extends readonly (string | number)[]>(...values: T): Shape<T[number]> {
   const known = new Set<unknown>(values);
-  return createShape((value, path) => (known.has(value) ? undefined : `${path}: unknown value`));
+  return createShape((value) => (known.has(value) ? undefined : ': unknown value'));
 }
 
 /** A pair, such as `[name, number]`. */
 export function pair<A, B>(first: Shape<A>, second: Shape<B>): Shape<[A, B]> {
-  const checkFirst = createCheck(first);
-  const checkSecond = createCheck(second);
-  return createShape((value, path) => {
-    if (!Array.isArray(value) || value.length !== 2) return `${path}: pair expected`;
-    checkFirst(value[0], `${path}[0]`);
-    checkSecond(value[1], `${path}[1]`);
-    return undefined;
+  return createShape((value) => {
+    if (!Array.isArray(value) || value.length !== 2) return ': pair expected';
+    const fault = first.findFault(value[0]);
+    if (fault !== undefined) return `[0]${fault}`;
+    const other = second.findFault(value[1]);
+    return other === undefined ? undefined : `[1]${other}`;
   });
 }
 
 /** An array of one element. */
 export function single<T>(element: Shape<T>): Shape<[T]> {
-  const check = createCheck(element);
-  return createShape((value, path) => {
-    if (!Array.isArray(value) || value.length !== 1) return `${path}: one element expected`;
-    check(value[0], `${path}[0]`);
-    return undefined;
+  return createShape((value) => {
+    if (!Array.isArray(value) || value.length !== 1) return ': one element expected';
+    const fault = element.findFault(value[0]);
+    return fault === undefined ? undefined : `[0]${fault}`;
   });
 }
 
 /** One thing when it is a string, another when it is not. */
 export function stringOr<T>(text: Shape<string>, other: Shape<T>): Shape<string | T> {
-  const checkText = createCheck(text);
-  const checkOther = createCheck(other);
-  return createShape((value, path) => {
-    (typeof value === 'string' ? checkText : checkOther)(value, path);
-    return undefined;
-  });
+  return createShape((value) => (typeof value === 'string' ? text.findFault(value) : other.findFault(value)));
 }
 
-/** Canonical base64url of so many bytes. */
+/** Canonical base64url of so many bytes; other text of that length is ERR_EVIDENCE_ENCODING. */
 export function base64url(minBytes: number, maxBytes = minBytes): Shape<string> {
   const min = Math.ceil((minBytes * 4) / 3);
   const max = Math.ceil((maxBytes * 4) / 3);
   return refine(string({ min, max }), (text) => {
-    decodeBase64url(text);
+    checkBase64url(text);
     return undefined;
   });
 }
@@ -177,10 +175,12 @@ export function text(max: number): Shape<string> {
 
 /** A shape with one more condition, which says what is wrong or nothing. */
 export function refine<T>(shape: Shape<T>, findFault: (value: T) => string | undefined): Shape<T> {
-  return createShape((value, path) => {
-    shape.check(value, path);
-    const fault = findFault(value);
-    return fault === undefined ? undefined : `${path}: ${fault}`;
+  return createShape((value) => {
+    const fault = shape.findFault(value);
+    if (fault !== undefined) return fault;
+    assumeShape(shape, value);
+    const other = findFault(value);
+    return other === undefined ? undefined : `: ${other}`;
   });
 }
 
@@ -192,19 +192,18 @@ export function hex(bytes: number): Shape<string> {
 /** `sha256:` and 64 hex digits, as OCI names content. */
 export const ociDigest: Shape<string> = string({ max: 71, pattern: /^sha256:[0-9a-f]{64}$/ });
 
-function createShape<T>(findFault: (value: unknown, path: string) => string | undefined): Shape<T> {
+function createShape<T>(findFault: (value: unknown) => string | undefined): Shape<T> {
   return {
+    findFault,
     check(value: unknown, path: string): asserts value is T {
-      const fault = findFault(value, path);
-      if (fault !== undefined) throw new EvidenceError('ERR_EVIDENCE_CLAIMS', fault);
+      const fault = findFault(value);
+      if (fault !== undefined) throw new EvidenceError('ERR_EVIDENCE_CLAIMS', `${path}${fault}`);
     },
   };
 }
 
-/** The check without its type assertion, for callers that pass the value on as it is. */
-function createCheck(shape: Shape<unknown>): (value: unknown, path: string) => void {
-  return (value, path) => shape.check(value, path);
-}
+/** Tells the compiler what a shape has just said. */
+function assumeShape<T>(_shape: Shape<T>, _value: unknown): asserts _value is T {}
 
 function isJsonObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -15,6 +15,7 @@ export interface JsonLimits {
 const numberAt = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
+const FIRST_SURROGATE = 0xd800;
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
@@ -152,13 +153,16 @@ class JsonReader {
     if (text.charCodeAt(start) !== QUOTE) throw this.#malformed('string expected');
     let at = start + 1;
     let isEscaped = false;
+    let isWide = false;
     for (let code = text.charCodeAt(at); code !== QUOTE; code = text.charCodeAt(at)) {
       if (!(code >= 0x20)) throw this.#malformed('control character or end in a string');
       if (code === BACKSLASH) isEscaped = true;
+      if (code >= FIRST_SURROGATE) isWide = true;
       at += code === BACKSLASH ? 2 : 1;
     }
     this.#at = at + 1;
-    return this.#wellFormed(isEscaped ? this.#unescape(text.slice(start, at + 1)) : text.slice(start + 1, at));
+    if (isEscaped) return this.#wellFormed(this.#unescape(text.slice(start, at + 1)));
+    return isWide ? this.#wellFormed(text.slice(start + 1, at)) : text.slice(start + 1, at);
   }
 
   #unescape(literal: string): string {

@@ -6,6 +6,7 @@ import { publicToKeyObject } from '../tpm/key-object.ts';
 import { computeAkQualifiedName, computeName } from '../tpm/object-name.ts';
 import { parsePublic } from '../tpm/public-area.ts';
 import { computeKid, computeUeid, computeUeidWithoutTpm, exportSigningJwk } from './identity.ts';
+import type { SigningJwk } from './token-claims.ts';
 
 /** What an enrolment left of one kube node. Both TPM members are null exactly when it was enrolled without a TPM. */
 export interface EnrolledKeys {
@@ -26,13 +27,15 @@ export interface PreparedAk {
 /** Enrolled keys, checked and decoded once for many tokens; only `prepareEnrolledKeys` makes one. */
 export class PreparedKeys {
   readonly signingKey: KeyObject;
+  readonly jwk: SigningJwk;
   readonly kid: string;
   readonly ueid: string;
   readonly ak: PreparedAk | null;
 
   private constructor(keys: EnrolledKeys) {
     this.signingKey = keys.signingKey;
-    this.kid = computeKid(exportSigningJwk(keys.signingKey));
+    this.jwk = exportSigningJwk(keys.signingKey);
+    this.kid = computeKid(this.jwk);
     this.ak = prepareAk(keys);
     this.ueid = keys.ekName === null ? computeUeidWithoutTpm(this.kid) : computeUeid(keys.ekName);
   }

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { encodePcrSelection, type PcrSelection } from '../tpm/pcr-selection.ts';
 
-const DOMAIN = Buffer.from('holdfast-quote-v1\0', 'ascii');
+const DOMAIN = 'holdfast-quote-v1\0';
 
 /** PCRs that the profile quotes: boot and operating system first, then PCR 10, which IMA extends while it is read. */
 export const PROFILE_SELECTIONS: readonly [readonly PcrSelection[], readonly PcrSelection[]] = [
@@ -20,5 +20,5 @@ export const QUOTE_SELECTIONS: readonly [Buffer, Buffer] = [
  * it stands in the compact token.
  */
 export function computeQualifyingData(payload: string): Buffer {
-  return createHash('sha256').update(DOMAIN).update(payload, 'ascii').digest();
+  return hash('sha256', `${DOMAIN}${payload}`, 'buffer');
 }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { decodeBase64url } from '../encoding/base64url.ts';
 import { EvidenceError } from '../evidence-error.ts';
 import { parseHeader } from './header.ts';
@@ -29,7 +29,7 @@ export class UnverifiedToken {
     this.payload = payload;
     this.signingInput = `${header}.${payload}`;
     this.signature = decodeBase64url(signature);
-    this.evidenceId = createHash('sha256').update(this.signingInput, 'ascii').digest('hex');
+    this.evidenceId = hash('sha256', this.signingInput, 'hex');
     if (this.signature.length !== SIGNATURE_BYTES) {
       throw new EvidenceError('ERR_EVIDENCE_SIGNATURE', 'signature is not 64 bytes long');
     }

@@ -6,7 +6,6 @@ import { composePcrDigest } from '../tpm/pcr-composite.ts';
 import type { PcrSelection } from '../tpm/pcr-selection.ts';
 import { type VerifiedQuote, verifyQuote } from '../tpm/quote.ts';
 import { type EnrolledKeys, type PreparedAk, PreparedKeys, prepareEnrolledKeys } from './enrolled-keys.ts';
-import { computeKid } from './identity.ts';
 import { computeQualifyingData, PROFILE_SELECTIONS } from './quote-binding.ts';
 import type { TokenClaims, TokenQuote } from './token-claims.ts';
 import type { UnverifiedToken } from './unverified-token.ts';
@@ -107,7 +106,8 @@ export function verifyToken(
 
 function checkKeyBinding({ header, claims }: UnverifiedToken, keys: PreparedKeys): void {
   if (header.kid !== keys.kid) throw new EvidenceError('ERR_EVIDENCE_KEY', 'kid is not the enrolled signing key');
-  if (computeKid(claims.cnf.jwk) !== keys.kid) {
+  const { x, y } = claims.cnf.jwk;
+  if (x !== keys.jwk.x || y !== keys.jwk.y) {
     throw new EvidenceError('ERR_EVIDENCE_KEY', 'cnf is not the enrolled signing key');
   }
 }

@@ -52,13 +52,19 @@ export function isSameSelection(a: readonly PcrSelection[], b: readonly PcrSelec
     a.length === b.length &&
     a.every((selection, index) => {
       const other = b[index];
-      return other?.bank === selection.bank && other.pcrs.join() === selection.pcrs.join();
+      return other?.bank === selection.bank && isSameList(other.pcrs, selection.pcrs);
     })
   );
 }
 
+function isSameList(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((pcr, at) => pcr === b[at]);
+}
+
 function listBits(bitmap: Buffer): number[] {
-  return [...bitmap].flatMap((byte, at) =>
-    [0, 1, 2, 3, 4, 5, 6, 7].filter((bit) => byte & (1 << bit)).map((bit) => at * 8 + bit),
-  );
+  const bits: number[] = [];
+  for (let bit = 0; bit < bitmap.length * 8; bit += 1) {
+    if (((bitmap[bit >> 3] ?? 0) & (1 << (bit & 7))) !== 0) bits.push(bit);
+  }
+  return bits;
 }

@@ -89,7 +89,16 @@ function isValid(key: KeyObject, digest: string, message: Uint8Array, signature:
   return verify(digest, message, { key, padding, saltLength: constants.RSA_PSS_SALTLEN_AUTO }, signature.value);
 }
 
+/** By key object, since node:crypto makes the details anew each time they are read. */
+const curves = new WeakMap<KeyObject, number>();
+
 function coordinateBytesOf(key: KeyObject): number {
+  const bytes = curves.get(key) ?? readCoordinateBytes(key);
+  curves.set(key, bytes);
+  return bytes;
+}
+
+function readCoordinateBytes(key: KeyObject): number {
   switch (key.asymmetricKeyDetails?.namedCurve) {
     case 'prime256v1':
       return 32;

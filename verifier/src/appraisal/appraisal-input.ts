@@ -3,6 +3,7 @@ import type {
   ContainerClaims,
   ContainersClaims,
   Drift,
+  HoldfastClaims,
   HostClaims,
   ImaClaims,
   KernelClaims,
@@ -63,12 +64,16 @@ export interface ContainerEvidence {
   readonly hasSbom: boolean;
 }
 
-/** Evidence whose token, quotes, binding, nonce and chain were verified, with its claims-sets. */
-export interface VerifiedEvidence {
-  readonly evidenceId: string;
+/** The claims of a token that an outcome depends on; others differ from round to round. */
+export interface AppraisedClaims extends Pick<TokenClaims, 'iat'> {
+  readonly holdfast: Pick<HoldfastClaims, 'agent' | 'pending' | 'lost'>;
+}
+
+/** All of verified evidence that an appraisal may look at. Whatever is added here must be compared in `isSameEvidence`. */
+export interface AppraisedEvidence {
   /** Label under which the kube node is enrolled. */
   readonly kubeNode: string;
-  readonly claims: TokenClaims;
+  readonly claims: AppraisedClaims;
   /** Null for a kube node that was enrolled without a TPM. */
   readonly quotes: QuoteFacts | null;
   /** When it came in, milliseconds since 1970 by the verifier's clock. */
@@ -90,6 +95,12 @@ export interface VerifiedEvidence {
   readonly containerIndex: Resolved<ContainersClaims>;
   /** By container id, as the index has them. */
   readonly containers: ReadonlyMap<string, ContainerEvidence>;
+}
+
+/** Evidence whose token, quotes, binding, nonce and chain were verified, with its claims-sets. */
+export interface VerifiedEvidence extends AppraisedEvidence {
+  readonly evidenceId: string;
+  readonly claims: TokenClaims;
 }
 
 /** What vouches for the EK: pin and maker's certificates, the pin alone, no longer the pin, or an expired trust file. */

@@ -3,7 +3,7 @@ import { appraiseAgent } from '../ima/appraise-agent.ts';
 import { appraiseIma } from '../ima/appraise-ima.ts';
 import { appraiseKernel } from '../kernel/appraise-kernel.ts';
 import { isInScope } from '../trust/scope.ts';
-import type { AppraisalPolicy, Endorsement, Resolved, VerifiedEvidence } from './appraisal-input.ts';
+import type { AppraisalPolicy, AppraisedEvidence, Endorsement, Resolved } from './appraisal-input.ts';
 import { createFinding, type Finding } from './finding.ts';
 import type { FindingCode } from './finding-code.ts';
 
@@ -20,7 +20,7 @@ const MAX_SKEW_MS = 60_000;
  * list of containers can be complete. A claims-set that is not there leaves nothing decided.
  */
 export function appraiseKubeNode(
-  evidence: VerifiedEvidence,
+  evidence: AppraisedEvidence,
   endorsement: Endorsement,
   policy: AppraisalPolicy,
 ): Finding[] {
@@ -46,17 +46,21 @@ export function withClaims<T>(resolved: Resolved<T>, what: string, appraise: (va
   ];
 }
 
-function appraiseIdentity(evidence: VerifiedEvidence, endorsement: Endorsement): Finding[] {
-  const skewMs = evidence.claims.iat * 1000 - evidence.receivedAtMs;
+/** How far the clock of the kube node is from the verifier's, in words; undefined where it is near enough. */
+export function judgeSkew({ claims, receivedAtMs }: Pick<AppraisedEvidence, 'claims' | 'receivedAtMs'>) {
+  const skewMs = claims.iat * 1000 - receivedAtMs;
+  return Math.abs(skewMs) > MAX_SKEW_MS ? `${Math.round(skewMs / 60_000)} min` : undefined;
+}
+
+function appraiseIdentity(evidence: AppraisedEvidence, endorsement: Endorsement): Finding[] {
+  const skew = judgeSkew(evidence);
   const endorsementCode = ENDORSEMENT_CODES[endorsement];
   const lost = evidence.claims.holdfast.lost.filter(({ kind }) => kind === 'change');
   return [
     ...(endorsementCode === undefined ? [] : [createFinding(endorsementCode)]),
     ...evidence.chainFindings.map((code) => createFinding(code)),
     ...(evidence.quotes?.safe === false ? [createFinding('TPM_CLOCK_UNSAFE')] : []),
-    ...(Math.abs(skewMs) > MAX_SKEW_MS
-      ? [createFinding('CLOCK_SKEW', { actual: `${Math.round(skewMs / 60_000)} min` })]
-      : []),
+    ...(skew === undefined ? [] : [createFinding('CLOCK_SKEW', { actual: skew })]),
     ...lost.map(({ from, to }) => createFinding('EVIDENCE_LOST', { actual: `${from}-${to}` })),
   ];
 }
@@ -75,7 +79,7 @@ function nameRuntimeLimit(
   return isExpected ? 'RUNTIME_NOT_EXPECTED' : 'RUNTIME_UNAVAILABLE';
 }
 
-function appraiseContainerList(evidence: VerifiedEvidence, policy: AppraisalPolicy): Finding[] {
+function appraiseContainerList(evidence: AppraisedEvidence, policy: AppraisalPolicy): Finding[] {
   const index = withClaims(evidence.containerIndex, 'containers', ({ limits }) =>
     limits.map((limit) => createFinding(nameRuntimeLimit(limit, evidence.kubeNode, policy), { actual: limit })),
   );

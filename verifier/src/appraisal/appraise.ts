@@ -2,7 +2,7 @@ import type { Drift } from '@holdfast/evidence';
 import { isBootProven } from '../boot/boot-conclusion.ts';
 import { isImaProven } from '../ima/appraise-ima.ts';
 import { appraiseMeasuredCode } from '../ima/measured-code.ts';
-import type { AppraisalPolicy, ContainerEvidence, Endorsement, VerifiedEvidence } from './appraisal-input.ts';
+import type { AppraisalPolicy, AppraisedEvidence, ContainerEvidence, Endorsement } from './appraisal-input.ts';
 import { type ContainerTiers, judgeContainerTiers, judgeKubeNodeTiers, type KubeNodeTiers } from './appraisal-tiers.ts';
 import { appraiseContainer } from './appraise-container.ts';
 import { appraiseDrift } from './appraise-drift.ts';
@@ -54,7 +54,7 @@ const MAX_RESULT_BYTES = 4 * 1024 * 1024;
  * No status is better than the worst finding, and what is missing is a finding. Whatever the evidence holds, the outcome
  * has a bounded size: what is not listed counts, and is told by code and number.
  */
-export function appraise(evidence: VerifiedEvidence, endorsement: Endorsement, policy: AppraisalPolicy): Appraisal {
+export function appraise(evidence: AppraisedEvidence, endorsement: Endorsement, policy: AppraisalPolicy): Appraisal {
   const maxBytes = Math.min(MAX_RESULT_BYTES, policy.maxResultBytes ?? MAX_RESULT_BYTES);
   const tallied = tallyContainers(evidence, policy);
   const { chosen, bytes } = chooseContainers(tallied, maxBytes / 2);
@@ -72,13 +72,13 @@ export function appraise(evidence: VerifiedEvidence, endorsement: Endorsement, p
   };
 }
 
-function judgeBase({ quotes, bootLog, imaLog }: VerifiedEvidence): AppraisalBase {
+function judgeBase({ quotes, bootLog, imaLog }: AppraisedEvidence): AppraisalBase {
   if (quotes === null) return 'none';
   if (!isBootProven(bootLog)) return 'tpm';
   return isImaProven(imaLog) ? 'boot+ima' : 'boot';
 }
 
-function tallyContainers(evidence: VerifiedEvidence, policy: AppraisalPolicy): TalliedContainer[] {
+function tallyContainers(evidence: AppraisedEvidence, policy: AppraisalPolicy): TalliedContainer[] {
   const pending = new Map(evidence.claims.holdfast.pending);
   const recallDrift = createDriftTallies();
   return [...evidence.containers]

@@ -47,12 +47,22 @@ export function judgeEndorsement(ek: EndorsedEk, trust: Trust, nowMs: number): E
 }
 
 function judge(ekName: string, trust: Trust, nowMs: number, hasChain: () => boolean): Endorsement {
-  const pin = trust.eks.find((row) => row.ekName === ekName);
+  const pin = findPin(trust, ekName);
   if (pin === undefined) return 'withdrawn';
   const isChained = pin.endorsement !== 'pin' && hasChain();
   if (pin.endorsement === 'chain' && !isChained) return 'withdrawn';
   if (nowMs >= trust.expiresMs) return 'expired';
   return isChained ? 'chain' : 'pinned';
+}
+
+/** By trust file, of which each round asks more than once. */
+const pinsOf = new WeakMap<Trust, ReadonlyMap<string, Trust['eks'][number]>>();
+
+function findPin(trust: Trust, ekName: string): Trust['eks'][number] | undefined {
+  // The first row of a name counts, as it does for whoever reads the file.
+  const pins = pinsOf.get(trust) ?? new Map(trust.eks.map((row) => [row.ekName, row] as const).toReversed());
+  pinsOf.set(trust, pins);
+  return pins.get(ekName);
 }
 
 function tryChain({ ekPublic, ekCertificates }: EndorsedEk, trust: Trust, nowMs: number): EkChain | undefined {

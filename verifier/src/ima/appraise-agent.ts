@@ -1,4 +1,4 @@
-import type { VerifiedEvidence } from '../appraisal/appraisal-input.ts';
+import type { AppraisedEvidence } from '../appraisal/appraisal-input.ts';
 import { createFinding, type Finding } from '../appraisal/finding.ts';
 import type { AgentConclusion } from './agent-conclusion.ts';
 import { isImaProven } from './appraise-ima.ts';
@@ -8,7 +8,7 @@ import { isImaProven } from './appraise-ima.ts';
  * IMA measured what the agent says it runs; that signed lists of its version have these files; that they have all else
  * that was measured in its directory. Without a list that holds nothing is said: other findings say why.
  */
-export function appraiseAgent({ ima, imaLog, imaFiles, claims }: VerifiedEvidence): Finding[] {
+export function appraiseAgent({ ima, imaLog, imaFiles, claims }: AppraisedEvidence): Finding[] {
   if (imaFiles === null || ima.state !== 'ok' || !isImaProven(imaLog)) return [];
   const limited = imaFiles.isLimited ? [createFinding('IMA_FILES_LIMITED')] : [];
   if (imaFiles.agent === null) {

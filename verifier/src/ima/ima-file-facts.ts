@@ -38,14 +38,22 @@ export function joinImaFiles(
       measured: { agentFiles: new Set(lookup.listAgentFiles()) },
       builds,
     });
-  const keys = [...containers.values()].flatMap((container) =>
-    listForeignCode(container).flatMap(({ path, sha256 }) => keyMeasured(path, sha256) ?? []),
-  );
+  const keys = keysOf.get(containers) ?? listKeys(containers);
+  keysOf.set(containers, keys);
   return {
     agent: agentFiles === null ? null : recallAgent({ files: agentFiles, version, builds }, () => conclude(agentFiles)),
     measuredCode: new Set(keys.filter((key) => lookup.hasKey(key))),
     isLimited: lookup.isLimited,
   };
+}
+
+/** Containers that nothing changed in are one and the same map from round to round. */
+const keysOf = new WeakMap<VerifiedEvidence['containers'], readonly string[]>();
+
+function listKeys(containers: VerifiedEvidence['containers']): string[] {
+  return [...containers.values()].flatMap((container) =>
+    listForeignCode(container).flatMap(({ path, sha256 }) => keyMeasured(path, sha256) ?? []),
+  );
 }
 
 /** What a conclusion about an agent rests on, beside the measured files. */

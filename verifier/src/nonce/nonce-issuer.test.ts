@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
 import { test } from 'node:test';
 import { createNonceIssuer, type NonceDeps, type NonceScope } from './nonce-issuer.ts';
 
@@ -66,4 +67,24 @@ test('a short key and a long life are refused at once', () => {
   assert.throws(() => createIssuer({ key: Buffer.alloc(31) }), TypeError);
   assert.throws(() => createIssuer({ lifetimeMs: 60_001 }), TypeError);
   assert.throws(() => createIssuer({ lifetimeMs: Number.NaN }), TypeError);
+});
+
+test('every nonce has random bytes of its own', () => {
+  let drawn = 0;
+  const issuer = createIssuer({ randomBytes: (size) => Buffer.from(Array.from({ length: size }, () => drawn++ >> 4)) });
+  const nonces = Array.from({ length: 200 }, () => issuer.issue(scope).nonce);
+  assert.equal(new Set(nonces).size, 200);
+  assert.ok(nonces.every((nonce) => issuer.judge(nonce, scope) === 'fresh'));
+});
+
+test('the MAC is that of the fields one behind the other, each with its length', () => {
+  const wide: NonceScope = { verifierId: 'prüfer', ueid: 'Aa', purpose: 'evidence' };
+  const bytes = Buffer.from(createIssuer().issue(wide).nonce, 'base64url');
+  const mac = createHmac('sha256', Buffer.alloc(32, 7)).update('holdfast-nonce-v1\0').update(bytes.subarray(0, 26));
+  for (const field of ['prüfer', 'Aa', 'evidence']) {
+    const size = Buffer.alloc(4);
+    size.writeUInt32BE(Buffer.byteLength(field));
+    mac.update(size).update(field);
+  }
+  assert.deepEqual(bytes.subarray(26), mac.digest());
 });

@@ -39,6 +39,8 @@ const MAC_BYTES = 32;
 const MAC_AT = KEY_ID_BYTES + EXPIRY_BYTES + RANDOM_BYTES;
 const NONCE_BYTES = MAC_AT + MAC_BYTES;
 const MAX_LIFETIME_MS = 60_000;
+const NONCES_IN_POOL = 64;
+const DOMAIN = Buffer.from('holdfast-nonce-v1\0', 'ascii');
 
 /**
  * Creates an issuer of nonces: base64url of key id, expiry, 16 random bytes and an HMAC-SHA-256 over all of them, the
@@ -51,22 +53,15 @@ export function createNonceIssuer(deps: NonceDeps): NonceIssuer {
   const keyId = createHash('sha256').update('holdfast-nonce-key\0').update(deps.key).digest().subarray(0, KEY_ID_BYTES);
   // A key object made once: raw bytes are made into one for every HMAC.
   const macKey = createSecretKey(deps.key);
-  const computeMac = (head: Uint8Array, scope: NonceScope): Buffer => {
-    const mac = createHmac('sha256', macKey).update('holdfast-nonce-v1\0').update(head);
-    for (const field of [scope.verifierId, scope.ueid, scope.purpose]) {
-      const bytes = Buffer.from(field, 'utf8');
-      const size = Buffer.alloc(4);
-      size.writeUInt32BE(bytes.length);
-      mac.update(size).update(bytes);
-    }
-    return mac.digest();
-  };
+  const computeMac = (head: Uint8Array, scope: NonceScope): Buffer =>
+    createHmac('sha256', macKey).update(encodeMessage(head, scope)).digest();
+  const takeRandom = createRandomPool(deps.randomBytes);
   return {
     issue: (scope) => {
       const expiresAtMs = deps.now() + deps.lifetimeMs;
       const expiry = Buffer.alloc(EXPIRY_BYTES);
       expiry.writeUIntBE(expiresAtMs, 0, EXPIRY_BYTES);
-      const head = Buffer.concat([keyId, expiry, deps.randomBytes(RANDOM_BYTES)]);
+      const head = Buffer.concat([keyId, expiry, takeRandom()]);
       return { nonce: Buffer.concat([head, computeMac(head, scope)]).toString('base64url'), expiresAtMs };
     },
     judge: (nonce, scope) => {
@@ -77,5 +72,34 @@ export function createNonceIssuer(deps: NonceDeps): NonceIssuer {
       if (!timingSafeEqual(mac, bytes.subarray(MAC_AT))) return 'refused';
       return bytes.readUIntBE(KEY_ID_BYTES, EXPIRY_BYTES) > deps.now() ? 'fresh' : 'expired';
     },
+  };
+}
+
+/** In one piece: each call of an HMAC costs more than what it hashes here. */
+function encodeMessage(head: Uint8Array, scope: NonceScope): Buffer {
+  const fields = [scope.verifierId, scope.ueid, scope.purpose];
+  const sizes = fields.map((field) => Buffer.byteLength(field, 'utf8'));
+  const bytes = Buffer.allocUnsafe(sizes.reduce((sum, size) => sum + 4 + size, DOMAIN.length + head.length));
+  bytes.set(DOMAIN);
+  bytes.set(head, DOMAIN.length);
+  let at = DOMAIN.length + head.length;
+  for (const [index, field] of fields.entries()) {
+    at = bytes.writeUInt32BE(sizes[index] ?? 0, at);
+    at += bytes.write(field, at, 'utf8');
+  }
+  return bytes;
+}
+
+/** Random bytes for one nonce after another, drawn for many at once; none is given out twice. */
+function createRandomPool(randomBytes: NonceDeps['randomBytes']): () => Uint8Array {
+  let pool: Uint8Array = new Uint8Array(0);
+  let at = 0;
+  return () => {
+    if (at + RANDOM_BYTES > pool.length) {
+      pool = randomBytes(RANDOM_BYTES * NONCES_IN_POOL);
+      at = 0;
+    }
+    at += RANDOM_BYTES;
+    return pool.subarray(at - RANDOM_BYTES, at);
   };
 }

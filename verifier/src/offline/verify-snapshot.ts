@@ -14,6 +14,7 @@ import { parseSnapshotFile, type Result, type Snapshot } from '@holdfast/proto';
 import type { AppraisalPolicy, Endorsement, VerifiedEvidence } from '../appraisal/appraisal-input.ts';
 import { appraise } from '../appraisal/appraise.ts';
 import type { ApplicableBoot } from '../boot/appraise-boot-reference.ts';
+import { judgeBoot } from '../boot/boot-judge.ts';
 import { type CertifiedPeriod, verifyKeyCertificates } from '../certificates/verify-key-certificates.ts';
 import { judgeEndorsement } from '../enrolment/endorsement.ts';
 import { createKernelBaseline, createKernelJudge } from '../kernel/kernel-baseline.ts';
@@ -168,7 +169,7 @@ async function concludeSnapshotLogs(
 ): Promise<ConcludedLogs | undefined> {
   return await concludeLogs(token, {
     akName: keys.ak?.name.toString('hex') ?? '',
-    bootLog: resolved.bootLog,
+    concludeBoot: (quote, userspaceLog) => judgeBoot(resolved, quote, userspaceLog),
     segments: round.imaSegments,
     ask: async () => await Promise.resolve(undefined),
     take: () => true,

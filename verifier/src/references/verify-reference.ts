@@ -75,8 +75,9 @@ export function verifyReference(bytes: Uint8Array, trust: Trust, context: Refere
 
 /** The subject with this image digest (`sha256:…`), undefined where the statement is about something else. */
 export function findSubject(reference: VerifiedReference, digest: string): ReferenceSubject | undefined {
-  const [algorithm, value, ...rest] = digest.split(':');
-  if (algorithm === undefined || value === undefined || value === '' || rest.length > 0) return undefined;
+  const colon = digest.indexOf(':');
+  const [algorithm, value] = [digest.slice(0, colon), digest.slice(colon + 1)];
+  if (colon < 0 || value === '' || value.includes(':')) return undefined;
   return reference.subjects.find(
     (subject) => Object.hasOwn(subject.digest, algorithm) && subject.digest[algorithm] === value,
   );

@@ -52,6 +52,7 @@ export interface PublisherDeps {
 
 /** Creates the publisher of Attestation Results. */
 export function createResultPublisher(deps: PublisherDeps): ResultPublisher {
+  const computeFingerprint = createFingerprinter();
   return {
     prepare: async ({ published }, evidence, appraisal) => {
       const nowMs = deps.now();
@@ -84,11 +85,25 @@ export function createResultPublisher(deps: PublisherDeps): ResultPublisher {
   };
 }
 
-/** Two boots in a row may have the same findings and are two results all the same. */
-function computeFingerprint({ quotes }: VerifiedEvidence, appraisal: Appraisal): string {
-  const counters = quotes === null ? null : [quotes.resetCount, quotes.restartCount];
+/**
+ * Makes digests of outcomes, once for each as long as it is the same object. Two boots in a row may have the same findings
+ * and are two results all the same.
+ */
+function createFingerprinter(): (evidence: VerifiedEvidence, appraisal: Appraisal) => string {
+  const known = new WeakMap<Appraisal, { counters: string; fingerprint: string }>();
+  return ({ quotes }, appraisal) => {
+    const counters = JSON.stringify(quotes === null ? null : [quotes.resetCount, quotes.restartCount]);
+    const last = known.get(appraisal);
+    if (last?.counters === counters) return last.fingerprint;
+    const fingerprint = computeFingerprint(counters, appraisal);
+    known.set(appraisal, { counters, fingerprint });
+    return fingerprint;
+  };
+}
+
+function computeFingerprint(counters: string, appraisal: Appraisal): string {
   const { containers, ...node } = appraisal;
-  const hasher = createHash('sha256').update(JSON.stringify([counters, node]));
+  const hasher = createHash('sha256').update(`[${counters},${JSON.stringify(node)}]`);
   // One after another: all in one text could be longer than a string may be.
   for (const container of containers) hasher.update(JSON.stringify(container));
   return hasher.digest('hex');

@@ -2,7 +2,7 @@ import type { VerifiedToken } from '@holdfast/evidence';
 import type { AppraisalStatus, FindingCode } from '../appraisal/finding-code.ts';
 import type { ImaInputs } from '../ima/ima-conclusion.ts';
 import type { ImaSegment } from '../ima/ima-progress.ts';
-import { runLightTransaction, runTransaction } from '../store/open-database.ts';
+import { runTransaction } from '../store/open-database.ts';
 import { VerifierError } from '../verifier-error.ts';
 import { appraiseEvidence, type EvidenceParts, mergeCodes } from './appraise-evidence.ts';
 import type { Ask } from './ask-for-content.ts';
@@ -52,16 +52,17 @@ export async function acceptRound(
   }
   const { token } = verified;
   if (!verified.fresh) {
-    const isMoved = commit(state, expected, judgement, deps);
+    const isMoved = await commit(state, expected, judgement, deps);
     return isMoved ? createReply(token, false, state) : 'lost race';
   }
   const parts = await conclude(state, round, verified, judgement, ask, deps);
   const { resolved, receivedAtMs, concluded } = parts;
   const publication = await appraiseEvidence(state, parts, deps);
-  checkStillEnrolled(state, deps);
-  const mustLast = publication !== undefined || isChange(state, parts);
-  const isMoved = commit(state, expected, judgement, deps, mustLast, () => {
-    storeContents(state, round, resolved, deps);
+  const isChanged = isChange(state, parts);
+  const mustLast = publication !== undefined || isChanged;
+  const isMoved = await commit(state, expected, judgement, deps, mustLast, () => {
+    checkStillEnrolled(state, deps);
+    if (isChanged) storeContents(state, round, resolved, deps);
     deps.contents.writeStanding(state.node.ueid, token.compact, receivedAtMs);
     deps.contents.touchNode(state.node.ueid, receivedAtMs);
     saveSession(state, concluded, deps);
@@ -69,7 +70,7 @@ export async function acceptRound(
     if (publication !== undefined) deps.publisher.save(publication);
   });
   if (!isMoved) return 'lost race';
-  updateContents(state, resolved);
+  if (isChanged) updateContents(state, resolved);
   state.bootSession = concluded?.session;
   if (concluded?.ima.outcome === 'matched') state.measured = concluded.files.state;
   state.standing = { token, receivedAtMs };
@@ -151,20 +152,20 @@ async function collectLogs(
   { keys, bootSession, measured, imaAllowance }: NodeState,
   round: UnverifiedRound,
   { token }: VerifiedRound,
-  { bootLog, sets }: ResolvedEvidence,
+  resolved: ResolvedEvidence,
   ask: Ask,
-  deps: Pick<RoundDeps, 'maxRoundBytes'>,
+  deps: Pick<RoundDeps, 'maxRoundBytes' | 'judgeBoot'>,
 ): Promise<ConcludedLogs | undefined> {
   return await concludeLogs(token, {
     akName: keys.ak?.name.toString('hex') ?? '',
-    bootLog,
+    concludeBoot: (quote, userspaceLog) => deps.judgeBoot(resolved, quote, userspaceLog),
     segments: round.imaSegments,
     ask: limitSegments(async (offset) => await ask.imaSegment(token.evidenceId, offset), round, deps),
     take: imaAllowance.begin(),
     userspaceLog: round.userspaceLog,
     askUserspaceLog: async () => await ask.userspaceLog(token.evidenceId),
     session: bootSession,
-    agentRoot: findAgentRoot(sets),
+    agentRoot: findAgentRoot(resolved.sets),
     measured,
   });
 }
@@ -220,24 +221,25 @@ function isSameLog(a: Buffer | null, b: Buffer | null): boolean {
  * Moves the head and runs `write` in one transaction; false, and nothing written, when the head was moved meanwhile. Only
  * what changes more than the head is waited for until it is on the disk.
  */
-function commit(
+async function commit(
   state: NodeState,
   expected: NodeState['head'],
   judgement: Accepted,
   deps: RoundDeps,
   mustLast = false,
   write: () => void = () => undefined,
-): boolean {
+): Promise<boolean> {
   const { ueid } = state.node;
   const nowMs = deps.now();
-  const run = mustLast || judgement.incidents.length > 0 ? runTransaction : runLightTransaction;
-  const isMoved = run(deps.database, () => {
+  const work = (): boolean => {
     if (!deps.chain.moveHead(ueid, expected, judgement.head, nowMs)) return false;
     for (const code of judgement.incidents) deps.chain.addIncident(ueid, code, nowMs);
     if (judgement.head.seq % FORGET_EVERY === 0) deps.chain.forgetEvidence(ueid, nowMs - MEMORY_MS);
     write();
     return true;
-  });
+  };
+  const isHeavy = mustLast || judgement.incidents.length > 0;
+  const isMoved = isHeavy ? runTransaction(deps.database, work) : await deps.lightWriter.run(work);
   state.head = isMoved ? judgement.head : deps.chain.findHead(ueid);
   if (isMoved) state.incidents = mergeCodes(state.incidents, judgement.incidents);
   return isMoved;
@@ -247,7 +249,10 @@ function commit(
 function isChange(state: NodeState, { resolved, concluded }: ConcludedRound): boolean {
   const { referenced, missing } = resolved;
   const isSameSize = state.contents.size === referenced.size - missing.length;
-  if (!isSameSize || [...state.contents].some((digest) => !referenced.has(digest))) return true;
+  if (!isSameSize) return true;
+  for (const digest of state.contents) {
+    if (!referenced.has(digest)) return true;
+  }
   return concluded !== undefined && !isSameSession(state, concluded);
 }
 

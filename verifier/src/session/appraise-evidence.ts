@@ -1,6 +1,5 @@
 import type { VerifiedToken } from '@holdfast/evidence';
 import type { QuoteFacts, VerifiedEvidence } from '../appraisal/appraisal-input.ts';
-import { appraise } from '../appraisal/appraise.ts';
 import type { FindingCode } from '../appraisal/finding-code.ts';
 import type { Publication } from '../results/result-publisher.ts';
 import type { NodeState } from './node-registry.ts';
@@ -21,7 +20,7 @@ export interface EvidenceParts {
 export async function appraiseEvidence(
   state: NodeState,
   parts: EvidenceParts,
-  deps: Pick<RoundDeps, 'publisher' | 'policy' | 'endorse' | 'findBoots'>,
+  deps: Pick<RoundDeps, 'publisher' | 'policy' | 'endorse' | 'findBoots' | 'appraise'>,
 ): Promise<Publication | undefined> {
   const { token, quotes, resolved, logs, receivedAtMs, chainFindings } = parts;
   const { evidenceId, claims } = token;
@@ -36,7 +35,8 @@ export async function appraiseEvidence(
     ...logs,
     ...resolved.sets,
   };
-  return await deps.publisher.prepare(state, evidence, appraise(evidence, deps.endorse(state.node), deps.policy));
+  const appraisal = deps.appraise(resolved, evidence, deps.endorse(state.node), deps.policy);
+  return await deps.publisher.prepare(state, evidence, appraisal);
 }
 
 /** Both lists without repeats; the first itself when the second adds nothing. */

@@ -1,13 +1,5 @@
-import {
-  EvidenceError,
-  parseUserspaceLog,
-  type UserspaceRecord,
-  type VerifiedToken,
-  type VerifiedTokenQuote,
-} from '@holdfast/evidence';
-import type { Resolved } from '../appraisal/appraisal-input.ts';
-import { type BootConclusion, concludeBoot, isExplained } from '../boot/boot-conclusion.ts';
-import type { BootLog } from '../boot/boot-log.ts';
+import type { VerifiedToken, VerifiedTokenQuote } from '@holdfast/evidence';
+import { type BootConclusion, isExplained } from '../boot/boot-conclusion.ts';
 import {
   type ImaConclusion,
   type ImaInputs,
@@ -41,8 +33,8 @@ export interface RoundFiles {
 export interface LogInputs {
   /** Name of the AK that quoted, hex. */
   readonly akName: string;
-  /** Null where the evidence names no event log. */
-  readonly bootLog: Resolved<BootLog> | null;
+  /** Compares the boot event log, and what the operating system logged, with the quote. */
+  readonly concludeBoot: (quote: VerifiedTokenQuote, userspaceLog: Buffer | null) => BootConclusion;
   readonly segments: readonly ImaSegment[];
   readonly ask: ImaInputs['ask'];
   readonly take: ImaInputs['take'];
@@ -119,27 +111,17 @@ function keepMismatch(outcome: ImaOutcome, before: ImaOutcome): ImaOutcome {
  * as it was in an earlier round, at last as it is asked for; once for a machine that has none.
  */
 async function concludeBootLogs(
-  { bootLog, userspaceLog: given, askUserspaceLog }: LogInputs,
+  { concludeBoot, userspaceLog: given, askUserspaceLog }: LogInputs,
   quote: VerifiedTokenQuote,
   known: Buffer | null,
 ): Promise<{ boot: BootConclusion; userspaceLog: Buffer | null }> {
   const log = given ?? known;
-  const boot = concludeBoot(bootLog, quote, readUserspaceRecords(log));
+  const boot = concludeBoot(quote, log);
   if (!boot.hasBank || (isExplained(boot) && (boot.phases?.isLogged !== false || log !== null))) {
     return { boot, userspaceLog: log };
   }
   const asked = (await askUserspaceLog()) ?? Buffer.alloc(0);
-  return { boot: concludeBoot(bootLog, quote, readUserspaceRecords(asked)), userspaceLog: asked };
-}
-
-/** A log that cannot be read explains nothing, and the quote stays unexplained. */
-export function readUserspaceRecords(log: Buffer | null): UserspaceRecord[] {
-  try {
-    return log === null ? [] : parseUserspaceLog(log);
-  } catch (error) {
-    if (error instanceof EvidenceError) return [];
-    throw error;
-  }
+  return { boot: concludeBoot(quote, asked), userspaceLog: asked };
 }
 
 function sumMeasured(

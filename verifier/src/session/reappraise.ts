@@ -1,10 +1,9 @@
 import { EvidenceError, parseToken, type VerifiedToken, verifyToken } from '@holdfast/evidence';
 import type { FindingCode } from '../appraisal/finding-code.ts';
-import { concludeBoot } from '../boot/boot-conclusion.ts';
 import type { Publication } from '../results/result-publisher.ts';
 import { runLightTransaction, runTransaction } from '../store/open-database.ts';
 import { appraiseEvidence, mergeCodes } from './appraise-evidence.ts';
-import { readUserspaceRecords, recallIma } from './conclude-logs.ts';
+import { recallIma } from './conclude-logs.ts';
 import { joinMeasured } from './join-measured.ts';
 import type { NodeState } from './node-registry.ts';
 import type { RoundDeps } from './round-deps.ts';
@@ -33,8 +32,8 @@ export async function reappraise(state: NodeState, deps: RoundDeps): Promise<voi
     has: (digest) => state.contents.has(digest),
     read: (digest) => deps.contents.readContent(ueid, digest),
   });
-  const records = readUserspaceRecords(state.bootSession?.userspaceLog ?? null);
-  const bootLog = token.quotes === null ? null : concludeBoot(resolved.bootLog, token.quotes[0], records);
+  const userspaceLog = state.bootSession?.userspaceLog ?? null;
+  const bootLog = token.quotes === null ? null : deps.judgeBoot(resolved, token.quotes[0], userspaceLog);
   const imaFiles = joinMeasured(state, token.claims, resolved.sets, undefined, deps);
   const logs = { bootLog, imaLog: recallIma(state.bootSession), imaFiles };
   const parts = { token, quotes: readQuotes(token), resolved, logs, receivedAtMs, chainFindings: state.incidents };

@@ -39,6 +39,7 @@ export interface MissingContent {
 
 type ResolvedSets = Pick<VerifiedEvidence, 'host' | 'boot' | 'ima' | 'kernel' | 'containerIndex' | 'containers'>;
 
+/** The same object as before for as long as evidence names the same content and the same SBOMs count. */
 export interface ResolvedEvidence {
   readonly sets: ResolvedSets;
   /** Null where the claims name none. Not yet compared with a quote. */
@@ -67,10 +68,15 @@ export function createEvidenceResolver(findSboms: FindSboms): EvidenceResolver {
   const caches = createCaches();
   return {
     resolve: (claims, source) => {
+      const key = SUBMODULES.map((name) => claims.submods[name][1][1]).join(' ');
+      const known = caches.rounds.find(key);
+      if (known !== undefined && stillHolds(known, source, findSboms)) return known.evidence;
       const walk = new EvidenceWalk(source, caches, findSboms);
       const sets = walk.resolveToken(claims);
       const bootLog = walk.resolveBootLog(sets.boot);
-      return { sets, bootLog, referenced: walk.referenced, missing: walk.missing };
+      const evidence = { sets, bootLog, referenced: walk.referenced, missing: walk.missing };
+      if (walk.missing.length === 0) caches.rounds.put(key, walk.remember(evidence));
+      return evidence;
     },
   };
 }
@@ -87,6 +93,8 @@ function createCaches() {
     sboms: createWeightedCache<PreparedPackages>(64 * MIB),
     comparisons: createWeightedCache<PackageComparison | UndecidedComparison>(16 * MIB),
     containers: createWeightedCache<KnownContainer>(32 * MIB),
+    rounds: createWeightedCache<KnownRound>(64 * MIB),
+    weights: new WeakMap<object, number>(),
   };
 }
 
@@ -95,10 +103,29 @@ interface KnownContainer {
   resolved: { evidence: ContainerEvidence; documents: readonly string[]; sboms: string } | undefined;
 }
 
+/** Evidence that was resolved in full. */
+interface KnownRound {
+  readonly evidence: ResolvedEvidence;
+  /** Names of the SBOMs that counted, by manifest. */
+  readonly sboms: readonly (readonly [manifest: string, names: string])[];
+}
+
+/** Whether the kube node has every document itself, and the same SBOMs count now: keys expire and are revoked. */
+function stillHolds({ evidence, sboms }: KnownRound, source: ContentSource, findSboms: FindSboms): boolean {
+  for (const digest of evidence.referenced) {
+    if (!source.has(digest)) return false;
+  }
+  return sboms.every(([manifest, names]) => nameSboms(findSboms(manifest)) === names);
+}
+
+const SUBMODULES = ['host', 'boot', 'ima', 'kernel', 'containers'] as const satisfies readonly SubmoduleName[];
+
 /** Parsed JSON takes about this many times its text. */
 const EXPANSION = 4;
 /** An entry of a comparison that found nothing. */
 const SMALL = 512;
+/** A digest in a set. */
+const TINY = 128;
 
 class EvidenceWalk {
   readonly referenced = new Set<string>();
@@ -133,6 +160,17 @@ class EvidenceWalk {
     const { eventLog, eventLogBytes } = boot.value;
     if (!this.#isThere(eventLog, eventLogBytes, true)) return { state: 'missing' };
     return this.#caches.bootLogs.get(eventLog, () => this.#parse(eventLog, readBootLog));
+  }
+
+  /** Containers are kept as such; this holds on to the other sets and to the log. */
+  remember(evidence: ResolvedEvidence): { value: KnownRound; weight: number } {
+    const { host, boot, ima, kernel, containerIndex, containers } = evidence.sets;
+    const parsed = [host, boot, ima, kernel, containerIndex, ...(evidence.bootLog === null ? [] : [evidence.bootLog])];
+    const own = SMALL + TINY * (evidence.referenced.size + containers.size);
+    return {
+      value: { evidence, sboms: [...this.#sboms].map(([manifest, found]) => [manifest, nameSboms(found)]) },
+      weight: parsed.reduce((sum, each) => sum + (this.#caches.weights.get(each) ?? 0), own),
+    };
   }
 
   #resolveContainers(index: Resolved<ContainersClaims>): Map<string, ContainerEvidence> {
@@ -285,7 +323,9 @@ class EvidenceWalk {
     if (bytes === undefined) throw new VerifierError('ERR_VERIFIER_STORE', 'content that was stored is gone');
     const weight = bytes.length * EXPANSION + SMALL;
     try {
-      return { value: { state: 'ok', value: parse(bytes) }, weight };
+      const value: Resolved<T> = { state: 'ok', value: parse(bytes) };
+      this.#caches.weights.set(value, weight);
+      return { value, weight };
     } catch (error) {
       if (!(error instanceof EvidenceError)) throw error;
       return { value: { state: 'malformed', reason: error.message }, weight: SMALL };
@@ -301,12 +341,12 @@ function narrow<T extends ClaimsSet['type']>(
   set: Resolved<ClaimsSet>,
   type: T,
 ): Resolved<Extract<ClaimsSet, { type: T }>> {
-  if (set.state !== 'ok') return set;
-  return isOfType(set.value, type)
-    ? { state: 'ok', value: set.value }
-    : { state: 'malformed', reason: `not of type ${type}` };
+  return isOfType(set, type) ? set : { state: 'malformed', reason: `not of type ${type}` };
 }
 
-function isOfType<T extends ClaimsSet['type']>(set: ClaimsSet, type: T): set is Extract<ClaimsSet, { type: T }> {
-  return set.type === type;
+function isOfType<T extends ClaimsSet['type']>(
+  set: Resolved<ClaimsSet>,
+  type: T,
+): set is Resolved<Extract<ClaimsSet, { type: T }>> {
+  return set.state !== 'ok' || set.value.type === type;
 }
