@@ -84,3 +84,19 @@ test('a container that became quiet is looked at at once again after a minute', 
   assert.equal(changes.waitMs(70_000), 0);
   assert.equal(changes.isNoisy(70_000), false);
 });
+
+test('content of very many names waits longer, so that a steady number of them is read', () => {
+  const changes = new ChangeSet();
+  changes.take(0);
+  const add = (count: number, nowMs: number) => {
+    for (let at = 0; at < count; at += 1) changes.add({ path: `var/log/${at}.log`, isContentOnly: true }, nowMs);
+  };
+  add(400, 0);
+  changes.take(0);
+  add(50, 0);
+  assert.equal(changes.waitMs(0), 3_000);
+  add(200, 0);
+  assert.equal(changes.waitMs(0), 6_030);
+  add(5_000, 0);
+  assert.equal(changes.waitMs(0), 30_000);
+});

@@ -17,8 +17,8 @@ const NOISY_MS = 60_000;
 /** How long changes of data places are gathered in such a container: new names, and content of names known before. */
 const NAMES_MS = 300;
 const CONTENT_MS = 3_000;
-/** Above so many names their content waits longer: no more than a hundred of them are read a second, up to this time. */
-const CONTENT_NAME_MS = 10;
+/** Where they are many their content waits longer: no more than some thirty of them are read a second, up to this time. */
+const CONTENT_NAME_MS = 30;
 const MAX_CONTENT_MS = 30_000;
 
 /** Paths that wait for a scan, and until when they may. */
@@ -75,6 +75,10 @@ export class ChangeSet {
   #windowMs = Number.NEGATIVE_INFINITY;
   #inWindow = 0;
   #noisyUntilMs = Number.NEGATIVE_INFINITY;
+
+  get isWhole(): boolean {
+    return this.#isWhole;
+  }
 
   /** Everything is to be walked. */
   addAll(): void {

@@ -275,7 +275,8 @@ export class RuntimeCollector implements ContainerCollector {
     const running = this.#scheduled.get(container);
     const nowMs = this.#deps.clock.monotonicMs();
     const removalMs = container.isCaptured ? REMOVAL_MS : 0;
-    const waitMs = pauseMs ?? Math.max(timing.pauseMs(this.#deps.coalesceMs), changes.waitMs(nowMs), removalMs);
+    const waitMs =
+      pauseMs ?? Math.max(timing.pauseMs(this.#deps.coalesceMs, changes.isWhole), changes.waitMs(nowMs), removalMs);
     const dueMs = nowMs + waitMs;
     if (running !== undefined && running.dueMs <= dueMs) return;
     if (running !== undefined) this.#timers.cancel(running.timer);

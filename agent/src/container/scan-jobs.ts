@@ -165,7 +165,7 @@ export class ScanJobs {
 /** What is to be looked at; undefined for everything. Changes that may still wait stay noted. */
 function startScan({ changes, timing }: TrackedContainer, nowMs: number): string | undefined {
   const changed = changes.take(nowMs);
-  timing.start(nowMs);
+  timing.start(nowMs, changed === undefined);
   const { sinceMs } = changes;
   if (sinceMs !== undefined) timing.markDirty(sinceMs);
   return changed?.map((path) => `${path}\0`).join('');

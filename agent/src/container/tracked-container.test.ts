@@ -57,8 +57,8 @@ test('everything is walked after a while, sooner where counts were left behind, 
   assert.equal(timing.isWalkDue(29_999, 30_000), false);
   assert.equal(timing.isWalkDue(30_000, 30_000), true);
   timing.finish(4_000, 1, false);
-  assert.equal(timing.isWalkDue(4_999, 30_000), false);
-  assert.equal(timing.isWalkDue(5_000, 30_000), true);
+  assert.equal(timing.isWalkDue(29_999, 300_000), false);
+  assert.equal(timing.isWalkDue(30_000, 300_000), true);
   timing.finish(6_000, 2_000, true);
   assert.equal(timing.isWalkDue(45_999, 30_000), false);
   assert.equal(timing.isWalkDue(46_000, 30_000), true);
@@ -71,6 +71,16 @@ test('a container whose walks take long waits longer, and one whose walks take v
     return timing.pauseMs(50);
   });
   assert.deepEqual(pauses, [50, 400, 1_000, 1_000, 30_000, 300_000]);
+});
+
+test('after a long walk a change at some path is looked at as soon as ever, unless such looks take long too', () => {
+  const timing = new ScanTiming(0);
+  timing.finish(10, 1_500, true);
+  assert.deepEqual([timing.pauseMs(50, true), timing.pauseMs(50, false)], [1_000, 50]);
+  timing.start(20, false);
+  // It came to a walk all the same.
+  timing.finish(30, 900, true);
+  assert.deepEqual([timing.pauseMs(50, true), timing.pauseMs(50, false)], [1_000, 1_000]);
 });
 
 const RECORD: ContainerRecord = {

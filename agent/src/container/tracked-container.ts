@@ -143,7 +143,7 @@ const MAX_PAUSE_MS = 1_000;
 /** A walk that takes long is repeated no sooner than after this many times its length; for counts alone later. */
 const SWEEP_SHARE = 20;
 const COUNTS_SHARE = 400;
-const COUNTS_MS = 5_000;
+const COUNTS_MS = 30_000;
 const MAX_RETRY_MS = 60_000;
 /** A walk of this length is not repeated before three times its length has gone by. */
 const LONG_WALK_MS = 2_000;
@@ -156,7 +156,9 @@ export class ScanTiming {
   #isScanning = false;
   #walkedMs: number;
   #walkMs = 0;
-  #tookMs = 0;
+  #isAskedWhole = true;
+  /** What the last scan took that was asked for everything, and the last one for some paths, whatever it came to. */
+  #tookMs = { whole: 0, part: 0 };
   #isPartial = false;
   #failures = 0;
 
@@ -197,15 +199,16 @@ export class ScanTiming {
     this.#dirtySinceMs ??= nowMs;
   }
 
-  start(nowMs: number): void {
+  start(nowMs: number, isWhole = true): void {
     this.#isScanning = true;
+    this.#isAskedWhole = isWhole;
     this.#coveredSinceMs = this.#dirtySinceMs ?? nowMs;
     this.#dirtySinceMs = undefined;
   }
 
   /** `tookMs`: what reading the upper directory took, without the wait for its turn; `isWhole`: everything was walked. */
   finish(nowMs: number, tookMs: number, isWhole: boolean): void {
-    this.#tookMs = tookMs;
+    this.#tookMs[this.#isAskedWhole ? 'whole' : 'part'] = tookMs;
     this.#isScanning = false;
     this.#coveredSinceMs = undefined;
     this.#isPartial = !isWhole;
@@ -226,11 +229,12 @@ export class ScanTiming {
 
   /**
    * Milliseconds from a change to the scan that looks for it: long enough to gather what comes together, longer for
-   * a container whose walks take long, so that a busy one cannot keep the scanner for itself, and after failures.
+   * a container whose scans of this kind take long, so that a busy one cannot keep the scanner for itself, and after failures.
    */
-  pauseMs(coalesceMs: number): number {
+  pauseMs(coalesceMs: number, isWhole = true): number {
+    const tookMs = this.#tookMs[isWhole ? 'whole' : 'part'];
     if (this.#failures > 0) return Math.min(1_000 * 2 ** (this.#failures - 1), MAX_RETRY_MS);
-    if (this.#tookMs > LONG_WALK_MS) return Math.min(this.#tookMs * 3, MAX_LONG_PAUSE_MS);
-    return Math.max(coalesceMs, Math.min(this.#tookMs * 4, MAX_PAUSE_MS));
+    if (tookMs > LONG_WALK_MS) return Math.min(tookMs * 3, MAX_LONG_PAUSE_MS);
+    return Math.max(coalesceMs, Math.min(tookMs * 4, MAX_PAUSE_MS));
   }
 }
