@@ -15,7 +15,7 @@ const NOISY_CHANGES = 400;
 const WINDOW_MS = 1_000;
 const NOISY_MS = 60_000;
 /** How long changes of data places are gathered in such a container: new names, and content of names known before. */
-const NAMES_MS = 300;
+const NAMES_MS = 500;
 const CONTENT_MS = 3_000;
 /** Where they are many their content waits longer: no more than some thirty of them are read a second, up to this time. */
 const CONTENT_NAME_MS = 30;
