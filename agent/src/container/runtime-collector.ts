@@ -245,7 +245,7 @@ export class RuntimeCollector implements ContainerCollector {
     const { sweepMs, pollMs } = this.#deps;
     for (const container of this.#containers.values()) {
       const dueMs = this.#watch.works ? container.sweepAgeMs(sweepMs) : pollMs / 2;
-      if (container.timing.isWalkDue(nowMs, dueMs)) this.#mark(container);
+      if (container.timing.isWalkDue(nowMs, dueMs, container.isTimed)) this.#mark(container);
       this.#updateTimed(container, nowMs);
     }
   }

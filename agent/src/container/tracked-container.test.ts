@@ -57,8 +57,10 @@ test('everything is walked after a while, sooner where counts were left behind, 
   assert.equal(timing.isWalkDue(29_999, 30_000), false);
   assert.equal(timing.isWalkDue(30_000, 30_000), true);
   timing.finish(4_000, 1, false);
-  assert.equal(timing.isWalkDue(29_999, 300_000), false);
-  assert.equal(timing.isWalkDue(30_000, 300_000), true);
+  assert.equal(timing.isWalkDue(4_999, 300_000), false);
+  assert.equal(timing.isWalkDue(5_000, 300_000), true);
+  assert.equal(timing.isWalkDue(29_999, 300_000, true), false);
+  assert.equal(timing.isWalkDue(30_000, 300_000, true), true);
   timing.finish(6_000, 2_000, true);
   assert.equal(timing.isWalkDue(45_999, 30_000), false);
   assert.equal(timing.isWalkDue(46_000, 30_000), true);

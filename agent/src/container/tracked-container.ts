@@ -143,7 +143,8 @@ const MAX_PAUSE_MS = 1_000;
 /** A walk that takes long is repeated no sooner than after this many times its length; for counts alone later. */
 const SWEEP_SHARE = 20;
 const COUNTS_SHARE = 400;
-const COUNTS_MS = 30_000;
+const COUNTS_MS = 5_000;
+const TIMED_COUNTS_MS = 30_000;
 const MAX_RETRY_MS = 60_000;
 /** A walk of this length is not repeated before three times its length has gone by. */
 const LONG_WALK_MS = 2_000;
@@ -182,12 +183,13 @@ export class ScanTiming {
 
   /**
    * Whether everything should be walked although no event calls for it: after `ageMs`, sooner where scans since the last
-   * walk left counts behind, and no sooner than after many times what a walk takes.
+   * walk left counts behind, and no sooner than after many times what a walk takes. `isTimed`: they always do.
    */
-  isWalkDue(nowMs: number, ageMs: number): boolean {
+  isWalkDue(nowMs: number, ageMs: number, isTimed = false): boolean {
     const sinceMs = nowMs - this.#walkedMs;
     if (sinceMs >= Math.max(ageMs, this.#walkMs * SWEEP_SHARE)) return true;
-    return this.#isPartial && sinceMs >= Math.max(COUNTS_MS, this.#walkMs * COUNTS_SHARE);
+    const countsMs = isTimed ? TIMED_COUNTS_MS : COUNTS_MS;
+    return this.#isPartial && sinceMs >= Math.max(countsMs, this.#walkMs * COUNTS_SHARE);
   }
 
   /** Since when there is a change that no finished scan covers. */
