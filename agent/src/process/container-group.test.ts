@@ -51,6 +51,7 @@ test('processes of the whole cgroup count, also where the first one went into a 
 test('a hierarchy of its own for each controller is read, and the one that accounts for time', (t) => {
   const host = createHost(t, '9:pids:/c/ab\n2:cpu,cpuacct:/c/ab\n0::/\n', {
     'sys/fs/cgroup/pids/c/ab/cgroup.procs': '7\n',
+    'sys/fs/cgroup/cpuacct/c/ab/cgroup.procs': '7\n',
     'sys/fs/cgroup/cpuacct/c/ab/cpuacct.usage': '12\n',
   });
   assert.deepEqual(new ContainerGroups(host).read(7, '/c/ab'), { pids: [7], usage: '12\n' });
@@ -97,4 +98,19 @@ test('a place that cannot be followed, or does not hold the process, is none', (
   const below = Array.from({ length: 300 }, (_, at) => [`sys/fs/cgroup/c/ab/${at}/cgroup.procs`, '']);
   write(host, { 'sys/fs/cgroup/c/ab/cgroup.procs': '7\n', ...Object.fromEntries(below) });
   assert.equal(new ContainerGroups(host).read(7, '/c/ab'), undefined);
+});
+
+test('more processes than are read, as a container without a limit starts, are none rather than a failure', (t) => {
+  const procs = Array.from({ length: 300_000 }, (_, at) => `${at + 1}\n`).join('');
+  const host = createHost(t, '0::/c/ab\n', { 'sys/fs/cgroup/c/ab/cgroup.procs': procs });
+  assert.equal(new ContainerGroups(host).read(7, '/c/ab'), undefined);
+});
+
+test('an account that some of the processes are not in says nothing of whether they ran', (t) => {
+  const host = createHost(t, '9:pids:/c/ab\n2:cpuacct:/c/ab\n', {
+    'sys/fs/cgroup/pids/c/ab/cgroup.procs': '7\n8\n',
+    'sys/fs/cgroup/cpuacct/c/ab/cgroup.procs': '7\n',
+    'sys/fs/cgroup/cpuacct/c/ab/cpuacct.usage': '12\n',
+  });
+  assert.deepEqual(new ContainerGroups(host).read(7, '/c/ab'), { pids: [7, 8], usage: undefined });
 });

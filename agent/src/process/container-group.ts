@@ -18,6 +18,8 @@ interface Membership {
 
 /** Cgroups below a container's own that are read. */
 const MAX_GROUPS = 256;
+/** Processes of one container that are read. */
+const MAX_PIDS = 32_768;
 /** Hierarchies that show the processes of a container, where there is not one for all. */
 const CONTROLLERS = ['pids', 'memory', 'cpu', 'name=systemd'];
 
@@ -42,7 +44,7 @@ export class ContainerGroups {
   /**
    * The cgroup is the topmost one on the first process's path that the specification's `cgroupsPath` names, since a process
    * may have gone into one below. Undefined where there is none such, it cannot be read from here, or there are too many
-   * below it. Where no time was used since the last call its answer is given again: what is started takes some. Reads the
+   * below or in it. Where no time was used since the last call its answer is given again: what is started takes some. Reads the
    * kernel's memory only: nothing that a container does holds it up.
    */
   read(first: number, cgroupsPath: string): ContainerGroup | undefined {
@@ -69,7 +71,15 @@ function readGroup({ processes, account }: GroupPlace, first: number): Container
   const usage = readUsage(account);
   const pids = listProcesses(processes);
   // A number that another process has by now is in another cgroup.
-  return pids?.includes(first) === true ? { pids, usage } : undefined;
+  if (pids?.includes(first) !== true) return undefined;
+  // Hierarchies of their own can be left one by one.
+  const isAccounted = account === processes || (account !== undefined && holdsAll(account, pids));
+  return { pids, usage: isAccounted ? usage : undefined };
+}
+
+function holdsAll(directory: string, pids: readonly number[]): boolean {
+  const held = new Set(listProcesses(directory));
+  return pids.every((pid) => held.has(pid));
 }
 
 function findPlace(hostRoot: string, first: number, cgroupsPath: string): GroupPlace | undefined {
@@ -134,7 +144,8 @@ function listProcesses(top: string): number[] | undefined {
     const own = attempt(() => readFileSync(join(group, 'cgroup.procs'), 'latin1'));
     // One below may go meanwhile.
     if (own === undefined && at === 0) return undefined;
-    pids.push(...(own ?? '').split('\n').filter(Boolean).map(Number));
+    for (const line of (own ?? '').split('\n')) if (line !== '') pids.push(Number(line));
+    if (pids.length > MAX_PIDS) return undefined;
     open.push(...listBelow(group));
   }
   return pids;
