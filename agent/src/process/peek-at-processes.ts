@@ -5,6 +5,8 @@ import { attempt } from './file-hasher.ts';
 
 /** Threads of one process that are tried. */
 const MAX_THREADS = 256;
+/** A look names the limit `processes` above so many: beyond it nothing good is said of the container anyway. */
+const MAX_PROCESSES = 4_096;
 
 /**
  * Reads what moves when something starts in a container, moves in it or is mounted: its processes, which program each runs
@@ -22,6 +24,7 @@ export function peekAtProcesses(hostRoot: string, first: number, pids: readonly 
   };
   const rows = pids
     .toSorted((a, b) => a - b)
+    .slice(0, MAX_PROCESSES)
     .map((pid) => {
       const id = findReadable(pid);
       return `${pid} ${link(id, 'exe')} ${link(id, 'ns/mnt')} ${link(id, 'root')}`;
