@@ -15,6 +15,7 @@
         "native/hash-many.cc",
         "native/kernel.cc",
         "native/many-paths.cc",
+        "native/muted-names.cc",
         "native/open-by-parts.cc",
         "native/path-claims.cc",
         "native/read-deadline.cc",

@@ -24,14 +24,16 @@ const failsWith = (code: string) => (error: unknown) => error instanceof RootfsE
 /** What a watch told so far: the kinds by directory and path, merged. */
 class Log {
   readonly kinds = new Map<string, Set<FanotifyEventKind>>();
+  readonly muted = new Map<string, number>();
   overflows = 0;
   batches = 0;
 
   watch(paths: string[], batchMs = 5): FanotifyWatch {
-    return watchFilesystem({ paths, batchMs }, ({ events, overflow, error }) => {
+    return watchFilesystem({ paths, batchMs }, ({ events, muted, overflow, error }) => {
       if (error !== undefined) throw error;
       this.batches += 1;
       if (overflow) this.overflows += 1;
+      for (const { directory, count } of muted) this.muted.set(directory, (this.muted.get(directory) ?? 0) + count);
       for (const event of events) {
         const key = join(event.directory, event.path);
         const known = this.kinds.get(key) ?? new Set();
@@ -130,6 +132,28 @@ testTold('changes made through an overlay mount are told with the path in its up
   assert.equal(log.overflows, 0);
   for (const path of log.kinds.keys()) assert.ok(path.startsWith(upper), path);
 });
+
+testTold(
+  'writes to muted names are counted, all else about them is told; after unmute writes are told too',
+  async (t, log) => {
+    const { upper, merged } = mountOverlay(t);
+    run(`mkdir ${merged}/log; echo 1 > ${merged}/log/a; echo 1 > ${merged}/log/b; echo 1 > ${merged}/top`);
+    using watch = log.watch([upper]);
+    watch.mute(upper, ['log/a', 'top']);
+    watch.mute('/nonexistent', ['log/b']);
+    run(`echo 2 >> ${merged}/log/a; echo 2 >> ${merged}/top; echo 2 >> ${merged}/log/b`);
+    await log.until(`${upper}/log/b`, 'modify', 'closeWrite');
+    assert.deepEqual([...log.kinds.keys()], [`${upper}/log/b`]);
+    assert.ok((log.muted.get(upper) ?? 0) >= 2);
+    run(`chmod 600 ${merged}/log/a; mv ${merged}/top ${merged}/moved`);
+    await log.until(`${upper}/log/a`, 'attributes');
+    await log.until(`${upper}/top`, 'movedFrom');
+    assert.equal(log.kinds.get(`${upper}/log/a`)?.has('modify'), false);
+    watch.unmute(upper);
+    run(`echo 3 >> ${merged}/log/a`);
+    await log.until(`${upper}/log/a`, 'modify');
+  },
+);
 
 testTold('what is executed is told, through an overlay mount also after it is gone', async (t, log) => {
   const { upper, merged } = mountOverlay(t);

@@ -85,6 +85,35 @@ test('a container that became quiet is looked at at once again after a minute', 
   assert.equal(changes.isNoisy(70_000), false);
 });
 
+test('content of a name that waits need not be told, until somebody takes it', () => {
+  let taken = 0;
+  const changes = new ChangeSet(() => {
+    taken += 1;
+  });
+  assert.equal(changes.awaits('etc/passwd'), true);
+  changes.take(0);
+  assert.deepEqual([changes.awaits('etc/passwd'), taken], [false, 1]);
+  changes.add(written('var/log/0'), 1);
+  assert.equal(changes.awaits('var/log/0'), false, 'it is looked at at once');
+  for (let at = 1; at <= 400; at += 1) changes.add(written(`var/log/${at}`), 1);
+  changes.add(named('var/log/new'), 1);
+  assert.equal(changes.awaits('var/log/400'), true);
+  assert.equal(changes.awaits('var/log/new'), false);
+  changes.take(600);
+  assert.deepEqual([changes.awaits('var/log/400'), taken], [true, 1]);
+  changes.take(3_001);
+  assert.deepEqual([changes.awaits('var/log/400'), taken], [false, 2]);
+});
+
+test('writes that were not told are noise by how many they were a second', () => {
+  const changes = startEmpty();
+  changes.addMuted(300, 1_000);
+  changes.addMuted(10_000, 32_000);
+  assert.equal(changes.isNoisy(32_000), false);
+  changes.addMuted(13_000, 62_000);
+  assert.equal(changes.isNoisy(62_000), true);
+});
+
 test('content of very many names waits longer, so that a steady number of them is read', () => {
   const changes = new ChangeSet();
   changes.take(0);

@@ -71,13 +71,25 @@ export class ChangeSet {
   readonly #prompt = new Waiting(() => 0);
   readonly #names = new Waiting(() => NAMES_MS);
   readonly #content = new Waiting((size) => Math.min(Math.max(CONTENT_MS, size * CONTENT_NAME_MS), MAX_CONTENT_MS));
+  readonly #onContentTaken: () => void;
   #isWhole = true;
+  #mutedMs: number | undefined;
   #windowMs = Number.NEGATIVE_INFINITY;
   #inWindow = 0;
   #noisyUntilMs = Number.NEGATIVE_INFINITY;
 
+  /** `onContentTaken`: nothing `awaits` any longer; called before whoever takes gets anything. */
+  constructor(onContentTaken: () => void = () => undefined) {
+    this.#onContentTaken = onContentTaken;
+  }
+
   get isWhole(): boolean {
     return this.#isWhole;
+  }
+
+  /** Whether what is written to this name waits to be looked at: it need not be told again until it is. */
+  awaits(path: string): boolean {
+    return this.#isWhole || this.#content.has(path);
   }
 
   /** Everything is to be walked. */
@@ -92,6 +104,13 @@ export class ChangeSet {
     if (waiting.has(path) && this.#countNoise(nowMs)) return;
     if (!isData(path) || !this.#countNoise(nowMs)) this.#prompt.add(path, nowMs);
     else waiting.add(path, nowMs);
+  }
+
+  /** So many writes to names that it `awaits` were not told, since the last time. */
+  addMuted(count: number, nowMs: number): void {
+    const sinceMs = this.#mutedMs ?? this.#content.sinceMs ?? nowMs;
+    this.#mutedMs = nowMs;
+    this.#countNoise(nowMs, (count * WINDOW_MS) / Math.max(nowMs - sinceMs, WINDOW_MS));
   }
 
   /** Very many changes of data places: they are looked at by the clock. */
@@ -115,6 +134,7 @@ export class ChangeSet {
   take(nowMs: number): string[] | undefined {
     const due = this.#all().filter((waiting) => this.#isWhole || waiting.dueMs <= nowMs);
     const paths = due.flatMap((waiting) => [...waiting.take()]);
+    if (due.includes(this.#content)) this.#onContentTaken();
     if (!this.#isWhole) return paths;
     this.#isWhole = false;
     return undefined;
@@ -124,12 +144,12 @@ export class ChangeSet {
     return [this.#prompt, this.#names, this.#content];
   }
 
-  #countNoise(nowMs: number): boolean {
+  #countNoise(nowMs: number, changes = 1): boolean {
     if (nowMs - this.#windowMs >= WINDOW_MS) {
       this.#windowMs = nowMs;
       this.#inWindow = 0;
     }
-    this.#inWindow += 1;
+    this.#inWindow += changes;
     if (this.#inWindow >= NOISY_CHANGES) this.#noisyUntilMs = nowMs + NOISY_MS;
     return this.isNoisy(nowMs);
   }

@@ -12,6 +12,8 @@ export interface WatchListener {
   readonly onChange: (directory: string, changes: readonly PathChange[]) => void;
   /** `path` is relative to the directory, bytes as latin1. */
   onExecute(directory: string, path: string): void;
+  /** So many writes to muted names were not told. */
+  onMuted(directory: string, count: number): void;
   onLost(): void;
 }
 
@@ -22,6 +24,9 @@ export interface DirectoryWatch {
   /** Starts to watch a directory; again is fine. */
   add(directory: string): void;
   remove(directory: string): void;
+  /** What is only written to these names, which wait to be looked at, is told no more until `unmute`. */
+  mute(directory: string, paths: readonly string[]): void;
+  unmute(directory: string): void;
   close(): void;
 }
 
@@ -41,6 +46,7 @@ class FanotifyDirectoryWatch implements DirectoryWatch {
     const onEvents = (batch: FanotifyBatch) => {
       if (batch.error !== undefined) this.close();
       if (batch.overflow) listener.onLost();
+      for (const { directory, count } of batch.muted) listener.onMuted(directory, count);
       for (const [directory, changes] of groupChanges(batch.events)) listener.onChange(directory, changes);
       for (const { directory, path, kinds, isDirectory } of batch.events) {
         if (kinds.includes('execute') && !isDirectory) listener.onExecute(directory, path);
@@ -57,10 +63,20 @@ class FanotifyDirectoryWatch implements DirectoryWatch {
 
   add(directory: string): void {
     this.#attempt(() => this.#watch?.add(directory));
+    // Whoever comes new to it has not yet what others let wait.
+    this.unmute(directory);
   }
 
   remove(directory: string): void {
     this.#attempt(() => this.#watch?.remove(directory));
+  }
+
+  mute(directory: string, paths: readonly string[]): void {
+    this.#watch?.mute(directory, paths);
+  }
+
+  unmute(directory: string): void {
+    this.#watch?.unmute(directory);
   }
 
   close(): void {

@@ -176,7 +176,8 @@ async function startWorld(ids: string[], scan: (key: string, isSlow: boolean) =>
     looker: createFakeLooker(),
     createWatch: ({ onChange }) => {
       change = onChange;
-      return { works: true, add: () => undefined, remove: () => undefined, close: () => undefined };
+      const nothing = () => undefined;
+      return { works: true, add: nothing, remove: nothing, mute: nothing, unmute: nothing, close: nothing };
     },
     clock: { monotonicMs: () => performance.now() },
     hostRoot: '/',

@@ -15,6 +15,7 @@ import { ScanJobs } from './scan-jobs.ts';
 import { takeSnapshot } from './take-snapshot.ts';
 import { Timers } from './timers.ts';
 import { TrackedContainer } from './tracked-container.ts';
+import { UpperChanges } from './upper-changes.ts';
 
 export interface RuntimeCollectorDeps {
   readonly source: RuntimeSource;
@@ -58,6 +59,7 @@ export class RuntimeCollector implements ContainerCollector {
   readonly #jobs: ScanJobs;
   readonly #running: RunningLooks;
   readonly #watch: DirectoryWatch;
+  readonly #uppers: UpperChanges;
   #look: ContainerLook | undefined;
   #unsubscribe: (() => void) | undefined;
   #runtimes: readonly { name: string; version: string }[] = [];
@@ -85,8 +87,11 @@ export class RuntimeCollector implements ContainerCollector {
     this.#watch = deps.createWatch({
       onChange: (directory, changes) => this.#onDirectory(directory, changes),
       onExecute: (directory, path) => this.#onExecute(directory, path),
+      onMuted: (directory, count) => this.#updateTimed(this.#uppers.addMuted(directory, count)),
       onLost: () => this.#markAll(),
     });
+    const listContainers = () => this.#containers.values();
+    this.#uppers = new UpperChanges({ clock, watch: this.#watch, jobs: this.#jobs, listContainers });
   }
 
   async start(): Promise<void> {
@@ -200,23 +205,15 @@ export class RuntimeCollector implements ContainerCollector {
   }
 
   #onDirectory(directory: string, changes: readonly PathChange[]): void {
-    const nowMs = this.#deps.clock.monotonicMs();
-    for (const container of this.#containers.values()) {
-      const { rootfs } = container;
-      if (rootfs?.upper === undefined || this.#jobs.toHostPath(rootfs.upper) !== directory) continue;
-      for (const change of changes) container.changes.add(change, nowMs);
-      container.timing.markDirty(nowMs);
-      this.#schedule(container);
-      this.#updateTimed(container, nowMs);
-    }
+    const containers = this.#uppers.add(directory, changes);
+    for (const container of containers) this.#schedule(container);
+    this.#updateTimed(containers);
     this.#proofs.check(directory);
   }
 
   #onExecute(directory: string, path: string): void {
-    for (const container of this.#containers.values()) {
-      const { rootfs, running } = container;
-      if (rootfs?.upper === undefined || this.#jobs.toHostPath(rootfs.upper) !== directory) continue;
-      running.addExecuted(`/${path}`);
+    for (const container of this.#uppers.listOver(directory)) {
+      container.running.addExecuted(`/${path}`);
       void this.#running.look(container);
     }
   }
@@ -246,16 +243,19 @@ export class RuntimeCollector implements ContainerCollector {
     for (const container of this.#containers.values()) {
       const dueMs = this.#watch.works ? container.sweepAgeMs(sweepMs) : pollMs / 2;
       if (container.timing.isWalkDue(nowMs, dueMs, container.isTimed)) this.#mark(container);
-      this.#updateTimed(container, nowMs);
     }
+    this.#updateTimed(this.#containers.values());
   }
 
-  #updateTimed(container: TrackedContainer, nowMs: number): void {
-    const isTimed = container.changes.isNoisy(nowMs);
-    if (isTimed === container.isTimed) return;
-    container.isTimed = isTimed;
-    container.invalidate();
-    this.#notify();
+  #updateTimed(containers: Iterable<TrackedContainer>): void {
+    const nowMs = this.#deps.clock.monotonicMs();
+    for (const container of containers) {
+      const isTimed = container.changes.isNoisy(nowMs);
+      if (isTimed === container.isTimed) continue;
+      container.isTimed = isTimed;
+      container.invalidate();
+      this.#notify();
+    }
   }
 
   #markAll(): void {
@@ -344,7 +344,7 @@ export class RuntimeCollector implements ContainerCollector {
   async #update(record: ContainerRecord, imagesMoved: boolean): Promise<void> {
     const uid = formatUid(record);
     const known = this.#containers.get(uid);
-    const container = known ?? new TrackedContainer(record, this.#deps.clock.monotonicMs());
+    const container = known ?? new TrackedContainer(record, this.#deps.clock.monotonicMs(), this.#uppers);
     this.#containers.set(uid, container);
     const outcome = await this.#look?.update(container, record, { isNew: known === undefined, imagesMoved });
     if (this.#closed || !this.#isTracked(container)) return;

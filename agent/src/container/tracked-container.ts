@@ -47,7 +47,7 @@ export class TrackedContainer {
   isDeleteTold = false;
   readonly timing: ScanTiming;
   /** Where something changed that no scan has looked at. */
-  readonly changes = new ChangeSet();
+  readonly changes: ChangeSet;
   /** Changes of its data places are looked at by the clock. */
   isTimed = false;
   readonly told = new ToldState();
@@ -55,8 +55,9 @@ export class TrackedContainer {
   walkedAs: ContainerGroup | undefined;
   #claims: Document | undefined;
 
-  constructor(record: ContainerRecord, nowMs: number) {
+  constructor(record: ContainerRecord, nowMs: number, uppers?: { release(container: TrackedContainer): void }) {
     this.record = record;
+    this.changes = new ChangeSet(() => uppers?.release(this));
     this.timing = new ScanTiming(nowMs);
   }
 

@@ -8,17 +8,16 @@ namespace {
 
 constexpr size_t kMaxPaths = 65536;
 constexpr size_t kMaxBytes = 16 * 1024 * 1024;
+constexpr uint64_t kMuted = uint64_t{1} << 63;  // no mask: the number of muted events
 
 }  // namespace
 
-void EventBatch::Add(uint32_t id, std::string_view directory, std::string_view name, uint64_t mask) {
+void EventBatch::Add(uint32_t id, std::string_view path, uint64_t mask) {
   if (overflow_) return;
   std::string key;
-  key.reserve(sizeof(id) + directory.size() + 1 + name.size());
+  key.reserve(sizeof(id) + path.size());
   AppendInteger(id, &key);
-  key += directory;
-  if (!directory.empty() && !name.empty()) key += '/';
-  key += name;
+  key += path;
   size_t bytes = key.size();
   auto [place, added] = masks_.try_emplace(std::move(key), 0);
   place->second |= mask;
@@ -45,6 +44,11 @@ std::string EventBatch::Pack() const {
     packed.append(key, 0, sizeof(uint32_t));
     AppendInteger(mask, &packed);
     packed.append(key, sizeof(uint32_t));
+  }
+  for (const auto& [id, count] : muted_) {
+    AppendInteger(uint32_t{16}, &packed);
+    AppendInteger(id, &packed);
+    AppendInteger(kMuted | count, &packed);
   }
   return packed;
 }

@@ -21,6 +21,7 @@ namespace {
 constexpr uint64_t kMask = FAN_CREATE | FAN_DELETE | FAN_MOVED_FROM | FAN_MOVED_TO | FAN_MODIFY | FAN_CLOSE_WRITE |
                            FAN_ATTRIB | FAN_OPEN_EXEC | FAN_ONDIR;
 constexpr uint64_t kMoves = FAN_MOVED_FROM | FAN_MOVED_TO;
+constexpr uint64_t kWrites = FAN_MODIFY | FAN_CLOSE_WRITE;
 constexpr size_t kBufferBytes = 64 * 1024;
 constexpr int kMaxReads = 64;
 constexpr size_t kMaxPlaces = 8192;
@@ -73,6 +74,7 @@ Status FanotifyWatcher::Add(const std::string& path, uint32_t id) {
 }
 
 void FanotifyWatcher::Remove(uint32_t id) {
+  muted_.Unmute(id);
   std::lock_guard<std::mutex> lock(mutex_);
   const WatchedDirectory* removed = table_->Find(id);
   if (removed == nullptr) return;
@@ -104,6 +106,7 @@ void FanotifyWatcher::Run() {
     bool deliver = !batch.empty() && !in_flight_;
     if (deliver) {
       in_flight_ = true;
+      batch.Mute(muted_.TakeCounts());
       deliver_(std::exchange(batch, EventBatch()));
     }
     if (!readable) {
@@ -196,10 +199,16 @@ void FanotifyWatcher::TakeEvent(uint64_t mask, const char* info, size_t bytes, E
   size_t name_at = kHandleAt + handle_bytes;
   std::string_view name(info + name_at, strnlen(info + name_at, head.hdr.len - name_at));
   if (place.is_ancestor) {
-    batch->Add(place.id, place.path, "", mask | FAN_ONDIR);
-  } else {
-    batch->Add(place.id, place.path, name == "." ? "" : name, mask);
+    batch->Add(place.id, place.path, mask | FAN_ONDIR);
+    return;
   }
+  path_ = place.path;
+  if (name != "." && !name.empty()) {
+    if (!path_.empty()) path_ += '/';
+    path_ += name;
+  }
+  const bool is_write = (mask & ~kWrites) == 0;
+  if (!is_write || !muted_.Swallow(place.id, path_)) batch->Add(place.id, path_, mask);
 }
 
 const Place& FanotifyWatcher::PlaceOf(uint64_t fsid, std::string_view handle) {

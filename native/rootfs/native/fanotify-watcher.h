@@ -11,6 +11,7 @@
 #include <unordered_map>
 
 #include "event-batch.h"
+#include "muted-names.h"
 #include "status.h"
 #include "unique-fd.h"
 #include "watch-table.h"
@@ -29,6 +30,7 @@ class FanotifyWatcher {
   // Marks the file system under a directory and tells of changes below it. kUnsupported, kNotFound.
   Status Add(const std::string& path, uint32_t id);
   void Remove(uint32_t id);
+  MutedNames& muted() { return muted_; }
   void Acknowledge();
   // Ends the thread before it returns.
   void Stop();
@@ -54,9 +56,11 @@ class FanotifyWatcher {
   std::shared_ptr<const WatchTable> table_;  // guarded by mutex_
   std::atomic<bool> stopping_{false};
   std::atomic<bool> in_flight_{false};
+  MutedNames muted_;
   // Used by the watching thread only.
   std::shared_ptr<const WatchTable> current_;
   std::unordered_map<std::string, Place> places_;
+  std::string path_;               // of the event at hand
   Clock::duration lookup_time_{};  // since the queue was last drained
   std::thread thread_;
 };

@@ -17,7 +17,7 @@ test('events are named by their directory as given, and those of removed directo
     packEvent(1, 0x40000000 | 0x80 | 0x40, 'dir'),
     packEvent(1, 0x4 | 0x200, ''),
   ]);
-  assert.deepEqual(decodeEvents(packed, new Map([[1, '/upper']])), [
+  assert.deepEqual(decodeEvents(packed, new Map([[1, '/upper']])).events, [
     {
       directory: '/upper',
       path: 'new\xff',
@@ -27,7 +27,16 @@ test('events are named by their directory as given, and those of removed directo
     { directory: '/upper', path: 'dir', kinds: ['movedFrom', 'movedTo'], isDirectory: true },
     { directory: '/upper', path: '', kinds: ['delete', 'attributes'], isDirectory: false },
   ]);
-  assert.deepEqual(decodeEvents(Buffer.alloc(0), new Map()), []);
+  assert.deepEqual(decodeEvents(Buffer.alloc(0), new Map()), { events: [], muted: [] });
+});
+
+test('muted writes are a number for each directory', () => {
+  const [counted, removed] = [packEvent(1, 4_000_000_000, ''), packEvent(2, 7, '')];
+  for (const record of [counted, removed]) record.writeUInt32LE(0x80000000, 12);
+  assert.deepEqual(decodeEvents(Buffer.concat([counted, removed]), new Map([[1, '/upper']])), {
+    events: [],
+    muted: [{ directory: '/upper', count: 4_000_000_000 }],
+  });
 });
 
 test('a record with a wrong length is refused', () => {

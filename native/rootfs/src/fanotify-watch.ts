@@ -27,9 +27,16 @@ export interface FanotifyEvent {
   readonly isDirectory: boolean;
 }
 
+export interface MutedWrites {
+  readonly directory: string;
+  readonly count: number;
+}
+
 /** Events since the batch before. */
 export interface FanotifyBatch {
   readonly events: readonly FanotifyEvent[];
+  /** How many writes were not told because their names are muted. */
+  readonly muted: readonly MutedWrites[];
   /** Events were lost: all watched directories must be scanned again. */
   readonly overflow: boolean;
   /** The watch ended by itself; no more batches follow. Counts as an overflow. */
@@ -54,6 +61,8 @@ const KIND_BITS: readonly (readonly [number, FanotifyEventKind])[] = [
   [0x1000, 'execute'],
 ];
 const ON_DIRECTORY = 0x40000000;
+/** In the upper word of a mask: the record is a number of muted writes. */
+const MUTED = 0x80000000;
 
 /**
  * Watches whole directories through a fanotify mark on the file system under each (FAN_REPORT_DFID_NAME), on a thread of
@@ -92,10 +101,10 @@ export class FanotifyWatch {
     this.#native = guard(() =>
       loadNative().watch(batchMs, (packed, overflow, errno, syscall) => {
         if (this.#closed) return;
-        const events = decodeEvents(packed, this.#directories);
-        if (errno === 0) return onEvents({ events, overflow });
+        const told = decodeEvents(packed, this.#directories);
+        if (errno === 0) return onEvents({ ...told, overflow });
         const error = new RootfsError('ERR_ROOTFS_SYSTEM', `fanotify watch ended: ${syscall}`, { errno, syscall });
-        onEvents({ events, overflow: true, error });
+        onEvents({ ...told, overflow: true, error });
       }),
     );
   }
@@ -121,6 +130,23 @@ export class FanotifyWatch {
     guard(() => this.#native.remove(id));
   }
 
+  /**
+   * What is only written to these names of a watched directory (paths as they are told) is counted and not told any more
+   * until `unmute`; anything else that happens to them is. For names that are looked at later anyway. Of very many some
+   * are told all the same.
+   */
+  mute(directory: string, paths: readonly string[]): void {
+    const id = this.#ids.get(directory);
+    if (id === undefined) return;
+    this.#native.mute(id, Buffer.from(paths.map((path) => `${path}\0`).join(''), 'latin1'));
+  }
+
+  /** Tells of all names of a directory again. What is written after the return is told. */
+  unmute(directory: string): void {
+    const id = this.#ids.get(directory);
+    if (id !== undefined) this.#native.unmute(id);
+  }
+
   /** Ends the watch and its thread before it returns. No batch follows; closing twice is fine. */
   close(): void {
     this.#closed = true;
@@ -132,22 +158,27 @@ export class FanotifyWatch {
   }
 }
 
-/** Decodes packed events: length (u32), directory id (u32), mask (u64), path. Those of unknown ids were just removed. */
-export function decodeEvents(packed: Buffer, directories: ReadonlyMap<number, string>): FanotifyEvent[] {
+/**
+ * Decodes packed events: length (u32), directory id (u32), mask (u64), path. Those of unknown ids were just removed. With
+ * bit 63 of the mask, the rest of it is how many writes were muted.
+ */
+export function decodeEvents(packed: Buffer, directories: ReadonlyMap<number, string>) {
   const events: FanotifyEvent[] = [];
+  const muted: MutedWrites[] = [];
   let at = 0;
   while (at < packed.length) {
     const end = at + packed.readUInt32LE(at);
     if (end < at + 16 || end > packed.length) throw new TypeError('an event batch has a wrong record length');
     const directory = directories.get(packed.readUInt32LE(at + 4));
     const mask = packed.readUInt32LE(at + 8);
-    if (directory !== undefined) {
+    if (directory !== undefined && packed.readUInt32LE(at + 12) === MUTED) muted.push({ directory, count: mask });
+    else if (directory !== undefined) {
       const path = packed.toString('latin1', at + 16, end);
       events.push({ directory, path, kinds: namesOf(mask), isDirectory: (mask & ON_DIRECTORY) !== 0 });
     }
     at = end;
   }
-  return events;
+  return { events, muted };
 }
 
 /** A busy container gives thousands of events a second, of very few kinds. */

@@ -81,6 +81,9 @@ export interface NativeClaims {
 export interface NativeWatch {
   add(directory: Buffer, id: number): void;
   remove(id: number): void;
+  /** Paths each ended by NUL. */
+  mute(id: number, paths: Buffer): void;
+  unmute(id: number): void;
   close(): void;
 }
 

@@ -11,6 +11,8 @@ Napi::Function WatchObject::Define(Napi::Env env) {
                      {
                          InstanceMethod<&WatchObject::Add>("add"),
                          InstanceMethod<&WatchObject::Remove>("remove"),
+                         InstanceMethod<&WatchObject::Mute>("mute"),
+                         InstanceMethod<&WatchObject::Unmute>("unmute"),
                          InstanceMethod<&WatchObject::Close>("close"),
                      });
 }
@@ -72,6 +74,14 @@ void WatchObject::Add(const Napi::CallbackInfo& info) {
 
 void WatchObject::Remove(const Napi::CallbackInfo& info) {
   Running(info.Env()).Remove(static_cast<uint32_t>(ToCount(info[0])));
+}
+
+void WatchObject::Mute(const Napi::CallbackInfo& info) {
+  Running(info.Env()).muted().Mute(static_cast<uint32_t>(ToCount(info[0])), ToBytes(info[1]));
+}
+
+void WatchObject::Unmute(const Napi::CallbackInfo& info) {
+  Running(info.Env()).muted().Unmute(static_cast<uint32_t>(ToCount(info[0])));
 }
 
 void WatchObject::Close(const Napi::CallbackInfo&) { StopOnce(); }

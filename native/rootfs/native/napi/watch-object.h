@@ -34,6 +34,8 @@ class WatchObject : public Napi::ObjectWrap<WatchObject> {
   FanotifyWatcher& Running(Napi::Env env) const;
   void Add(const Napi::CallbackInfo& info);
   void Remove(const Napi::CallbackInfo& info);
+  void Mute(const Napi::CallbackInfo& info);
+  void Unmute(const Napi::CallbackInfo& info);
   void Close(const Napi::CallbackInfo& info);
   void StopOnce();
 
