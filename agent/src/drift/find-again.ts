@@ -58,7 +58,7 @@ export function findAgain(
     const entries = names.map((name) => source.look(joinBytePath(parent, name)));
     for (const entry of entries) if (entry !== undefined && isWanted(entry)) found.set(entry.path, entry);
     // Which of them it was the name alone does not say; those that are gone are not listed the next time.
-    if (entries.includes(undefined)) missing.push(...wanted);
+    if (entries.includes(undefined)) for (const seen of wanted) missing.push(seen);
   }
   return { found: [...found.values()], missing };
 }

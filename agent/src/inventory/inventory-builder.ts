@@ -32,6 +32,12 @@ export interface InventoryLimits {
 /** A package as a database names it, before it is known where and by whom. */
 export type FoundPackage = Omit<InventoryPackage, 'path' | 'layer' | 'ownedBy'>;
 
+export interface DatabaseOptions {
+  readonly mayBeEmpty?: boolean;
+  /** Less than what the limits allow. */
+  readonly maxBytes?: number;
+}
+
 /** Bounds of the inventory format, with room to spare: a hostile tree must not make a document that is refused whole. */
 const MAX_NOTES = 1000;
 /** Files that are read at once. */
@@ -88,9 +94,10 @@ export class InventoryBuilder {
    * Reads a package database, links followed inside the root, and lists it. Undefined where there is none. What is there
    * and is no file, or has no bytes where that may not be, is noted: an emptied database must not pass for none.
    */
-  readDatabase(type: string, path: BytePath, options: { readonly mayBeEmpty?: boolean } = {}): Buffer | undefined {
+  readDatabase(type: string, path: BytePath, options: DatabaseOptions = {}): Buffer | undefined {
     const bytes = this.attempt(() => {
-      const read = this.#readFollowed(path, this.limits.maxDatabaseBytes);
+      const { maxBytes = Number.POSITIVE_INFINITY } = options;
+      const read = this.#readFollowed(path, Math.min(maxBytes, this.limits.maxDatabaseBytes));
       const hidden = read === undefined ? findHiddenDatabase(this.view, path) : undefined;
       if (hidden !== undefined) this.note('malformed', hidden);
       if (read?.length === 0 && options.mayBeEmpty !== true) this.note('malformed', path);

@@ -103,7 +103,7 @@ class StartedContainerd implements TestContainerd {
   }
 
   async ctr(args: readonly string[], namespace = this.namespace): Promise<string> {
-    const options = { maxBuffer: 64 << 20, timeout: 120_000 };
+    const options = { maxBuffer: 64 << 20, timeout: 900_000 };
     return (await run('ctr', ['--address', this.address, '--namespace', namespace, ...args], options)).stdout;
   }
 

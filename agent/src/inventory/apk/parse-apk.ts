@@ -1,3 +1,5 @@
+import { copyText, readLines } from '../text-lines.ts';
+
 /** One package of an apk database; text is latin1. */
 export interface ApkRecord {
   readonly fields: ReadonlyMap<string, string>;
@@ -5,7 +7,19 @@ export interface ApkRecord {
   readonly files: readonly { readonly path: string; readonly sha1: string | undefined }[];
 }
 
-const MAX_FILES = 2_000_000;
+export interface ApkDatabase {
+  readonly records: readonly ApkRecord[];
+  /** It holds more than was wanted; what comes behind that was not read. */
+  readonly isCut: boolean;
+}
+
+export interface ApkLimits {
+  readonly maxRecords: number;
+  /** Characters of all values that are kept. */
+  readonly maxChars: number;
+}
+
+const MAX_FILES = 500_000;
 
 /**
  * Reads an installed database of apk-tools: lines `X:value`, a package up to an empty line. `F:` names a directory, `R:`
@@ -13,10 +27,13 @@ const MAX_FILES = 2_000_000;
  *
  * A second `P:` in one paragraph starts a new package, so that a missing empty line hides nothing.
  */
-export function parseApk(text: string): ApkRecord[] {
-  const reader = new ApkReader();
-  for (const line of text.split('\n')) reader.push(line.endsWith('\r') ? line.slice(0, -1) : line);
-  return reader.finish();
+export function parseApk(bytes: Buffer, limits: ApkLimits): ApkDatabase {
+  const reader = new ApkReader(limits);
+  readLines(bytes, (line) => {
+    reader.push(line.endsWith('\r') ? line.slice(0, -1) : line);
+    return !reader.isFull;
+  });
+  return { records: reader.finish(), isCut: reader.isFull };
 }
 
 class ApkReader {
@@ -25,6 +42,17 @@ class ApkReader {
   #files: { path: string; sha1: string | undefined }[] = [];
   #directory = '';
   #fileCount = 0;
+  #chars = 0;
+  readonly #limits: ApkLimits;
+
+  constructor(limits: ApkLimits) {
+    this.#limits = limits;
+  }
+
+  get isFull(): boolean {
+    const isTooMuch = this.#chars > this.#limits.maxChars || this.#fileCount > MAX_FILES;
+    return isTooMuch || this.#records.length > this.#limits.maxRecords;
+  }
 
   push(line: string): void {
     if (line.trim() === '') {
@@ -34,7 +62,7 @@ class ApkReader {
     if (line[1] !== ':') return;
     const key = line.slice(0, 1);
     const value = line.slice(2);
-    if (key === 'F') this.#directory = value;
+    if (key === 'F') this.#directory = this.#copy(value);
     else if (key === 'R') this.#addFile(value);
     else if (key === 'Z') this.#setChecksum(value);
     else this.#setField(key, value);
@@ -47,8 +75,13 @@ class ApkReader {
 
   #addFile(name: string): void {
     this.#fileCount += 1;
-    if (this.#fileCount > MAX_FILES) return;
-    this.#files.push({ path: this.#directory === '' ? name : `${this.#directory}/${name}`, sha1: undefined });
+    const own = this.#copy(name);
+    this.#files.push({ path: this.#directory === '' ? own : `${this.#directory}/${own}`, sha1: undefined });
+  }
+
+  #copy(value: string): string {
+    this.#chars += value.length;
+    return copyText(value);
   }
 
   #setChecksum(value: string): void {
@@ -60,7 +93,7 @@ class ApkReader {
 
   #setField(key: string, value: string): void {
     if (key === 'P' && this.#fields.has('P')) this.#endRecord();
-    if (!this.#fields.has(key)) this.#fields.set(key, value.trim());
+    if (!this.#fields.has(key)) this.#fields.set(key, this.#copy(value.trim()));
   }
 
   #endRecord(): void {

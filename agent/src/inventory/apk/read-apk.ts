@@ -2,6 +2,7 @@ import { type BytePath, toBytePath } from '@holdfast/evidence/inventory';
 import type { FoundPackage, InventoryBuilder } from '../inventory-builder.ts';
 import type { FileDigest, OsDatabase, OsPackage, OwnerSink } from '../os-package.ts';
 import { formatPurl } from '../purl.ts';
+import { MAX_TEXT_DATABASE_BYTES } from '../text-lines.ts';
 import { type ApkRecord, parseApk } from './parse-apk.ts';
 
 /** apk-tools 2 and, since the merge of /usr, 3. */
@@ -19,10 +20,13 @@ export function readApk(builder: InventoryBuilder, osId: string | undefined): Os
     const real = builder.attempt(() => builder.view.resolve(path));
     if (real !== undefined && seen.has(real)) continue;
     if (real !== undefined) seen.add(real);
-    const bytes = builder.readDatabase('apk', path);
+    const bytes = builder.readDatabase('apk', path, { maxBytes: MAX_TEXT_DATABASE_BYTES });
     if (bytes === undefined) continue;
     databases.push(path);
-    for (const record of parseApk(bytes.toString('latin1'))) {
+    const { maxPackages, maxDocumentBytes } = builder.limits;
+    const { records, isCut } = parseApk(bytes, { maxRecords: maxPackages, maxChars: maxDocumentBytes });
+    if (isCut) builder.note('packages', path);
+    for (const record of records) {
       const found = toPackage(record, osId);
       if (found === undefined) builder.note('malformed', path);
       else packages.push({ found, database: path, record });

@@ -4,8 +4,12 @@ import { parseControl } from './parse-control.ts';
 
 const FIELDS = new Set(['package', 'version', 'description']);
 
+function parseText(text: string, limits = { maxStanzas: 10, maxChars: 10_000_000 }) {
+  return parseControl(Buffer.from(text, 'latin1'), FIELDS, limits);
+}
+
 function parse(text: string): Record<string, string>[] {
-  return parseControl(text, FIELDS).stanzas.map((stanza) => Object.fromEntries(stanza));
+  return parseText(text).stanzas.map((stanza) => Object.fromEntries(stanza));
 }
 
 const PLAIN = [
@@ -49,7 +53,16 @@ describe('control file', () => {
   });
 
   it('counts package lines on its own', () => {
-    assert.equal(parseControl('Package: a\n\n\npackage : b\n x\n Package: c\nXPackage: d', FIELDS).packageLines, 2);
+    assert.equal(parseText('Package: a\n\n\npackage : b\n x\n Package: c\nXPackage: d').packageLines, 2);
+  });
+
+  it('ends where it holds more than was asked for, and says so', () => {
+    const text = 'Package: a\nVersion: 1\n\n'.repeat(3);
+    assert.equal(parseText(text, { maxStanzas: 3, maxChars: 100 }).isCut, false);
+    const few = parseText(text, { maxStanzas: 1, maxChars: 100 });
+    assert.deepEqual([few.stanzas.length, few.isCut], [2, true]);
+    const short = parseText(text, { maxStanzas: 3, maxChars: 3 });
+    assert.deepEqual([short.stanzas.length, short.isCut], [2, true]);
   });
 
   it('bounds a value and survives nonsense', () => {

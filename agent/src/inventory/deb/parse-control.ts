@@ -1,3 +1,5 @@
+import { copyText, readLines } from '../text-lines.ts';
+
 /** One paragraph of a control file: field names in lower case, values with continuation lines joined by line feeds. */
 export type Stanza = ReadonlyMap<string, string>;
 
@@ -5,6 +7,14 @@ export interface ControlFile {
   readonly stanzas: readonly Stanza[];
   /** Lines that begin a package, counted without regard to paragraphs. */
   readonly packageLines: number;
+  /** It holds more than was wanted; what comes behind that was not read. */
+  readonly isCut: boolean;
+}
+
+export interface ControlLimits {
+  readonly maxStanzas: number;
+  /** Characters of all values that are kept. */
+  readonly maxChars: number;
 }
 
 /** Longest value kept; only package lists and conffiles come near it. */
@@ -17,28 +27,33 @@ const MAX_VALUE_CHARS = 1024 * 1024;
  * final line feed, blanks before the colon, any case; a second `Package` line starts a new paragraph. `packageLines` is
  * counted on its own, so that a caller can tell when the two ways of reading disagree.
  */
-export function parseControl(text: string, fields: ReadonlySet<string>): ControlFile {
-  const reader = new ControlReader(fields);
+export function parseControl(bytes: Buffer, fields: ReadonlySet<string>, limits: ControlLimits): ControlFile {
+  const reader = new ControlReader(fields, limits);
   let packageLines = 0;
-  for (let at = 0; at < text.length; ) {
-    const newline = text.indexOf('\n', at);
-    const end = newline === -1 ? text.length : newline;
-    const line = text.slice(at, text[end - 1] === '\r' && end > at ? end - 1 : end);
+  readLines(bytes, (given) => {
+    const line = given.endsWith('\r') ? given.slice(0, -1) : given;
     if (/^package[ \t]*:/i.test(line)) packageLines += 1;
     reader.push(line);
-    at = end + 1;
-  }
-  return { stanzas: reader.finish(), packageLines };
+    return !reader.isFull;
+  });
+  return { stanzas: reader.finish(), packageLines, isCut: reader.isFull };
 }
 
 class ControlReader {
   readonly #fields: ReadonlySet<string>;
+  readonly #limits: ControlLimits;
   readonly #stanzas: Stanza[] = [];
+  #chars = 0;
   #stanza = new Map<string, string>();
   #field: string | undefined;
 
-  constructor(fields: ReadonlySet<string>) {
+  constructor(fields: ReadonlySet<string>, limits: ControlLimits) {
     this.#fields = fields;
+    this.#limits = limits;
+  }
+
+  get isFull(): boolean {
+    return this.#stanzas.length > this.#limits.maxStanzas || this.#chars > this.#limits.maxChars;
   }
 
   push(line: string): void {
@@ -56,7 +71,7 @@ class ControlReader {
   #continue(line: string): void {
     if (this.#field === undefined) return;
     const value = this.#stanza.get(this.#field) ?? '';
-    if (value.length + line.length < MAX_VALUE_CHARS) this.#stanza.set(this.#field, `${value}\n${line}`);
+    if (value.length + line.length < MAX_VALUE_CHARS) this.#keep(this.#field, `${value}\n`, line);
   }
 
   #start(line: string): void {
@@ -68,7 +83,12 @@ class ControlReader {
       this.#endStanza();
       this.#field = name;
     }
-    if (!this.#stanza.has(name)) this.#stanza.set(name, line.slice(colon + 1).trim());
+    if (!this.#stanza.has(name)) this.#keep(name, '', line.slice(colon + 1).trim());
+  }
+
+  #keep(field: string, before: string, value: string): void {
+    this.#chars += value.length;
+    this.#stanza.set(field, before + copyText(value));
   }
 
   #endStanza(): void {

@@ -1,7 +1,8 @@
 import { type BytePath, joinBytePath, toBytePath } from '@holdfast/evidence/inventory';
 import type { FoundPackage, InventoryBuilder } from '../inventory-builder.ts';
-import type { OsDatabase, OsPackage } from '../os-package.ts';
+import type { OsDatabase } from '../os-package.ts';
 import { formatPurl } from '../purl.ts';
+import { MAX_TEXT_DATABASE_BYTES } from '../text-lines.ts';
 import { type DebPackage, listDpkgOwnedPaths } from './dpkg-owners.ts';
 import { parseControl, type Stanza } from './parse-control.ts';
 
@@ -24,14 +25,14 @@ export function readDpkg(builder: InventoryBuilder, osId: string | undefined): O
   const packages: DebPackage[] = [];
   const databases: BytePath[] = [];
   for (const path of [STATUS, ...listStatusDirectory(builder)]) {
-    const bytes = builder.readDatabase('deb', path);
+    const bytes = builder.readDatabase('deb', path, { maxBytes: MAX_TEXT_DATABASE_BYTES });
     if (bytes === undefined) continue;
     databases.push(path);
-    packages.push(...readStatus(builder, path, bytes, osId));
+    for (const found of readStatus(builder, path, bytes, osId)) packages.push(found);
   }
   return {
     databases,
-    packages: packages.map(({ found, database }): OsPackage => ({ found, database })),
+    packages,
     listOwnedPaths: (sink) => listDpkgOwnedPaths(builder, packages, sink),
   };
 }
@@ -49,8 +50,11 @@ function listStatusDirectory(builder: InventoryBuilder): BytePath[] {
 }
 
 function readStatus(builder: InventoryBuilder, path: BytePath, bytes: Buffer, osId: string | undefined): DebPackage[] {
-  const { stanzas, packageLines } = parseControl(bytes.toString('latin1'), FIELDS);
-  if (packageLines !== stanzas.filter((stanza) => stanza.has('package')).length) builder.note('stanzas', path);
+  const { maxPackages, maxDocumentBytes } = builder.limits;
+  const limits = { maxStanzas: maxPackages, maxChars: maxDocumentBytes };
+  const { stanzas, packageLines, isCut } = parseControl(bytes, FIELDS, limits);
+  if (isCut) builder.note('packages', path);
+  else if (packageLines !== stanzas.filter((stanza) => stanza.has('package')).length) builder.note('stanzas', path);
   const packages: DebPackage[] = [];
   const seen = new Set<string>();
   for (const stanza of stanzas) {
