@@ -1,5 +1,5 @@
-import { access, constants, stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { accessSync, constants, existsSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import {
   type ClosableView,
   findLayout,
@@ -24,7 +24,7 @@ type ImageChoice = Pick<ImageViewOptions, 'platform'>;
 /** Opens what a person named as `DIR` or `OCI-LAYOUT[:TAG]`: an image where it is a layout, else a root directory. */
 export async function openNamedView(name: string, choice: ImageChoice): Promise<ClosableView> {
   if (findLayout(name) !== undefined) return await openNamedImage(name, choice);
-  const view = await openNamedDirectory(name);
+  const view = openNamedDirectory(name);
   if (choice.platform === undefined) return view;
   view.close();
   throw usageError(`${name} is a root directory; --platform is for images`);
@@ -45,25 +45,18 @@ export async function openNamedImage(name: string, choice: ImageChoice): Promise
   }
 }
 
-async function openNamedDirectory(name: string): Promise<ClosableView> {
-  const refuse = (error: unknown): never => {
-    throw undecided(explainFileError(name, error), error);
-  };
-  const found = await stat(name).catch(refuse);
-  if (!found.isDirectory()) throw undecided(`${name} is no directory; ${UNPACK_HINT}`);
+function openNamedDirectory(name: string): ClosableView {
+  try {
+    if (!statSync(name).isDirectory()) throw undecided(`${name} is no directory; ${UNPACK_HINT}`);
+    // A root that may not be listed opens all the same, and would then look empty.
+    accessSync(name, constants.R_OK | constants.X_OK);
+  } catch (error) {
+    throw isSystemError(error) ? undecided(explainFileError(name, error), error) : error;
+  }
   // What docker saved, unpacked: a root it is not, and as one it would hold no package.
-  if ((await exists(`${name}/manifest.json`)) && !(await exists(`${name}/etc`)))
+  if (existsSync(join(name, 'manifest.json')) && !existsSync(join(name, 'etc')))
     throw undecided(`${name} is an unpacked docker archive and no root directory; ${UNPACK_HINT}`);
-  // A root that may not be listed opens all the same, and would then look empty.
-  await access(name, constants.R_OK | constants.X_OK).catch(refuse);
   return openDirectoryView(resolve(name), { helpers: MAX_HELPERS });
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await stat(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 function isSystemError(error: unknown): error is NodeJS.ErrnoException {

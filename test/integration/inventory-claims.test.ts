@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { collectInventory, openDirectoryView, type RootView } from '@holdfast/agent';
 import { makeTree } from '../support/hostile-tree.ts';
 
+const RUNC = '/usr/bin/runc';
 const ELF = Buffer.alloc(64);
 ELF.write('\x7fELF\x02\x01\x01', 'latin1');
 ELF.writeUInt16LE(3, 16);
@@ -14,7 +15,7 @@ const LISTS: Readonly<Record<string, readonly string[]>> = {
   bash: ['/.', '/bin', '/bin/sh', '/bin/bash', '/usr/share/n/package.json', '/loop/x'],
   dash: ['/bin/sh', '/lib/so/a.so', '/opt//odd', '/opt/../odd', '/gone/x'],
   'node-x': ['/usr/lib/node_modules/x/package.json', '/lib/so/b.so', '/usr/lib/so/b.so', '/bin/tool'],
-  libc6: ['/lib/so/b.so', '/usr/bin/tool'],
+  libc6: ['/lib/so/b.so', '/usr/bin/tool', '/usr/bin/go', '/usr/bin/go.py'],
 };
 
 function makeRoot(t: TestContext): string {
@@ -30,6 +31,9 @@ function makeRoot(t: TestContext): string {
   put('var/lib/dpkg/diversions', '/bin/sh\n/bin/sh.distrib\ndash\n');
   for (const program of ['sh', 'sh.distrib', 'bash', 'tool', 'free']) put(`usr/bin/${program}`, ELF, 0o755);
   for (const library of ['a.so', 'b.so', 'free.so']) put(`usr/lib/so/${library}`, ELF);
+  // Programs of Go, where there is one.
+  const program = existsSync(RUNC) ? readFileSync(RUNC) : ELF;
+  for (const path of ['usr/bin/go', 'usr/bin/go.py', 'srv/go.py']) put(path, program, 0o755);
   const manifest = (name: string) => JSON.stringify({ name, version: '1' });
   put('usr/lib/node_modules/x/package.json', manifest('x'));
   put('usr/share/n/package.json', manifest('n'));
@@ -59,7 +63,9 @@ test('the fast ways of a directory find the same inventory as a view without the
     assert.deepEqual(fast, collectInventory(hideFastWays(view), { maxOwnedBytes }));
     assert.equal(fast.limits.includes('ownedPaths /'), maxOwnedBytes < 1 << 20);
     if (maxOwnedBytes < 1 << 20) continue;
-    assert.deepEqual(fast.unowned, { executables: 1, sharedObjects: 1 });
+    assert.deepEqual(fast.unowned, { executables: 2, sharedObjects: 1 });
+    const programs = fast.packages.filter(({ name }) => name === 'stdlib').map(({ path }) => path);
+    assert.deepEqual(programs, existsSync(RUNC) ? ['/srv/go.py', '/usr/bin/go'] : []);
     const owners = Object.fromEntries(fast.packages.map(({ name, ownedBy }) => [name, ownedBy]));
     assert.equal(owners['x'], 'pkg:deb/node-x@1?arch=amd64');
     assert.equal(owners['n'], 'pkg:deb/bash@1?arch=amd64');

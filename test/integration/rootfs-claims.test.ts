@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, truncateSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { createPathClaims, openRoot, type PathClaims } from '@holdfast/rootfs';
 import { makeTree } from '../support/hostile-tree.ts';
 
 const ROOMY = 64 * 1024 * 1024;
+const MAGIC = Buffer.from('\x7fELF', 'latin1');
 
 function lines(...paths: string[]): Buffer {
   return Buffer.from(paths.join('\n'), 'latin1');
@@ -74,6 +76,33 @@ test('what would be too much is left out and said', () => {
   assert.deepEqual([claims.find('/a', 'b'), claims.find('/c', 'd'), claims.find('/e', 'f')], [0, 0, undefined]);
 });
 
+test('directories lie where they are listed but for those that links lead through, which are asked for', () => {
+  const claims = createPathClaims(ROOMY);
+  claims.addLines(
+    lines('/x', '/lib/x', '/lib/a/x', '/usr/lib/x', '/libs/x', '/a/../x', '/a//b/x', '/opt/./x', '/gone/x', '/usr/y'),
+    0,
+    '',
+  );
+  const asked: string[] = [];
+  const real: Record<string, string> = { '/lib': '/usr/lib', '/lib/a': '/usr/lib/a' };
+  claims.settleByLinks(['/lib', '/gone', '/usr/z'], (directory) => {
+    asked.push(directory);
+    return real[directory];
+  });
+  assert.deepEqual(asked, ['/lib', '/lib/a', '/gone']);
+  const owned = ['/', '/usr/lib', '/usr/lib/a', '/libs'].map((directory) => claims.find(directory, 'x'));
+  assert.deepEqual(owned, [0, 0, 0, 0]);
+  const none = ['/lib', '/lib/a', '/a', '/a/..', '/a//b', '/a/b', '/opt/.', '/opt', '/gone'];
+  assert.deepEqual(
+    none.filter((directory) => claims.find(directory, 'x') !== undefined),
+    [],
+  );
+  assert.deepEqual([claims.find('/usr', 'y'), claims.listedIn('/usr/lib', 'x')], [0, '/usr/lib']);
+  claims.add('/usr/late', 1);
+  claims.settle([]);
+  assert.deepEqual([claims.find('/usr', 'late'), claims.find('/usr', 'y')], [undefined, 0]);
+});
+
 test('many random claims are what a map says', () => {
   const claims = createPathClaims(ROOMY);
   const model = new Map<string, number>();
@@ -102,14 +131,23 @@ test('a sifted survey tells what nobody claims, large programs, and names that e
     truncateSync(join(base, path), bytes);
     chmodSync(join(base, path), mode);
   };
+  const write = (path: string, text: string) => writeFileSync(join(base, path), text);
   make('top', 1);
   make('free', 1);
   make('a/owned', 1);
   make('a/owned-large', 5000);
   make('a/program', 5000, 0o755);
+  make('a/program.py', 5000, 0o755);
+  make('a/free.py', 5000, 0o755);
   make('a/script', 4999, 0o755);
   make('a/X.JSON', 1);
   make('a/free', 1);
+  make('a/free-large', 5000);
+  write('a/elf', '\x7fELF and more');
+  write('a/other', '\x7fELG and more');
+  write('a/X.so', '\x7fELF');
+  mkdirSync(join(base, 'many'));
+  for (let at = 0; at < 3_000; at += 1) write(`many/${at}`, at % 1_000 === 7 ? '\x7fELF' : 'text');
   make('b/owned', 1);
   make('b/c/owned', 1);
   const owned = [
@@ -117,6 +155,7 @@ test('a sifted survey tells what nobody claims, large programs, and names that e
     '/a/owned',
     '/a/owned-large',
     '/a/program',
+    '/a/program.py',
     '/a/script',
     '/a/X.JSON',
     '/b/owned',
@@ -127,29 +166,58 @@ test('a sifted survey tells what nobody claims, large programs, and names that e
   settled(claims);
   for (const helpers of [0, 1]) {
     using root = openRoot(base, { parentLinks: 'refuse' });
-    using survey = root.startSurvey({ maxEntries: 100, maxDepth: 9, helpers });
+    using survey = root.startSurvey({ maxEntries: 10_000, maxDepth: 9, helpers });
     const told: string[] = [];
     survey.tell(
       { entry: (directory, name) => told.push(`${directory}/${name}`), unlisted: () => assert.fail() },
-      claims.startSift({ suffixes: ['.json'], minProgramBytes: 5000 }),
+      root.startSift(claims, {
+        suffixes: ['.json'],
+        quiet: ['py'],
+        minProgramBytes: 5000,
+        magic: MAGIC,
+        minBytes: 4,
+        helpers,
+      }),
     );
-    assert.deepEqual(told.sort(), ['/free', 'a/X.JSON', 'a/free', 'a/program']);
+    const programs = ['a/X.so', 'a/elf', 'a/free.py', 'a/program', 'many/1007', 'many/2007', 'many/7'];
+    assert.deepEqual(told.sort(), ['a/X.JSON', ...programs].sort());
   }
 });
 
-test('a batch that no survey made is refused', () => {
-  const sift = settled(createPathClaims(ROOMY)).startSift({ suffixes: [], minProgramBytes: 0 });
-  assert.equal(sift(Buffer.alloc(0)).length, 0);
+test('a file that cannot be looked into stays, so that whoever tries again says why', (t) => {
+  const base = makeTree(t);
+  for (const name of ['gone', 'fifo', 'text']) writeFileSync(join(base, name), 'text');
+  using root = openRoot(base, { parentLinks: 'refuse' });
+  using survey = root.startSurvey({ maxEntries: 10, maxDepth: 9 });
+  survey.readAhead(1_000);
+  rmSync(join(base, 'gone'));
+  rmSync(join(base, 'fifo'));
+  execFileSync('mkfifo', [join(base, 'fifo')]);
+  const told: string[] = [];
+  const options = { suffixes: [], quiet: [], minProgramBytes: 5000, magic: MAGIC, minBytes: 4 };
+  survey.tell(
+    { entry: (_directory, name, { problem }) => told.push(`${name} ${problem}`), unlisted: () => assert.fail() },
+    root.startSift(settled(createPathClaims(ROOMY)), options),
+  );
+  assert.deepEqual(told, ['fifo changed']);
+  assert.throws(() => root.startSift(createPathClaims(ROOMY), { ...options, minBytes: 3 }), TypeError);
+});
+
+test('a batch that no survey made is refused', (t) => {
+  using root = openRoot(makeTree(t), { parentLinks: 'refuse' });
+  const options = { suffixes: [''], quiet: [], minProgramBytes: 0, magic: MAGIC, minBytes: 4 };
+  const sift = root.startSift(settled(createPathClaims(ROOMY)), options);
+  assert.equal(sift.take(Buffer.alloc(0)).length, 0);
   const record = Buffer.alloc(16 + 4 + 20);
   for (const [at, value] of [40, 1, 1, 0, 0x61, 1, 0, 0x0001_01a4, 0].entries()) record.writeUInt32LE(value, at * 4);
-  assert.deepEqual(sift(record), record);
+  assert.deepEqual(sift.take(record), record);
   for (let at = 0; at < 12; at += 1) {
     for (const value of [1, 0x7f, 0xff]) {
       const changed = Buffer.from(record);
       changed[at] = value;
-      if (!changed.equals(record)) assert.throws(() => sift(changed), TypeError, `${at} ${value}`);
+      if (!changed.equals(record)) assert.throws(() => sift.take(changed), TypeError, `${at} ${value}`);
     }
   }
   for (let bytes = 1; bytes < record.length; bytes += 1)
-    assert.throws(() => sift(record.subarray(0, bytes)), TypeError);
+    assert.throws(() => sift.take(record.subarray(0, bytes)), TypeError);
 });

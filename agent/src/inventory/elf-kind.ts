@@ -1,5 +1,8 @@
 export type ElfKind = 'executable' | 'sharedObject';
 
+/** What every one begins with. */
+export const ELF_MAGIC = Buffer.from('\x7fELF', 'latin1');
+
 /** Bytes of a file that `classifyElf` looks at. */
 export const ELF_HEAD_BYTES = 20;
 
@@ -12,7 +15,7 @@ const ET_DYN = 3;
  * core dumps are neither.
  */
 export function classifyElf(head: Buffer, name: string, mode: number): ElfKind | undefined {
-  if (head.length < ELF_HEAD_BYTES || head.readUInt32BE(0) !== 0x7f454c46) return undefined;
+  if (head.length < ELF_HEAD_BYTES || !head.subarray(0, ELF_MAGIC.length).equals(ELF_MAGIC)) return undefined;
   const type = head[5] === 2 ? head.readUInt16BE(16) : head.readUInt16LE(16);
   if (type === ET_EXEC) return 'executable';
   if (type !== ET_DYN) return undefined;

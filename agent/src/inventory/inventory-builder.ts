@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import {
   type BytePath,
   formatBytePath,
@@ -108,7 +107,7 @@ export class InventoryBuilder {
       this.note('databases', path);
       return undefined;
     }
-    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    const sha256 = this.view.hashBytes?.(bytes) ?? hashWithNode(bytes);
     this.#databases.push({ type, path: formatBytePath(path), sha256 });
     return bytes;
   }
@@ -183,6 +182,11 @@ export class InventoryBuilder {
     this.#layers.set(path, diffId);
     return diffId;
   }
+}
+
+/** Loaded where it is needed only: that takes as long as reading all databases of a small root. */
+function hashWithNode(bytes: Buffer): string {
+  return process.getBuiltinModule('node:crypto').hash('sha256', bytes);
 }
 
 /** By UTF-16 code unit, so that the order does not depend on a locale. */

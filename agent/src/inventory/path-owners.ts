@@ -31,12 +31,7 @@ export class PathOwners implements OwnerSink {
     this.claims = builder.view.createClaims?.(maxOwnedBytes) ?? new ListedClaims(maxOwnedBytes);
     for (const database of databases) database.listOwnedPaths(this);
     if (this.claims.isFull) builder.note('ownedPaths', ROOT);
-    const listed = this.claims.directories();
-    // Before the links are asked for, which waits for the walk.
-    const paths = listed.map((name) =>
-      name === '' ? ROOT : DIRECTORY.test(name) ? latin1ToBytePath(name) : undefined,
-    );
-    if (listed.length > 0) this.claims.settle(this.#findReal(listed, paths, listLinks?.()));
+    this.#settle(this.claims.settleByLinks && listLinks?.());
     this.#directories.clear();
   }
 
@@ -69,16 +64,21 @@ export class PathOwners implements OwnerSink {
     return this.#owners.length - 1;
   }
 
-  #findReal(
-    listed: readonly string[],
-    paths: readonly (BytePath | undefined)[],
-    links: ReadonlySet<BytePath> | undefined,
-  ): (BytePath | undefined)[] {
-    const areReal = links === undefined ? this.#areDirectories(paths) : findUnlinked(listed, links);
-    return paths.map((path, at) => {
+  #settle(links: ReadonlySet<BytePath> | undefined): void {
+    if (links !== undefined) {
+      this.claims.settleByLinks?.(links, (directory) => this.#realDirectory(directory));
+      return;
+    }
+    const listed = this.claims.directories();
+    const paths = listed.map((name) =>
+      name === '' ? ROOT : DIRECTORY.test(name) ? latin1ToBytePath(name) : undefined,
+    );
+    const areReal = this.#areDirectories(paths);
+    const real = paths.map((path, at) => {
       if (path === undefined) return undefined;
       return areReal[at] === true ? path : this.#realDirectory(listed[at] ?? '');
     });
+    if (listed.length > 0) this.claims.settle(real);
   }
 
   #areDirectories(paths: readonly (BytePath | undefined)[]): boolean[] {
@@ -112,19 +112,6 @@ export class PathOwners implements OwnerSink {
     const here = joinBytePath(parent, name);
     return this.#view.lstat(here)?.type === 'symlink' ? this.#view.resolve(here) : here;
   }
-}
-
-/** For each directory whether neither it nor any above it is a link. */
-function findUnlinked(names: readonly string[], links: ReadonlySet<string>): boolean[] {
-  const known = new Map([['', true]]);
-  const isUnlinked = (name: string): boolean => {
-    const before = known.get(name);
-    if (before !== undefined) return before;
-    const answer = !links.has(name) && isUnlinked(name.slice(0, name.lastIndexOf('/')));
-    known.set(name, answer);
-    return answer;
-  };
-  return names.map(isUnlinked);
 }
 
 /** The directory of a path, with every link to it resolved. Undefined where it is missing. */

@@ -8,13 +8,14 @@ import type {
   WalkProblem,
 } from '../root-view/root-view.ts';
 import { MIN_BINARY_BYTES, readBinaryPackages } from './binary/read-binary-packages.ts';
-import { classifyElf, ELF_HEAD_BYTES } from './elf-kind.ts';
+import { classifyElf, ELF_HEAD_BYTES, ELF_MAGIC } from './elf-kind.ts';
 import { openFileBytes } from './file-bytes.ts';
 import { ARCHIVE_SUFFIXES, type ArchiveReader, findArchiveReader } from './find-archive-reader.ts';
 import type { FoundPackage, InventoryBuilder } from './inventory-builder.ts';
 import { findManifestReader, MANIFEST_SUFFIXES, type ManifestReader } from './language/find-manifest-reader.ts';
 import { isOverstructured } from './language/json-structure.ts';
 import type { PathOwners } from './path-owners.ts';
+import { isQuiet, QUIET_EXTENSIONS } from './quiet-files.ts';
 
 /** How many entries go by between two looks at the clock. */
 const CLOCK_STRIDE = 256;
@@ -37,7 +38,8 @@ const EXECUTE = 0o111;
 export function scanTree(builder: InventoryBuilder, owners: PathOwners, walk: TreeWalk): Inventory['unowned'] {
   const scan = new TreeScan(builder, owners);
   const suffixes = [...MANIFEST_SUFFIXES, ...ARCHIVE_SUFFIXES];
-  builder.attempt(() => walk.tell(scan, { claims: owners.claims, suffixes, minProgramBytes: MIN_BINARY_BYTES }));
+  const programs = { minProgramBytes: MIN_BINARY_BYTES, magic: ELF_MAGIC, minBytes: ELF_HEAD_BYTES };
+  builder.attempt(() => walk.tell(scan, { claims: owners.claims, suffixes, quiet: QUIET_EXTENSIONS, ...programs }));
   scan.finish();
   return scan.unowned;
 }
@@ -125,6 +127,10 @@ class TreeScan implements TreeVisitor {
     this.#builder.note(problem, directory);
   }
 
+  beforeHeads(): void {
+    this.finish();
+  }
+
   /** Reads what waits: all is begun before any of it is ended. */
   finish(): void {
     this.#readManifests();
@@ -137,8 +143,8 @@ class TreeScan implements TreeVisitor {
 
   /** Shared objects of packages are not opened: their package vouches for them, and there are thousands. */
   #mayBeProgram(directory: BytePath, name: string, { mode, size }: WalkedEntry): boolean {
-    const isLargeProgram = size >= MIN_BINARY_BYTES && (mode & EXECUTE) !== 0;
-    return isLargeProgram || this.#owners.find(directory, name) === undefined;
+    if (this.#owners.find(directory, name) === undefined) return true;
+    return size >= MIN_BINARY_BYTES && (mode & EXECUTE) !== 0 && !isQuiet(name);
   }
 
   /** Begins with those that wait, then ends those that were begun before: reading goes on beside the work. */

@@ -2,12 +2,14 @@ import { constants } from 'node:os';
 import { type BytePath, bytePathToBuffer, latin1ToBytePath, toBytePath } from '@holdfast/evidence/inventory';
 import {
   createPathClaims,
+  hashBytes,
   openRoot,
   PathClaims,
   RootfsError,
   type RootHandle,
   type RootStat,
   type SurveyedEntry,
+  type SurveySift,
   type SurveyVisitor,
   type WalkProblem,
 } from '@holdfast/rootfs';
@@ -17,6 +19,7 @@ import {
   type FileEnds,
   type PendingReads,
   type RootView,
+  type TreeSift,
   type TreeVisitor,
   type TreeWalk,
   type ViewEntry,
@@ -104,6 +107,10 @@ class DirectoryView implements ClosableView {
     return this.#read(path, () => this.#root.hashFile(bytePathToBuffer(path), limit))?.sha256.toString('hex');
   }
 
+  hashBytes(bytes: Buffer): string {
+    return hashBytes(bytes).toString('hex');
+  }
+
   resolve(path: BytePath): BytePath | undefined {
     return resolvePath((at) => this.lstat(at), path);
   }
@@ -116,12 +123,16 @@ class DirectoryView implements ClosableView {
         return links && new Set(links.map((link) => latin1ToBytePath(`/${link}`)));
       },
       tell: (visitor, sift) => {
-        const own = sift?.claims instanceof PathClaims ? sift.claims : undefined;
-        const options = { suffixes: sift?.suffixes ?? [], minProgramBytes: sift?.minProgramBytes ?? 0 };
-        this.#read(ROOT, () => survey.tell(new SurveyTeller(visitor), own?.startSift(options)));
+        this.#read(ROOT, () => survey.tell(new SurveyTeller(visitor), this.#startSift(sift)));
       },
       close: () => survey.close(),
     };
+  }
+
+  #startSift(sift: TreeSift | undefined): SurveySift | undefined {
+    if (!(sift?.claims instanceof PathClaims)) return undefined;
+    const { claims, ...rule } = sift;
+    return this.#root.startSift(claims, { ...rule, helpers: this.#helpers });
   }
 
   createClaims(maxBytes: number): PathClaims {
@@ -197,6 +208,10 @@ class SurveyTeller implements SurveyVisitor {
 
   unlisted(directory: string, problem: WalkProblem): void {
     this.#visitor.unlisted(this.#toPath(directory), toWalkProblem(problem));
+  }
+
+  beforeHeads(): void {
+    this.#visitor.beforeHeads?.();
   }
 
   /** Entries of one directory come one after the other. */

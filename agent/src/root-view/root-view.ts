@@ -27,6 +27,8 @@ export interface TreeVisitor {
   entry(directory: BytePath, name: string, entry: WalkedEntry): void;
   /** A directory that could not be listed: what is in it is not known. */
   unlisted(directory: BytePath, problem: WalkProblem): void;
+  /** All is told but files that the view still looks into, perhaps in the background. Views may leave it out. */
+  beforeHeads?(): void;
 }
 
 /** Files that are being read, perhaps in the background: whole or their heads, or at both ends. */
@@ -48,17 +50,26 @@ export interface PathClaims {
   directories(): string[];
   /** Where each of `directories` lies; undefined for those whose claims count nowhere. Once. */
   settle(real: readonly (BytePath | undefined)[]): void;
+  /** The same where all links are known: directories that none leads through lie where they are listed. May be left out. */
+  settleByLinks?(links: ReadonlySet<BytePath>, resolve: (directory: string) => BytePath | undefined): void;
   /** Owner of a name in a directory as it lies on disk; of several the last one. */
   find(directory: BytePath, name: string): number | undefined;
   /** The directory as that owner listed it. */
   listedIn(directory: BytePath, name: string): string | undefined;
 }
 
-/** Leaves claimed files out of a walk, but for large programs and those whose names end in one of these (lower case). */
+/**
+ * Leaves files out of a walk, but for those whose names end in one of `suffixes` (lower case), large programs unless they
+ * are claimed and have one of the `quiet` extensions, and of all others those that nobody claims, that are not smaller than
+ * `minBytes`, and that begin with `magic` or cannot be read.
+ */
 export interface TreeSift {
   readonly claims: PathClaims;
   readonly suffixes: readonly string[];
+  readonly quiet: ReadonlySet<string>;
   readonly minProgramBytes: number;
+  readonly magic: Buffer;
+  readonly minBytes: number;
 }
 
 /** The first bytes of a file of so many, and the last ones as far as they are not among the first. */
@@ -128,6 +139,8 @@ export interface RootView {
   readHead(path: BytePath, bytes: number): Buffer | undefined;
   /** SHA-256 of a regular file's content, hex. Undefined where it is no regular file. */
   hashFile(path: BytePath): string | undefined;
+  /** SHA-256 (hex) of bytes that were read. Views without native code leave it out. */
+  hashBytes?(bytes: Buffer): string;
   /** Resolves symbolic links inside the root, at most 40 of them. Undefined where the path leads nowhere. */
   resolve(path: BytePath): BytePath | undefined;
   /** Claims for a walk of this view to be sifted by. Views that have no fast ones leave it out. */

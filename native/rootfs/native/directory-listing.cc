@@ -25,35 +25,6 @@ std::string ToText(const DirectoryPart* path) {
   return text;
 }
 
-bool IsExhausted(const Status& status) {
-  return status.error == EMFILE || status.error == ENFILE || status.error == ENOMEM;
-}
-
-// Records are read as words of four bytes.
-void AppendAligned(std::string_view text, std::string* out) {
-  out->append(text).append((4 - text.size() % 4) % 4, '\0');
-}
-
-void AppendRecord(std::string_view path, Problem problem, uint32_t count, std::string_view entries,
-                  std::string* records) {
-  const size_t path_bytes = (path.size() + 3) / 4 * 4;
-  AppendInteger(static_cast<uint32_t>(16 + path_bytes + entries.size()), records);
-  AppendInteger(static_cast<uint32_t>(path.size()), records);
-  AppendInteger(count, records);
-  AppendInteger(static_cast<uint32_t>(problem), records);
-  AppendAligned(path, records);
-  records->append(entries);
-}
-
-void AppendEntry(const EntryStat& stat, Problem problem, std::string_view name, std::string* entries) {
-  AppendInteger(stat.size, entries);
-  AppendInteger(stat.mode, entries);
-  AppendInteger(static_cast<uint16_t>(name.size()), entries);
-  AppendInteger(static_cast<uint16_t>(stat.type), entries);
-  AppendInteger(static_cast<uint16_t>(problem), entries);
-  AppendAligned(name, entries);
-}
-
 }  // namespace
 
 DirectoryPart::~DirectoryPart() {
@@ -74,55 +45,55 @@ DirectoryPath MakePath(DirectoryPath parent, std::string_view name) {
   return part;
 }
 
+bool IsExhausted(const Status& status) {
+  return status.error == EMFILE || status.error == ENFILE || status.error == ENOMEM;
+}
+
+Problem ProblemOfDirectory(const Root& root, std::string_view path, const Status& status) {
+  if (status.code == Code::kSystem) return Problem::kUnreadable;
+  if (status.code == Code::kEscape) return Problem::kMount;
+  // It was a directory a moment ago: either nothing is there any more, or it is not the one that was seen.
+  const bool is_gone = status.code == Code::kNotFound && root.Find(path).status.code == Code::kNotFound;
+  return is_gone ? Problem::kNone : Problem::kChanged;
+}
+
 Status DirectoryListing::Advance(const Root& root, const ListingLimits& limits, Told* told) {
   Problem problem = Problem::kNone;
-  if (!fd_.valid()) {
+  if (!is_open_) {
+    is_open_ = true;
     Status opened = Open(root, limits, &problem);
     if (!opened.ok) return opened;
   }
-  std::string entries;
-  uint32_t count = 0;
+  const std::string path = ToText(path_.get());
+  RecordWriter writer(path, &told->records);
   const size_t stop = std::min(names_.size(), next_ + kStride);
   for (; next_ < stop; next_++) {
-    Status looked = Look(root, next_, &entries, &count);
+    Status looked = Look(root, next_, &writer);
     if (!looked.ok) return looked;
   }
-  done_ = next_ == names_.size();
-  if (done_) fd_ = UniqueFd();
-  if (count > 0 || problem != Problem::kNone || !links_.empty()) Tell(problem, count, entries, told);
-  return {};
-}
-
-void DirectoryListing::Tell(Problem problem, uint32_t count, const std::string& entries, Told* told) {
-  const std::string path = ToText(path_.get());
-  if (count > 0 || problem != Problem::kNone) AppendRecord(path, problem, count, entries, &told->records);
+  writer.Finish(problem);
   for (size_t link : links_) {
     if (!path.empty()) told->links.append(path).push_back('/');
     told->links.append(names_[link]).push_back('\0');
   }
   links_.clear();
+  done_ = next_ == names_.size();
+  return {};
 }
 
 Status DirectoryListing::Open(const Root& root, const ListingLimits& limits, Problem* problem) {
   const size_t depth = path_ == nullptr ? 0 : path_->depth;
   if (path_ != nullptr && path_->bytes > kMaxPathBytes) return Status::Fail(Code::kLimit, 0, "walk");
   const std::string text = ToText(path_.get());
-  Result<Entry> entry = root.OpenDirectory(text);
-  if (!entry.ok()) {
-    if (IsExhausted(entry.status)) return entry.status;
-    // It was a directory a moment ago: either nothing is there any more, or it is not the one that was seen.
-    bool is_gone = entry.status.code == Code::kNotFound && root.Find(text).status.code == Code::kNotFound;
-    if (entry.status.code == Code::kSystem)
-      *problem = Problem::kUnreadable;
-    else if (entry.status.code == Code::kEscape)
-      *problem = Problem::kMount;
-    else if (!is_gone)
-      *problem = Problem::kChanged;
+  Result<UniqueFd> fd = parent_ == nullptr ? root.OpenToList(text) : root.OpenToList(parent_->get(), path_->name);
+  parent_.reset();
+  if (!fd.ok()) {
+    if (IsExhausted(fd.status)) return fd.status;
+    *problem = ProblemOfDirectory(root, text, fd.status);
     return {};
   }
   const uint64_t seen = limits.entries->load();
-  Result<DirectoryNames> names =
-      ReadNames(entry.value.fd.get(), limits.max_entries - std::min(limits.max_entries, seen));
+  Result<DirectoryNames> names = ReadNames(fd.value.get(), limits.max_entries - std::min(limits.max_entries, seen));
   if (!names.ok()) return names.status;
   if (names.value.size() > 0 && depth >= limits.max_depth) return Status::Fail(Code::kLimit, 0, "walk");
   // Others count at the same time.
@@ -130,25 +101,35 @@ Status DirectoryListing::Open(const Root& root, const ListingLimits& limits, Pro
     return Status::Fail(Code::kLimit, 0, "getdents64");
   }
   names_ = std::move(names.value);
-  fd_ = std::move(entry.value.fd);
+  fd_ = std::move(fd.value);
   return {};
 }
 
-Status DirectoryListing::Look(const Root& root, size_t at, std::string* entries, uint32_t* count) {
-  const std::string name(names_[at]);
-  // It is looked at when it is opened.
-  if (names_.TypeAt(at) == DT_DIR) {
-    directories_.Add(name);
-    return {};
+Status DirectoryListing::Look(const Root& root, size_t at, RecordWriter* writer) {
+  const std::string_view name = names_[at];
+  SurveyEntry entry;
+  entry.name = name;
+  switch (names_.TypeAt(at)) {
+    case DT_DIR:
+      directories_.Add(name);  // looked at when it is opened
+      return {};
+    case DT_LNK:
+      links_.push_back(at);
+      return {};
+    case DT_REG:
+      entry.problem = kNotSeen;
+      writer->Add(entry);
+      return {};
+    default:
+      break;
   }
-  Result<EntryStat> stat = StatName(fd_.get(), name.c_str());
-  Problem problem = Problem::kNone;
+  Result<EntryStat> stat = StatName(fd_.get(), std::string(name).c_str());
   if (!stat.ok()) {
     if (stat.status.code == Code::kNotFound) return {};
     if (IsExhausted(stat.status)) return stat.status;
-    problem = Problem::kUnreadable;
+    entry.problem = static_cast<uint16_t>(Problem::kUnreadable);
   } else if (!stat.value.identity.SameMount(root.identity())) {
-    problem = Problem::kMount;
+    entry.problem = static_cast<uint16_t>(Problem::kMount);
   } else if (stat.value.type == EntryType::kDirectory) {
     directories_.Add(name);
     return {};
@@ -156,8 +137,10 @@ Status DirectoryListing::Look(const Root& root, size_t at, std::string* entries,
     if (stat.value.type == EntryType::kSymlink) links_.push_back(at);
     return {};
   }
-  AppendEntry(stat.value, problem, name, entries);
-  (*count)++;
+  entry.size = stat.value.size;
+  entry.mode = stat.value.mode;
+  entry.type = static_cast<uint16_t>(stat.value.type);
+  writer->Add(entry);
   return {};
 }
 

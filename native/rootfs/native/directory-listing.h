@@ -9,7 +9,7 @@
 
 #include "directory-names.h"
 #include "root.h"
-#include "walk-record.h"
+#include "survey-records.h"
 
 namespace rootfs {
 
@@ -29,6 +29,11 @@ struct DirectoryPart {
 
 DirectoryPath MakePath(DirectoryPath parent, std::string_view name);
 
+// Whether a failure says that the process has no more descriptors or memory.
+bool IsExhausted(const Status& status);
+// Why a directory that was seen cannot be opened; none where it is gone.
+Problem ProblemOfDirectory(const Root& root, std::string_view path, const Status& status);
+
 struct ListingLimits {
   uint64_t max_entries;
   uint64_t max_depth;
@@ -37,14 +42,16 @@ struct ListingLimits {
 
 // What is told of a tree.
 struct Told {
-  std::string records;  // as src/survey.ts decodes them
+  std::string records;  // regular files are not seen yet: Sift looks at them
   std::string links;    // paths of symbolic links, each ended by NUL
 };
 
 // One directory on its way through a survey.
 class DirectoryListing {
  public:
-  explicit DirectoryListing(DirectoryPath path) : path_(std::move(path)) {}
+  // `parent`: the directory that it lies in, where that is open still.
+  DirectoryListing(DirectoryPath path, std::shared_ptr<const UniqueFd> parent)
+      : path_(std::move(path)), parent_(std::move(parent)) {}
 
   // Tells the next of its entries: appends one record, or none, and links. What cannot be read is a problem in the
   // record; limits and a lack of memory or descriptors are failures.
@@ -54,13 +61,16 @@ class DirectoryListing {
   const DirectoryPath& path() const { return path_; }
   // Names of directories in it that are to be listed; whole when it is done.
   DirectoryNames& directories() { return directories_; }
+  // Of a directory that is done.
+  UniqueFd TakeFd() { return std::move(fd_); }
 
  private:
   Status Open(const Root& root, const ListingLimits& limits, Problem* problem);
-  Status Look(const Root& root, size_t at, std::string* entries, uint32_t* count);
-  void Tell(Problem problem, uint32_t count, const std::string& entries, Told* told);
+  Status Look(const Root& root, size_t at, RecordWriter* writer);
 
   DirectoryPath path_;
+  std::shared_ptr<const UniqueFd> parent_;
+  bool is_open_ = false;
   UniqueFd fd_;
   DirectoryNames names_;
   size_t next_ = 0;

@@ -111,6 +111,16 @@ Status ReadPlanned(const ReadPlan& plan, void* into) {
   return CheckUnmoved(plan.fd.get(), plan.stat);
 }
 
+Result<std::string> ReadHead(const Entry& entry, size_t bytes) {
+  Result<UniqueFd> fd = ReopenFile(entry.fd.get());
+  if (!fd.ok()) return fd.status;
+  std::string head(bytes, '\0');
+  ssize_t got = ReadAt(fd.value.get(), head.data(), bytes, 0);
+  if (got < 0) return ReadError(got);
+  head.resize(static_cast<size_t>(got));
+  return head;
+}
+
 Result<std::vector<std::string>> ReadRanges(const Entry& entry, const std::vector<Range>& ranges, uint64_t max_bytes) {
   if (entry.stat.type != EntryType::kFile) return Status::Fail(Code::kType, 0, "statx");
   Result<UniqueFd> fd = ReopenFile(entry.fd.get());

@@ -46,6 +46,8 @@ struct Range {
 Result<std::vector<std::string>> ReadRanges(const Entry& entry, const std::vector<Range>& ranges, uint64_t max_bytes);
 
 // Carries a plan out. kChanged where the file was shorter or stat moved.
+// The first bytes of a regular file, fewer where it has no more: one read, which needs no second look.
+Result<std::string> ReadHead(const Entry& entry, size_t bytes);
 Status ReadPlanned(const ReadPlan& plan, void* into);
 
 // Target of a symbolic link.

@@ -2,32 +2,15 @@
 
 #include <algorithm>
 
+#include "dealer.h"
 #include "entry-content.h"
 
 namespace rootfs {
 
 namespace {
 
-constexpr size_t kStride = 32;
 constexpr uint32_t kAskAlone = UINT32_MAX;
 constexpr char kNoType = '\xff';
-
-// Deals out the numbers below `count`, a few at a time.
-class Dealer {
- public:
-  explicit Dealer(size_t count) : count_(count) {}
-
-  template <typename Work>
-  void ForEach(Work work) {
-    for (size_t from = next_.fetch_add(kStride); from < count_; from = next_.fetch_add(kStride)) {
-      for (size_t i = from; i < count_ && i < from + kStride; i++) work(i);
-    }
-  }
-
- private:
-  const size_t count_;
-  std::atomic<size_t> next_{0};
-};
 
 // Takes from what is left; false where that is not enough.
 bool Spend(std::atomic<uint64_t>* left, uint64_t bytes) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <unordered_set>
+#include <utility>
 
 namespace rootfs {
 
@@ -15,12 +17,24 @@ bool IsName(std::string_view name) {
   return !name.empty() && name != "." && name != ".." && name.find('\0') == std::string_view::npos;
 }
 
+// The root, or an absolute path of names.
+bool IsPlain(std::string_view directory) {
+  for (size_t at = 0; at < directory.size();) {
+    const size_t end = std::min(directory.find('/', at + 1), directory.size());
+    if (directory[at] != '/' || !IsName(directory.substr(at + 1, end - at - 1))) return false;
+    at = end;
+  }
+  return true;
+}
+
 }  // namespace
 
 void PathClaims::Rename(std::string_view from, std::string_view to, std::string_view except_for) {
   const std::string_view key = texts_.emplace_back(from);
   const std::string_view other = texts_.emplace_back(to);
   renames_[key] = {other, texts_.emplace_back(except_for)};
+  if (renamed_sizes_.size() <= from.size()) renamed_sizes_.resize(from.size() + 1);
+  renamed_sizes_[from.size()] = true;
 }
 
 void PathClaims::AddLines(std::string_view list, uint32_t owner, std::string_view list_name) {
@@ -31,7 +45,8 @@ void PathClaims::AddLines(std::string_view list, uint32_t owner, std::string_vie
     const std::string_view line = list.substr(at, end - at);
     at = end + 1;
     if (line.size() < 2 || line[0] != '/' || line == "/.") continue;
-    auto renamed = renames_.empty() ? renames_.end() : renames_.find(line);
+    const bool may_be_renamed = line.size() < renamed_sizes_.size() && renamed_sizes_[line.size()];
+    auto renamed = may_be_renamed ? renames_.find(line) : renames_.end();
     const bool is_renamed = renamed != renames_.end() && renamed->second.except_for != list_name;
     Add(is_renamed ? renamed->second.to : line, owner);
   }
@@ -39,7 +54,8 @@ void PathClaims::AddLines(std::string_view list, uint32_t owner, std::string_vie
 
 void PathClaims::Add(std::string_view path, uint32_t owner) {
   const size_t slash = path.rfind('/');
-  if (path.empty() || path[0] != '/' || path.size() > kMaxPathBytes) return;
+  // What is settled may be read by other threads.
+  if (is_settled_ || path.empty() || path[0] != '/' || path.size() > kMaxPathBytes) return;
   const std::string_view name = path.substr(slash + 1);
   if (!IsName(name) || !Hold(path.size() + kClaimBytes)) return;
   if (names_.size() > kMaxNameBytes) {
@@ -75,6 +91,7 @@ size_t PathClaims::HeldBytes() const {
 }
 
 void PathClaims::Settle(const std::vector<std::string_view>& real) {
+  if (std::exchange(is_settled_, true)) return;
   numbers_.clear();
   renames_.clear();
   std::vector<int64_t> groups(directories_.size(), -1);
@@ -91,6 +108,43 @@ void PathClaims::Settle(const std::vector<std::string_view>& real) {
     groups[i] = known->second;
   }
   Sort(groups);
+}
+
+std::vector<std::string_view> PathClaims::FindLinked(const std::vector<std::string>& links) {
+  std::unordered_set<std::string_view, SipHasher> at(links.begin(), links.end());
+  ByPath<bool> known;  // whether a link leads there, by the path of a directory
+  known.emplace(std::string_view(), false);
+  std::vector<std::string_view> found;
+  linked_.clear();
+  is_plain_.assign(directories_.size(), true);
+  for (uint32_t i = 0; i < directories_.size(); i++) {
+    const std::string_view directory = directories_[i];
+    is_plain_[i] = IsPlain(directory);
+    if (!is_plain_[i]) continue;
+    // Up to what is known, then back.
+    size_t end = directory.size();
+    while (known.count(directory.substr(0, end)) == 0) end = directory.rfind('/', end - 1);
+    bool is_linked = known[directory.substr(0, end)];
+    while (end < directory.size()) {
+      end = std::min(directory.find('/', end + 1), directory.size());
+      is_linked = is_linked || at.count(directory.substr(0, end)) > 0;
+      known.emplace(directory.substr(0, end), is_linked);
+    }
+    if (!is_linked) continue;
+    linked_.push_back(i);
+    found.push_back(directory);
+  }
+  return found;
+}
+
+void PathClaims::SettleLinked(const std::vector<std::string_view>& real) {
+  std::vector<std::string_view> all(directories_.size());
+  is_plain_.resize(all.size());
+  for (size_t i = 0; i < all.size(); i++) {
+    if (is_plain_[i]) all[i] = directories_[i].empty() ? "/" : directories_[i];
+  }
+  for (size_t i = 0; i < linked_.size(); i++) all[linked_[i]] = i < real.size() ? real[i] : std::string_view();
+  Settle(all);
 }
 
 // Counts where each directory's claims begin, puts them there in order, and sorts each by name.
@@ -120,7 +174,8 @@ void PathClaims::Sort(const std::vector<int64_t>& groups) {
     const auto first = order.begin() + static_cast<std::ptrdiff_t>(starts[group]);
     const auto end = order.begin() + static_cast<std::ptrdiff_t>(starts[group + 1]);
     const size_t kept = sorted.size();
-    std::sort(first, end, before);
+    // Most lists are in order already.
+    if (!std::is_sorted(first, end, before)) std::sort(first, end, before);
     for (auto claim = first; claim != end; ++claim) {
       if (sorted.size() > kept && NameOf(sorted.back()) == NameOf(claims_[*claim])) sorted.pop_back();
       sorted.push_back(claims_[*claim]);

@@ -39,6 +39,10 @@ class PathClaims {
   const std::vector<std::string_view>& directories() const { return directories_; }
   // Where each of them lies on disk (absolute); those without answer have an empty one and lose their claims. Once.
   void Settle(const std::vector<std::string_view>& real);
+  // The same in two steps, where all links on disk are known: directories that no link leads through lie where they are
+  // listed. First gives the others, then takes where those lie.
+  std::vector<std::string_view> FindLinked(const std::vector<std::string>& links);
+  void SettleLinked(const std::vector<std::string_view>& real);
 
   // A settled directory by its path, without leading slash; -1 where nobody claims anything in it.
   int64_t FindDirectory(std::string_view path) const;
@@ -68,24 +72,19 @@ class PathClaims {
   const uint64_t max_bytes_;
   uint64_t bytes_ = 0;
   bool is_cut_ = false;
+  bool is_settled_ = false;
   std::deque<std::string> texts_;  // what views below point into
   ByPath<RenamedPath> renames_;
+  std::vector<bool> renamed_sizes_;  // by bytes of the path: nearly all paths are told by it
   std::vector<std::string_view> directories_;
   ByPath<uint32_t> numbers_;  // of directories as listed, then of groups by their path on disk
   uint32_t last_directory_ = UINT32_MAX;
   std::string names_;
   std::vector<Claim> claims_;
+  std::vector<uint32_t> linked_;
+  std::vector<bool> is_plain_;      // directories whose name a directory can have
   std::vector<size_t> group_ends_;  // claims of one directory on disk lie together, by name
 };
-
-// Leaves out of a batch of a survey the files that are claimed. Stays: what has a problem, programs of at least
-// `min_program_bytes` with a bit for execution, and names that end in one of `suffixes` (lower case). The batch must be
-// one of Survey::Next; false where it is not.
-struct SiftRule {
-  std::vector<std::string> suffixes;
-  uint64_t min_program_bytes = 0;
-};
-bool SiftClaimed(const PathClaims& claims, const SiftRule& rule, std::string_view batch, std::string* sifted);
 
 }  // namespace rootfs
 

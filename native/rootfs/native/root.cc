@@ -14,6 +14,7 @@ namespace {
 constexpr uint64_t kPathFlags = O_PATH | O_NOFOLLOW;
 constexpr uint64_t kListFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
 constexpr uint64_t kInRoot = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
+constexpr uint64_t kBeneath = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
 constexpr size_t kChunkBytes = 3900;  // below PATH_MAX, which bounds one system call and not the depth of a tree
 constexpr int kMaxRaces = 128;
 
@@ -101,6 +102,15 @@ Result<Entry> Root::Find(std::string_view path, EntryType type) const {
   return entry;
 }
 
+Result<Entry> Root::FindName(int directory, const std::string& name) const {
+  UniqueFd fd(openat(directory, name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  if (!fd.valid()) return FromOpenError(errno, false);
+  Result<EntryStat> stat = StatFd(fd.get());
+  if (!stat.ok()) return stat.status;
+  if (!stat.value.identity.SameMount(identity_)) return Status::Fail(Code::kEscape, EXDEV, "statx");
+  return Entry{std::move(fd), stat.value};
+}
+
 Result<Entry> Root::OpenDirectory(std::string_view path) const {
   if (!HasOpenAt2() || path.size() >= kChunkBytes) {
     Result<Entry> entry = Find(path, EntryType::kDirectory);
@@ -109,15 +119,32 @@ Result<Entry> Root::OpenDirectory(std::string_view path) const {
     if (!fd.ok()) return fd.status;
     return Entry{std::move(fd.value), entry.value.stat};
   }
-  const std::vector<std::string_view> parts = SplitPath(path);
-  Result<UniqueFd> fd = OpenWhole(parts, kListFlags | O_NOATIME);
-  // O_NOATIME is allowed to the owner and to CAP_FOWNER only.
-  if (!fd.ok() && fd.status.error == EPERM) fd = OpenWhole(parts, kListFlags);
+  Result<UniqueFd> fd = OpenToList(path);
   if (!fd.ok()) return fd.status;
   Result<EntryStat> stat = StatFd(fd.value.get());
   if (!stat.ok()) return stat.status;
   if (!stat.value.identity.SameMount(identity_)) return Status::Fail(Code::kEscape, EXDEV, "statx");
   return Entry{std::move(fd.value), stat.value};
+}
+
+Result<UniqueFd> Root::OpenToList(std::string_view path) const {
+  if (!HasOpenAt2() || path.size() >= kChunkBytes) {
+    Result<Entry> entry = OpenDirectory(path);
+    if (!entry.ok()) return entry.status;
+    return std::move(entry.value.fd);
+  }
+  const std::vector<std::string_view> parts = SplitPath(path);
+  Result<UniqueFd> fd = OpenWhole(parts, kListFlags | O_NOATIME);
+  // O_NOATIME is allowed to the owner and to CAP_FOWNER only.
+  return !fd.ok() && fd.status.error == EPERM ? OpenWhole(parts, kListFlags) : std::move(fd);
+}
+
+Result<UniqueFd> Root::OpenToList(int directory, const std::string& name) const {
+  if (!HasOpenAt2()) return Status::Fail(Code::kUnsupported, 0, "openat2");
+  int fd = OpenPatiently(directory, name, kListFlags | O_NOATIME, kBeneath);
+  if (fd < 0 && errno == EPERM) fd = OpenPatiently(directory, name, kListFlags, kBeneath);
+  if (fd < 0) return FromOpenError(errno, false);
+  return UniqueFd(fd);
 }
 
 Result<UniqueFd> Root::OpenWhole(const std::vector<std::string_view>& parts, uint64_t flags) const {
@@ -140,8 +167,7 @@ Result<UniqueFd> Root::OpenInChunks(const std::vector<std::string_view>& parts) 
     if (to == from) return Status::Fail(Code::kNotFound, ENAMETOOLONG, "openat2");
     bool last = to == parts.size();
     // A link met here would have to be resolved against the root, which this descriptor is not: refuse all links.
-    uint64_t resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
-    int fd = OpenPatiently(directory.get(), Join(parts, from, to), kPathFlags | (last ? 0 : O_DIRECTORY), resolve);
+    int fd = OpenPatiently(directory.get(), Join(parts, from, to), kPathFlags | (last ? 0 : O_DIRECTORY), kBeneath);
     if (fd < 0) return FromOpenError(errno, false);
     directory.Reset(fd);
     from = to;

@@ -30,6 +30,12 @@ class Root {
   Result<Entry> Find(std::string_view path, EntryType type) const;
   // The same for a directory, opened for getdents at once: what is none is kNotFound or kType, and is not opened.
   Result<Entry> OpenDirectory(std::string_view path) const;
+  // The same without a look at what was opened: openat2 crosses no mount.
+  Result<UniqueFd> OpenToList(std::string_view path) const;
+  // Of a directory in one that is open.
+  Result<UniqueFd> OpenToList(int directory, const std::string& name) const;
+  // One name, as getdents gives it, in a directory that is open.
+  Result<Entry> FindName(int directory, const std::string& name) const;
 
   const Identity& identity() const { return identity_; }
 

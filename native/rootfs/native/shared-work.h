@@ -15,16 +15,20 @@ class SharedWork {
  public:
   // `work` shares out by itself what is to be done; it is called by several threads and holds all that it needs.
   static std::shared_ptr<SharedWork> Start(size_t helpers, std::function<void()> work);
+  // The same in steps, for what nobody waits for: pool threads take a step where nothing else is to be done. `step`
+  // says whether there is more.
+  static std::shared_ptr<SharedWork> StartLater(size_t steps, std::function<bool()> step);
 
   // Takes part, then waits for those that began; one that has not begun by then never will. Throws what any of them
   // threw.
   void Finish();
 
  private:
-  explicit SharedWork(std::function<void()> work) : work_(std::move(work)) {}
-  void Join();
+  explicit SharedWork(std::function<bool()> step) : step_(std::move(step)) {}
+  // False where nothing is left.
+  bool Join();
 
-  const std::function<void()> work_;
+  const std::function<bool()> step_;
   std::mutex mutex_;
   std::condition_variable left_;
   size_t inside_ = 0;

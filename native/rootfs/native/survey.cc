@@ -14,6 +14,7 @@ namespace {
 
 constexpr size_t kBatchBytes = 64 * 1024;
 constexpr size_t kMaxReadyBytes = 4 * 1024 * 1024;
+constexpr size_t kMaxOpen = 64;
 constexpr size_t kMaxLinkBytes = 8 * 1024 * 1024;
 constexpr auto kBatchTime = std::chrono::milliseconds(50);
 
@@ -21,7 +22,7 @@ constexpr auto kBatchTime = std::chrono::milliseconds(50);
 
 std::shared_ptr<Survey> Survey::Start(std::shared_ptr<const Root> root, SurveyOptions options) {
   std::shared_ptr<Survey> survey(new Survey(std::move(root), options));
-  survey->begun_.push_back(std::make_unique<DirectoryListing>(nullptr));
+  survey->begun_.push_back(std::make_unique<DirectoryListing>(nullptr, nullptr));
   survey->StartHelpers();
   return survey;
 }
@@ -96,10 +97,16 @@ bool Survey::Step(std::unique_lock<std::mutex>* lock) {
   lock->unlock();
   Told told;
   Status status;
+  UniqueFd fd;
   try {
     status = listing->Advance(*root_, {options_.max_entries, options_.max_depth, &entries_}, &told);
   } catch (const std::exception&) {
     status = Status::Fail(Code::kSystem, ENOMEM, "malloc");
+  }
+  if (listing->IsDone()) {
+    UniqueFd done = listing->TakeFd();
+    // Closed here where nothing in it is to be listed.
+    if (listing->directories().size() > 0) fd = std::move(done);
   }
   lock->lock();
   active_--;
@@ -108,7 +115,7 @@ bool Survey::Step(std::unique_lock<std::mutex>* lock) {
   } else if (!stopped_ && failure_.ok) {
     ready_ += told.records;
     KeepLinks(told.links);
-    Keep(std::move(listing));
+    Keep(std::move(listing), std::move(fd));
   }
   changed_.notify_all();
   return true;
@@ -122,16 +129,17 @@ std::unique_ptr<DirectoryListing> Survey::Take() {
   }
   if (levels_.empty()) return nullptr;
   Level& level = levels_.back();
-  auto listing = std::make_unique<DirectoryListing>(MakePath(level.parent, level.names[level.next++]));
+  auto listing = std::make_unique<DirectoryListing>(MakePath(level.parent, level.names[level.next++]), level.fd);
   if (level.next == level.names.size()) levels_.pop_back();
   return listing;
 }
 
-void Survey::Keep(std::unique_ptr<DirectoryListing> listing) {
+void Survey::Keep(std::unique_ptr<DirectoryListing> listing, UniqueFd fd) {
   if (!listing->IsDone()) {
     begun_.push_back(std::move(listing));
   } else if (listing->directories().size() > 0) {
-    levels_.push_back(Level{listing->path(), std::move(listing->directories()), 0});
+    auto open = levels_.size() < kMaxOpen ? std::make_shared<const UniqueFd>(std::move(fd)) : nullptr;
+    levels_.push_back(Level{listing->path(), std::move(listing->directories()), std::move(open), 0});
   }
 }
 

@@ -26,7 +26,8 @@ class Survey : public std::enable_shared_from_this<Survey> {
   // Helpers begin at once.
   static std::shared_ptr<Survey> Start(std::shared_ptr<const Root> root, SurveyOptions options);
 
-  // Records of the next directories; empty at the end. One thread at a time. After a failure the survey is over.
+  // Records of the next directories, for Sift; empty at the end. One thread at a time. After a failure the survey is
+  // over.
   Result<std::string> Next();
   // Paths of all symbolic links, each ended by NUL; kLimit before the end, after a failure, and where they are very
   // many.
@@ -39,6 +40,7 @@ class Survey : public std::enable_shared_from_this<Survey> {
   struct Level {
     DirectoryPath parent;
     DirectoryNames names;
+    std::shared_ptr<const UniqueFd> fd;  // null where very many are open
     size_t next = 0;
   };
 
@@ -49,7 +51,7 @@ class Survey : public std::enable_shared_from_this<Survey> {
   // Lists a part of one directory; false where none waits. Lets go of the lock meanwhile.
   bool Step(std::unique_lock<std::mutex>* lock);
   std::unique_ptr<DirectoryListing> Take();
-  void Keep(std::unique_ptr<DirectoryListing> listing);
+  void Keep(std::unique_ptr<DirectoryListing> listing, UniqueFd fd);
   void KeepLinks(const std::string& links);
   void Fail(const Status& status);
 

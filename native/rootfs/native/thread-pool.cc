@@ -27,15 +27,29 @@ void ThreadPool::Submit(std::function<void()> task) {
   tasks_.push_back(std::move(task));
   if (idle_ >= tasks_.size() || threads_ >= max_threads_) {
     wake_.notify_one();
-    return;
+  } else {
+    StartThread(&tasks_);
   }
+}
+
+void ThreadPool::SubmitLater(std::function<void()> task) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  later_.push_back(std::move(task));
+  if (threads_ > 0) {
+    wake_.notify_one();
+  } else {
+    StartThread(&later_);
+  }
+}
+
+void ThreadPool::StartThread(std::deque<std::function<void()>>* tasks) {
   try {
     std::thread([this] { Run(); }).detach();
     threads_++;
   } catch (const std::system_error&) {
     // Without any thread nobody would ever take the task; with some it only waits longer.
     if (threads_ > 0) return;
-    tasks_.pop_back();
+    tasks->pop_back();
     throw;
   }
 }
@@ -45,11 +59,12 @@ void ThreadPool::Run() {
   std::unique_lock<std::mutex> lock(mutex_);
   for (;;) {
     idle_++;
-    bool woken = wake_.wait_for(lock, kIdleTime, [this] { return !tasks_.empty(); });
+    bool woken = wake_.wait_for(lock, kIdleTime, [this] { return !tasks_.empty() || !later_.empty(); });
     idle_--;
     if (!woken) break;
-    std::function<void()> task = std::move(tasks_.front());
-    tasks_.pop_front();
+    std::deque<std::function<void()>>& tasks = tasks_.empty() ? later_ : tasks_;
+    std::function<void()> task = std::move(tasks.front());
+    tasks.pop_front();
     lock.unlock();
     task();
     task = nullptr;

@@ -21,6 +21,16 @@ export interface NativeRoot {
   measureVerity(path: Buffer): { algorithm: number; digest: Buffer } | undefined;
   startWalk(path: Buffer, options: NativeWalkOptions): NativeWalker;
   startSurvey(maxEntries: number, maxDepth: number, helpers: number): NativeSurvey;
+  /** Suffixes and extensions each ended by NUL; without claims everything stays. */
+  startSift(
+    claims: NativeClaims | undefined,
+    suffixes: Buffer,
+    quiet: Buffer,
+    minProgramBytes: number,
+    magic: Buffer,
+    minBytes: number,
+    helpers: number,
+  ): NativeSift;
   /** Paths each ended by NUL. */
   startReads(
     paths: Buffer,
@@ -71,11 +81,18 @@ export interface NativeClaims {
   directories(): Buffer;
   /** Paths each ended by NUL, empty for none. */
   settle(real: Buffer): void;
+  /** Paths each ended by NUL, as those of `settleLinked`, which takes one for each that this gives. */
+  findLinked(links: Buffer): Buffer;
+  settleLinked(real: Buffer): void;
   /** The directory without its leading slash. */
   find(directory: string, name: string): number | undefined;
   listedIn(directory: string, name: string): Buffer | undefined;
-  /** Suffixes each ended by NUL. */
-  sift(batch: Buffer, suffixes: Buffer, minProgramBytes: number): Buffer;
+}
+
+export interface NativeSift {
+  take(batch: Buffer): Buffer;
+  rest(): Buffer;
+  heads(): Buffer;
 }
 
 export interface NativeWatch {
@@ -99,6 +116,7 @@ interface Native {
   openRoot(path: Buffer, followParents: boolean): NativeRoot;
   watch(batchMs: number, onBatch: NativeBatchCallback): NativeWatch;
   createClaims(maxBytes: number): NativeClaims;
+  hashBytes(bytes: Buffer): Buffer;
   setDeadline(milliseconds: number): void;
   lowerPriority(idle: boolean): void;
   capabilities(path: Buffer): Record<string, NativeCapability>;

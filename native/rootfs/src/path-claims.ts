@@ -1,14 +1,6 @@
-import { checkInteger, checkOptions } from './arguments.ts';
+import { checkInteger } from './arguments.ts';
 import { loadNative, type NativeClaims } from './native.ts';
 import { guard } from './rootfs-error.ts';
-
-/** What of a survey stays where claimed files are left out. */
-export interface SiftOptions {
-  /** Ends of names that stay, in lower case; names count in any case. */
-  readonly suffixes: readonly string[];
-  /** Files of at least so many bytes stay where they have a bit for execution. */
-  readonly minProgramBytes: number;
-}
 
 /**
  * Who says which path is his, in memory outside of JavaScript's. Paths are bytes as latin1, absolute, as lists name them
@@ -19,6 +11,11 @@ export class PathClaims {
 
   constructor(native: NativeClaims) {
     this.#native = native;
+  }
+
+  /** For `RootHandle.startSift` only. */
+  get native(): NativeClaims {
+    return this.#native;
   }
 
   /** Whether something was left out, because it would have been more than `maxBytes`. */
@@ -42,14 +39,21 @@ export class PathClaims {
 
   /** Every directory that a path was listed in, in order; the root is empty. */
   directories(): string[] {
-    const texts = this.#native.directories().toString('latin1').split('\0');
-    texts.pop();
-    return texts;
+    return unpack(this.#native.directories());
   }
 
   /** Where each of `directories` lies on disk; undefined for those whose claims count nowhere. Once. */
   settle(real: readonly (string | undefined)[]): void {
-    this.#native.settle(Buffer.from(real.map((path) => `${path ?? ''}\0`).join(''), 'latin1'));
+    this.#native.settle(pack(real));
+  }
+
+  /**
+   * The same where all symbolic links on disk are known: directories that none of them leads through lie where they are
+   * listed, and only the others are resolved.
+   */
+  settleByLinks(links: Iterable<string>, resolve: (directory: string) => string | undefined): void {
+    const linked = unpack(this.#native.findLinked(pack(links)));
+    this.#native.settleLinked(pack(linked.map(resolve)));
   }
 
   /** Owner of a name in a directory on disk. */
@@ -61,17 +65,19 @@ export class PathClaims {
   listedIn(directory: string, name: string): string | undefined {
     return this.#native.listedIn(directory.slice(1), name)?.toString('latin1');
   }
-
-  /** For `TreeSurvey.tell`: what is left of a packed batch without claimed files. */
-  startSift(options: SiftOptions): (batch: Buffer) => Buffer {
-    checkOptions(options, ['suffixes', 'minProgramBytes']);
-    const suffixes = Buffer.from(options.suffixes.map((suffix) => `${suffix}\0`).join(''), 'latin1');
-    const minProgramBytes = checkInteger(options.minProgramBytes, 'minProgramBytes');
-    return (batch) => this.#native.sift(batch, suffixes, minProgramBytes);
-  }
 }
 
 /** Claims of at most so many bytes, 100 for each path beside its own counted in. Throws ERR_ROOTFS_NATIVE. */
 export function createPathClaims(maxBytes: number): PathClaims {
   return new PathClaims(guard(() => loadNative().createClaims(checkInteger(maxBytes, 'maxBytes'))));
+}
+
+function pack(paths: Iterable<string | undefined>): Buffer {
+  return Buffer.from([...paths].map((path) => `${path ?? ''}\0`).join(''), 'latin1');
+}
+
+function unpack(packed: Buffer): string[] {
+  const texts = packed.toString('latin1').split('\0');
+  texts.pop();
+  return texts;
 }

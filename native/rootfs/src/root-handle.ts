@@ -20,8 +20,10 @@ import {
 } from './many-paths.ts';
 import { loadNative, type NativeRoot, type NativeWalker, type NativeWalkOptions } from './native.ts';
 import { decodeHashes, decodeNames, type HashOutcome } from './packed-lists.ts';
+import type { PathClaims } from './path-claims.ts';
 import { decodeStat, type EntryType, type RootStat } from './root-stat.ts';
 import { guard, RootfsError, toRootfsError } from './rootfs-error.ts';
+import { checkSiftOptions, type SiftOptions, SurveySift } from './sift.ts';
 import { checkSurveyOptions, type SurveyOptions, TreeSurvey } from './survey.ts';
 import { decodeWalkBatch, type WalkEntry, type WalkOptions } from './walk.ts';
 
@@ -227,7 +229,22 @@ export class RootHandle {
    */
   startSurvey(options: SurveyOptions): TreeSurvey {
     const { maxEntries, maxDepth, helpers } = checkSurveyOptions(options);
-    return new TreeSurvey(guard(() => this.#native.startSurvey(maxEntries, maxDepth, helpers)));
+    const nothing = Buffer.alloc(0);
+    const everything = () => this.#native.startSift(undefined, nothing, nothing, 0, nothing, 0, helpers);
+    const survey = guard(() => this.#native.startSurvey(maxEntries, maxDepth, helpers));
+    return new TreeSurvey(survey, new SurveySift(guard(everything)));
+  }
+
+  /**
+   * Leaves out of a survey of this root files that somebody claims, and those that begin with something else than is asked
+   * for. The claims must be settled.
+   */
+  startSift(claims: PathClaims, options: SiftOptions): SurveySift {
+    const { suffixes, quiet, minProgramBytes, magic, minBytes, helpers } = checkSiftOptions(options);
+    const { native } = claims;
+    return new SurveySift(
+      guard(() => this.#native.startSift(native, suffixes, quiet, minProgramBytes, magic, minBytes, helpers)),
+    );
   }
 
   /**

@@ -45,7 +45,9 @@ function tell(batches: readonly Buffer[], aheadBytes?: number, links?: Buffer): 
     unlisted: (...args: unknown[]) => told.push(args),
   };
   try {
-    const survey = new TreeSurvey(native);
+    const nothing = () => Buffer.alloc(0);
+    const everything = { take: (batch: Buffer) => batch, rest: nothing, heads: nothing };
+    const survey = new TreeSurvey(native, everything);
     if (aheadBytes !== undefined) told.push(survey.readAhead(aheadBytes));
     survey.tell(visitor);
   } finally {

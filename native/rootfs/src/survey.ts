@@ -2,6 +2,7 @@ import { checkInteger, checkOptions } from './arguments.ts';
 import type { NativeSurvey } from './native.ts';
 import type { EntryType } from './root-stat.ts';
 import { guard } from './rootfs-error.ts';
+import type { SurveySift } from './sift.ts';
 import { decodeProblem, type WalkProblem } from './walk.ts';
 
 /** Limits of a survey. Each that is hit throws ERR_ROOTFS_LIMIT, with `syscall` getdents64 (entries) or walk (depth). */
@@ -31,17 +32,23 @@ export interface SurveyVisitor {
   entry(directory: string, name: string, entry: SurveyedEntry): void;
   /** A directory that could not be listed. */
   unlisted(directory: string, problem: WalkProblem): void;
+  /** All is told but files that have to be looked into, which others may be doing: time for whatever else is to be done. */
+  beforeHeads?(): void;
 }
+
+type SiftedBy = Pick<SurveySift, 'take' | 'rest' | 'heads'>;
 
 /** All files of a tree, told directory by directory in no fixed order. Foreign data. */
 export class TreeSurvey {
   readonly #native: NativeSurvey;
+  readonly #everything: SiftedBy;
   /** Listed and not told yet, in order. */
   readonly #held: Buffer[] = [];
 
   /** Made by `RootHandle.startSurvey` only. */
-  constructor(native: NativeSurvey) {
+  constructor(native: NativeSurvey, everything: SiftedBy) {
     this.#native = native;
+    this.#everything = everything;
   }
 
   /**
@@ -62,9 +69,12 @@ export class TreeSurvey {
    * Tells everything, once, or what `sift` leaves of it; what the visitor throws ends it. An entry that vanishes meanwhile
    * is left out.
    */
-  tell(visitor: SurveyVisitor, sift: (batch: Buffer) => Buffer = (batch) => batch): void {
+  tell(visitor: SurveyVisitor, sift: SiftedBy = this.#everything): void {
     try {
-      for (let batch = this.#next(); batch !== undefined; batch = this.#next()) tellBatch(sift(batch), visitor);
+      for (let batch = this.#next(); batch !== undefined; batch = this.#next()) tellBatch(sift.take(batch), visitor);
+      tellBatch(sift.rest(), visitor);
+      visitor.beforeHeads?.();
+      tellBatch(sift.heads(), visitor);
     } finally {
       this.close();
     }

@@ -97,14 +97,15 @@ describe('programs in a tree', () => {
   });
   const status = 'Package: runc\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n';
 
-  it('tell their packages with owner, unowned ones are counted, small ones are not opened', () => {
+  it('tell their packages with owner, unowned ones are counted, small and quiet ones of packages are not opened', () => {
     const inventory = collectInventory(
       createMemoryView({
         '/var/lib/dpkg/status': status,
-        '/var/lib/dpkg/info/runc.list': '/usr/bin/runc\n/usr/lib/owned.so\n',
+        '/var/lib/dpkg/info/runc.list': '/usr/bin/runc\n/usr/bin/runc.py\n/usr/lib/owned.so\n',
         '/usr/bin/runc': { content: program, mode: 0o755 },
+        '/usr/bin/runc.py': { content: program, mode: 0o755 },
         '/usr/lib/owned.so': { content: program, mode: 0o644 },
-        '/opt/tool': { content: program, mode: 0o755 },
+        '/opt/tool.py': { content: program, mode: 0o755 },
         '/opt/small': { content: program.subarray(0, 30_000), mode: 0o755 },
       }),
     );
@@ -113,9 +114,9 @@ describe('programs in a tree', () => {
     assert.deepEqual(
       rows.map(({ purl, path, ownedBy }) => [purl, path, ownedBy]),
       [
-        ['pkg:cargo/serde@1.0.200', '/opt/tool', undefined],
+        ['pkg:cargo/serde@1.0.200', '/opt/tool.py', undefined],
         ['pkg:cargo/serde@1.0.200', '/usr/bin/runc', 'pkg:deb/runc@1?arch=amd64'],
-        ['pkg:golang/stdlib@1.22.3', '/opt/tool', undefined],
+        ['pkg:golang/stdlib@1.22.3', '/opt/tool.py', undefined],
         ['pkg:golang/stdlib@1.22.3', '/usr/bin/runc', 'pkg:deb/runc@1?arch=amd64'],
       ],
     );

@@ -32,15 +32,26 @@ export function parseControl(bytes: Buffer, fields: ReadonlySet<string>, limits:
   let packageLines = 0;
   readLines(bytes, (given) => {
     const line = given.endsWith('\r') ? given.slice(0, -1) : given;
-    if (/^package[ \t]*:/i.test(line)) packageLines += 1;
+    if (isPackageLine(line)) packageLines += 1;
     reader.push(line);
     return !reader.isFull;
   });
   return { stanzas: reader.finish(), packageLines, isCut: reader.isFull };
 }
 
+function isPackageLine(line: string): boolean {
+  const first = line[0];
+  return (first === 'P' || first === 'p') && /^package[ \t]*:/i.test(line);
+}
+
+/** In ASCII. */
+function isVisible(code: number): boolean {
+  return code > 0x20 && code < 0x7f;
+}
+
 class ControlReader {
   readonly #fields: ReadonlySet<string>;
+  readonly #firstLetters: ReadonlySet<number>;
   readonly #limits: ControlLimits;
   readonly #stanzas: Stanza[] = [];
   #chars = 0;
@@ -49,6 +60,8 @@ class ControlReader {
 
   constructor(fields: ReadonlySet<string>, limits: ControlLimits) {
     this.#fields = fields;
+    const forms = [...fields].flatMap((field) => [field, field.toUpperCase()]);
+    this.#firstLetters = new Set(forms.map((field) => field.charCodeAt(0)));
     this.#limits = limits;
   }
 
@@ -58,8 +71,11 @@ class ControlReader {
 
   push(line: string): void {
     const first = line[0];
+    const isContinued = first === ' ' || first === '\t';
+    // Most lines are of fields that nobody asked for, and no blank ones.
+    if (isContinued && this.#field === undefined && isVisible(line.charCodeAt(1))) return;
     if (line.trim() === '') this.#endStanza();
-    else if (first === ' ' || first === '\t') this.#continue(line.trim());
+    else if (isContinued) this.#continue(line.trim());
     else this.#start(line);
   }
 
@@ -75,6 +91,8 @@ class ControlReader {
   }
 
   #start(line: string): void {
+    this.#field = undefined;
+    if (!this.#firstLetters.has(line.charCodeAt(0))) return;
     const colon = line.indexOf(':');
     const name = line.slice(0, Math.max(colon, 0)).trimEnd().toLowerCase();
     this.#field = this.#fields.has(name) ? name : undefined;

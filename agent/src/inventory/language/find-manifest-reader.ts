@@ -26,6 +26,7 @@ const LAST_LETTERS = /[acno]$/i;
 
 /** Says what reads a file, by its directory and its name alone. Undefined for files that are no manifest. */
 export function findManifestReader(directory: BytePath, file: string): ManifestReader | undefined {
+  if (file === 'package.json') return parseNpmManifest;
   if (!LAST_LETTERS.test(file.slice(-1))) return undefined;
   const name = file.toLowerCase();
   if (Object.hasOwn(BY_NAME, name)) return BY_NAME[name]?.(joinBytePath(directory, file));

@@ -6,6 +6,7 @@
 #include "claims-object.h"
 #include "reads-object.h"
 #include "root-object.h"
+#include "sift-object.h"
 #include "survey-object.h"
 #include "walker-object.h"
 #include "watch-object.h"
@@ -20,6 +21,7 @@ struct AddonData {
   Napi::FunctionReference survey;
   Napi::FunctionReference watch;
   Napi::FunctionReference claims;
+  Napi::FunctionReference sift;
 };
 
 }  // namespace rootfs

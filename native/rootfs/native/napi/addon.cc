@@ -23,6 +23,16 @@ Napi::Value CreateClaims(const Napi::CallbackInfo& info) {
   return info.Env().GetInstanceData<AddonData>()->claims.New({info[0]});
 }
 
+Napi::Value HashBytes(const Napi::CallbackInfo& info) {
+  const std::string_view bytes = ViewOf(info[0]);
+  Sha256 sha256;
+  Sha256Digest digest;
+  if (!sha256.Begin() || !sha256.Update(bytes.data(), bytes.size()) || !sha256.Finish(&digest)) {
+    throw ToError(info.Env(), Status::Fail(Code::kUnsupported, 0, "EVP_DigestFinal_ex"));
+  }
+  return Napi::Buffer<uint8_t>::Copy(info.Env(), digest.data(), digest.size());
+}
+
 void SetDeadline(const Napi::CallbackInfo& info) { SetReadDeadline(ToCount(info[0])); }
 
 void LowerPriority(const Napi::CallbackInfo& info) {
@@ -51,10 +61,12 @@ Napi::Object Load(Napi::Env env, Napi::Object exports) {
   data->survey = Napi::Persistent(SurveyObject::Define(env));
   data->watch = Napi::Persistent(WatchObject::Define(env));
   data->claims = Napi::Persistent(ClaimsObject::Define(env));
+  data->sift = Napi::Persistent(SiftObject::Define(env));
   env.SetInstanceData(data);
   exports.Set("openRoot", Napi::Function::New(env, OpenRoot));
   exports.Set("watch", Napi::Function::New(env, Watch));
   exports.Set("createClaims", Napi::Function::New(env, CreateClaims));
+  exports.Set("hashBytes", Napi::Function::New(env, HashBytes));
   exports.Set("setDeadline", Napi::Function::New(env, SetDeadline));
   exports.Set("lowerPriority", Napi::Function::New(env, LowerPriority));
   exports.Set("capabilities", Napi::Function::New(env, Capabilities));

@@ -3,6 +3,8 @@
 
 #include <napi.h>
 
+#include <memory>
+
 #include "../path-claims.h"
 
 namespace rootfs {
@@ -16,6 +18,9 @@ class ClaimsObject : public Napi::ObjectWrap<ClaimsObject> {
   explicit ClaimsObject(const Napi::CallbackInfo& info);
   ~ClaimsObject() override;
 
+  // Of an object of this class; anything else is an exception.
+  static std::shared_ptr<const PathClaims> ClaimsOf(const Napi::Value& value);
+
  private:
   void Rename(const Napi::CallbackInfo& info);
   void AddLines(const Napi::CallbackInfo& info);
@@ -23,14 +28,15 @@ class ClaimsObject : public Napi::ObjectWrap<ClaimsObject> {
   Napi::Value IsFull(const Napi::CallbackInfo& info);
   Napi::Value Directories(const Napi::CallbackInfo& info);
   void Settle(const Napi::CallbackInfo& info);
+  Napi::Value FindLinked(const Napi::CallbackInfo& info);
+  void SettleLinked(const Napi::CallbackInfo& info);
   Napi::Value Find(const Napi::CallbackInfo& info);
   Napi::Value ListedIn(const Napi::CallbackInfo& info);
-  Napi::Value Sift(const Napi::CallbackInfo& info);
   bool Look(const Napi::CallbackInfo& info, PathClaims::Found* found) const;
 
   void Tell(Napi::Env env, int64_t held);
 
-  PathClaims claims_;
+  std::shared_ptr<PathClaims> claims_;
   int64_t told_ = 0;  // bytes that the garbage collector knows of
 };
 

@@ -77,6 +77,12 @@ std::string ToBytes(const Napi::Value& value) {
   return std::string(buffer.Data(), buffer.Length());
 }
 
+std::string_view ViewOf(const Napi::Value& value) {
+  if (!value.IsBuffer()) throw Napi::TypeError::New(value.Env(), "a Buffer is needed");
+  auto buffer = value.As<Napi::Buffer<char>>();
+  return {buffer.Data(), buffer.Length()};
+}
+
 uint64_t ToCount(const Napi::Value& value) {
   if (!value.IsNumber()) throw Napi::TypeError::New(value.Env(), "a number is needed");
   double number = value.As<Napi::Number>().DoubleValue();

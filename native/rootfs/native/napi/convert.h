@@ -4,6 +4,7 @@
 #include <napi.h>
 
 #include <string>
+#include <string_view>
 
 #include "../entry-stat.h"
 #include "../status.h"
@@ -25,6 +26,8 @@ Napi::Buffer<char> ToStatBuffer(Napi::Env env, const EntryStat& stat);
 
 // Arguments were checked by the TypeScript side; a wrong one is still an exception and never a wild read.
 std::string ToBytes(const Napi::Value& value);
+// The bytes of a buffer, for as long as the call lasts.
+std::string_view ViewOf(const Napi::Value& value);
 uint64_t ToCount(const Napi::Value& value);
 
 }  // namespace rootfs

@@ -9,6 +9,7 @@
 #include "../hash-many.h"
 #include "../kernel.h"
 #include "../many-paths.h"
+#include "../sift.h"
 #include "../thread-pool.h"
 #include "addon-data.h"
 #include "convert.h"
@@ -46,6 +47,7 @@ Napi::Function RootObject::Define(Napi::Env env) {
                          InstanceMethod<&RootObject::MeasureVerity>("measureVerity"),
                          InstanceMethod<&RootObject::StartWalk>("startWalk"),
                          InstanceMethod<&RootObject::StartSurvey>("startSurvey"),
+                         InstanceMethod<&RootObject::StartSift>("startSift"),
                          InstanceMethod<&RootObject::StartReads>("startReads"),
                          InstanceMethod<&RootObject::TypesOf>("typesOf"),
                      });
@@ -209,6 +211,18 @@ Napi::Value RootObject::StartSurvey(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   SurveyOptions options{ToCount(info[0]), ToCount(info[1]), ToCount(info[2])};
   return SurveyObject::Wrap(env, Survey::Start(Opened(env), options));
+}
+
+Napi::Value RootObject::StartSift(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  SiftRule rule;
+  if (!info[0].IsUndefined()) rule.claims = ClaimsObject::ClaimsOf(info[0]);
+  rule.suffixes = SplitPaths(ViewOf(info[1]));
+  for (std::string& suffix : SplitPaths(ViewOf(info[2]))) rule.quiet.insert(std::move(suffix));
+  rule.min_program_bytes = ToCount(info[3]);
+  rule.magic = ToBytes(info[4]);
+  rule.min_bytes = ToCount(info[5]);
+  return SiftObject::Wrap(env, std::make_unique<Sift>(Opened(env), std::move(rule), ToCount(info[6])));
 }
 
 Napi::Value RootObject::StartReads(const Napi::CallbackInfo& info) {

@@ -36,6 +36,7 @@ class RootObject : public Napi::ObjectWrap<RootObject> {
   Napi::Value MeasureVerity(const Napi::CallbackInfo& info);
   Napi::Value StartWalk(const Napi::CallbackInfo& info);
   Napi::Value StartSurvey(const Napi::CallbackInfo& info);
+  Napi::Value StartSift(const Napi::CallbackInfo& info);
   Napi::Value StartReads(const Napi::CallbackInfo& info);
   Napi::Value TypesOf(const Napi::CallbackInfo& info);
 
