@@ -201,6 +201,7 @@ test('a file that cannot be looked into stays, so that whoever tries again says 
   );
   assert.deepEqual(told, ['fifo changed']);
   assert.throws(() => root.startSift(createPathClaims(ROOMY), { ...options, minBytes: 3 }), TypeError);
+  assert.throws(() => root.startSift(createPathClaims(ROOMY), options), TypeError);
 });
 
 test('a batch that no survey made is refused', (t) => {

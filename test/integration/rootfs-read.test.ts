@@ -153,6 +153,35 @@ test('a look tells of one entry what a walk tells of it', { skip: needsRoot }, (
   assert.throws(() => root.look(path('file'), ['a*b']), TypeError);
 });
 
+test('a look inside tells what a look tells, and both ends of a file', { skip: needsRoot }, (t) => {
+  const base = makeTree(t);
+  mkdirSync(join(base, 'dir'));
+  symlinkSync('dir', join(base, 'link'));
+  execFileSync('mkfifo', [join(base, 'fifo')]);
+  const xattrs = ['security.capability', 'trusted.*', 'user.*'];
+  using root = openRoot(base);
+  const bytes = 100;
+  const overlap = 10;
+  for (const size of [0, 1, 99, 100, 101, 189, 190, 191, 250, 5_000]) {
+    const content = randomBytes(size);
+    writeFileSync(join(base, 'file'), content);
+    execFileSync('setfattr', ['-n', 'trusted.x', '-v', `${size}`, join(base, 'file')]);
+    const { head, tail, ...entry } = root.lookInside(path('file'), xattrs, { bytes, overlap, wantsTail: true }) ?? {};
+    assert.deepEqual(entry, root.look(path('file'), xattrs));
+    assert.deepEqual(head, content.subarray(0, bytes), `${size}`);
+    const from = Math.max(size - bytes, bytes - overlap);
+    assert.deepEqual(tail, size > bytes ? content.subarray(from) : undefined, `${size}`);
+    const headAlone = root.lookInside(path('file'), xattrs, { bytes, overlap, wantsTail: false });
+    assert.deepEqual([headAlone?.head, headAlone?.tail], [head, undefined]);
+  }
+  for (const name of ['dir', 'link', 'fifo']) {
+    const { head, tail, ...entry } = root.lookInside(path(name), xattrs, { bytes, overlap, wantsTail: true }) ?? {};
+    assert.deepEqual([entry, head, tail], [root.look(path(name), xattrs), undefined, undefined], name);
+  }
+  assert.equal(root.lookInside(path('none'), xattrs, { bytes, overlap, wantsTail: true }), undefined);
+  assert.throws(() => root.lookInside(path('file'), [], { bytes: -1, overlap, wantsTail: true }), TypeError);
+});
+
 test('a sparse file of 1 TiB is refused by its size before a byte is read', (t) => {
   const base = makeTree(t);
   writeFileSync(join(base, 'sparse'), '');

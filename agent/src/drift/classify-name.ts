@@ -17,6 +17,8 @@ const DATA_PLACES = [
   '/data',
 ];
 
+const DATA_PLACE = new RegExp(`^(?:${DATA_PLACES.join('|')})(?=/|$)`);
+
 /** Places below the data places whose content is code or trust, whatever its name. */
 const CODE_PLACES: readonly (readonly [RegExp, DriftReason])[] = [
   [/^\/var\/lib\/(dpkg|rpm|pacman|opkg|apk|dnf|yum)(\/|$)/, 'packageDatabase'],
@@ -139,6 +141,8 @@ const SPECIAL_NAMES: ReadonlyMap<string, DriftReason> = new Map([
 ]);
 
 const PATTERNS = [...CODE_PLACES, ...CODE_DIRECTORIES];
+/** Whether any of them fits: of most paths none does, and one look tells. */
+const ANY_PATTERN = new RegExp(PATTERNS.map(([pattern]) => `(?:${pattern.source})`).join('|'));
 
 const CODE_SUFFIXES =
   /\.(php\d?|phtml|pht|phps|inc|phar|jsp|jspx|jspf|asp|aspx|ashx|asmx|cfm|cgi|fcgi|shtml|shtm|stm|cshtml|vbhtml|ascx|svc|jhtml|jspa|jsw|jsv|ejs|ftl|twig|jinja2?|j2|hbs|pug|liquid|haml|pl|pm|t|py|pyw|pyc|pyo|pyz|pyx|pth|rb|erb|lua|luac|js|mjs|cjs|jsx|ts|mts|cts|tsx|wasm|sh|bash|zsh|ksh|csh|tcsh|fish|tcl|awk|groovy|gvy|kts|scala|clj|class|jar|war|ear|par|sar|nar|jpi|hpi|rar|jmod|whl|egg|gem|exe|dll|com|bat|cmd|ps1|psm1|vbs|wsf|ko|bpf|ebpf|o|a|el|elc|scm|r|jl|ex|exs|beam|erl|hs|ipynb|pickle|pkl|xs|nse|applescript|desktop|apk|deb|rpm|dylib|swf)$/i;
@@ -169,13 +173,15 @@ export function isCache(path: string): boolean {
 
 /** Whether a path (latin1, absolute) is or lies below a declared data place. Returns that place. */
 export function findDataPlace(path: string): string | undefined {
-  return DATA_PLACES.find((place) => path === place || path.startsWith(`${place}/`));
+  return DATA_PLACE.exec(path)?.[0];
 }
 
 /** Reasons that a path and the type of what lies there give, in no order and without repetition. */
 export function classifyName(path: string, type: DriftEntryType = 'file'): DriftReason[] {
   const reasons = new Set<DriftReason>();
-  for (const [pattern, reason] of PATTERNS) if (pattern.test(path)) reasons.add(reason);
+  if (ANY_PATTERN.test(path)) {
+    for (const [pattern, reason] of PATTERNS) if (pattern.test(path)) reasons.add(reason);
+  }
   const name = path.slice(path.lastIndexOf('/') + 1);
   const special = SPECIAL_NAMES.get(name.toLowerCase());
   if (special !== undefined) reasons.add(special);

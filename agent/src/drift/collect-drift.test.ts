@@ -38,6 +38,10 @@ class FakeUpper implements UpperSource {
     for (const path of [...this.#entries.keys()].sort()) onEntry(this.#toEntry(path));
   }
 
+  lookInside(path: BytePath): UpperEntry | undefined {
+    return this.look(path);
+  }
+
   look(path: BytePath): UpperEntry | undefined {
     return this.#entries.has(path) ? this.#toEntry(path) : undefined;
   }

@@ -11,12 +11,10 @@ import { RootfsError } from '@holdfast/rootfs';
 import type { OverlayRootView } from '../overlay/overlay-view.ts';
 import { type RootView, type ViewEntry, ViewLimitError } from '../root-view/root-view.ts';
 import { findArchiveList } from './archived-program.ts';
-import { CONTENT_HEAD_BYTES } from './classify-content.ts';
 import { classifyEntry, type DriftFacts } from './classify-entry.ts';
-import { isLog } from './classify-name.ts';
 import type { DriftReason } from './drift-reason.ts';
 import { isRuntimeStub, type MountPoints } from './runtime-stub.ts';
-import type { UpperEntry, UpperSource } from './upper-source.ts';
+import { listEnds, type UpperEntry, type UpperSource } from './upper-source.ts';
 import { digestXattrs } from './xattr-digest.ts';
 
 /** What one entry of the upper directory means. */
@@ -52,7 +50,6 @@ const ROOT = toBytePath('/');
 const SAME: EntryOutcome = { kind: 'same' };
 const VANISHED: EntryOutcome = { kind: 'vanished' };
 const MAX_LIMIT_CHARS = 256;
-const TAIL_OVERLAP_BYTES = 128;
 
 /**
  * Compares one entry of an upper directory with the image: what it hides, what it adds, what it changes. Content is
@@ -159,13 +156,9 @@ function decide(entry: UpperEntry, kind: DriftKind, context: CompareContext, bef
 
 /** First bytes, the last ones where these are not all, and the names in an archive that ends there. */
 function readEnds(entry: UpperEntry, source: UpperSource): Pick<DriftFacts, 'head' | 'tail' | 'archiveList'> {
-  const { path, stat } = entry;
-  const isAll = stat.size <= CONTENT_HEAD_BYTES || isLog(path);
-  // With an overlap: what lies across the border is seen too.
-  const offset = isAll ? 0 : Math.max(stat.size - CONTENT_HEAD_BYTES, CONTENT_HEAD_BYTES - TAIL_OVERLAP_BYTES);
-  const ranges = (isAll ? [0] : [0, offset]).map((from) => ({ offset: from, length: CONTENT_HEAD_BYTES }));
-  const [head, tail] = source.readParts(entry, ranges);
-  const list = findArchiveList(tail ?? head ?? Buffer.alloc(0), offset);
+  const ranges = listEnds(entry);
+  const [head, tail] = entry.ends === undefined ? source.readParts(entry, ranges) : [entry.ends.head, entry.ends.tail];
+  const list = findArchiveList(tail ?? head ?? Buffer.alloc(0), ranges.at(-1)?.offset ?? 0);
   return { head, tail, archiveList: list && source.readParts(entry, [{ offset: list.offset, length: list.bytes }])[0] };
 }
 

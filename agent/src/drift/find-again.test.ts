@@ -59,6 +59,10 @@ class MovingUpper implements UpperSource {
     this.#lookAll(this.#below(directory).filter((path) => path !== directory)).forEach(onEntry);
   }
 
+  lookInside(path: BytePath): UpperEntry | undefined {
+    return this.look(path);
+  }
+
   look(path: BytePath): UpperEntry | undefined {
     const object = this.#objects.get(path);
     if (object === undefined) return undefined;

@@ -60,6 +60,10 @@ class Walked implements UpperSource {
     }
   }
 
+  lookInside(path: BytePath): UpperEntry | undefined {
+    return this.look(path);
+  }
+
   look(path: BytePath): UpperEntry | undefined {
     const file = this.files.get(path);
     if (file === undefined) return undefined;

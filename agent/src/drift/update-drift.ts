@@ -50,7 +50,7 @@ function takeIn(name: string, relevant: Map<BytePath, DriftEntry>, request: Upda
   const { outcomes } = request.memory;
   const path: BytePath = toBytePath(Buffer.from(`/${name}`, 'latin1'));
   const known = outcomes.get(path);
-  const entry = request.source.look(path);
+  const entry = request.source.lookInside(path);
   const signature = entry && formatSignature(entry);
   if (known?.signature === signature) return entry !== undefined || !relevant.has(path);
   if (entry?.stat.type === 'directory' || isDirectory(known)) return false;

@@ -8,6 +8,8 @@ import {
   type WalkProblem,
 } from '@holdfast/rootfs';
 import { ViewLimitError } from '../root-view/root-view.ts';
+import { CONTENT_HEAD_BYTES } from './classify-content.ts';
+import { isLog } from './classify-name.ts';
 import { isSameObject, type ObjectId } from './find-again.ts';
 
 /** One entry of an upper directory, as it lies on disk. */
@@ -23,6 +25,8 @@ export interface UpperEntry {
   readonly xattrs: Readonly<Record<string, Buffer>>;
   /** Why a part of the entry is missing. */
   readonly problem: WalkProblem | undefined;
+  /** First and last bytes of a regular file in this state, as `listEnds` names them, where they were read along. */
+  readonly ends?: { readonly head: Buffer; readonly tail: Buffer | undefined };
 }
 
 /** Reads an upper directory. Calls throw `RootfsError`. */
@@ -33,6 +37,8 @@ export interface UpperSource {
   walkBelow(directory: BytePath, onEntry: (entry: UpperEntry) => void): void;
   /** One entry; undefined where nothing is there. */
   look(path: BytePath): UpperEntry | undefined;
+  /** The same with the ends of its content, where they can be read. */
+  lookInside(path: BytePath): UpperEntry | undefined;
   /** Names in a directory that stand for one of these inode numbers, latin1; none where it is no directory. */
   findNames(directory: BytePath, inodes: readonly bigint[]): string[];
   /** SHA-256 of a regular file, hex. ERR_ROOTFS_NOT_FOUND where another object has the place of the one that was seen. */
@@ -53,6 +59,18 @@ export interface UpperLimits {
 
 const XATTRS = ['security.capability', 'trusted.*', 'user.*', 'system.posix_acl_access', 'system.posix_acl_default'];
 const ROOT = toBytePath('/');
+const TAIL_OVERLAP_BYTES = 128;
+
+/**
+ * Which parts of a file are looked at: its first bytes, and its last ones where these are not all and it is no log. With an
+ * overlap: what lies across the border is seen too.
+ */
+export function listEnds({ path, stat }: UpperEntry): FileRange[] {
+  const head = { offset: 0, length: CONTENT_HEAD_BYTES };
+  if (stat.size <= CONTENT_HEAD_BYTES || isLog(path)) return [head];
+  const offset = Math.max(stat.size - CONTENT_HEAD_BYTES, CONTENT_HEAD_BYTES - TAIL_OVERLAP_BYTES);
+  return [head, { offset, length: CONTENT_HEAD_BYTES }];
+}
 
 /** Opens an upper directory (absolute path, latin1). Throws `RootfsError` where it is gone or may not be opened. */
 export function openUpperSource(directory: string, limits: UpperLimits): UpperSource {
@@ -98,6 +116,15 @@ class DirectoryUpperSource implements UpperSource {
     if (found === undefined) return undefined;
     const { stat, target, xattrs = {}, problem } = found;
     return { path, stat, target: target?.toString('latin1'), xattrs, problem };
+  }
+
+  lookInside(path: BytePath): UpperEntry | undefined {
+    const wish = { bytes: CONTENT_HEAD_BYTES, overlap: TAIL_OVERLAP_BYTES, wantsTail: !isLog(path) };
+    const found = this.#root.lookInside(bytePathToBuffer(path), XATTRS, wish);
+    if (found === undefined) return undefined;
+    const { stat, target, xattrs = {}, problem, head, tail } = found;
+    const entry = { path, stat, target: target?.toString('latin1'), xattrs, problem };
+    return head === undefined ? entry : { ...entry, ends: { head, tail } };
   }
 
   findNames(directory: BytePath, inodes: readonly bigint[]): string[] {

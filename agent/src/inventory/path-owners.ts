@@ -78,7 +78,7 @@ export class PathOwners implements OwnerSink {
       if (path === undefined) return undefined;
       return areReal[at] === true ? path : this.#realDirectory(listed[at] ?? '');
     });
-    if (listed.length > 0) this.claims.settle(real);
+    this.claims.settle(real);
   }
 
   #areDirectories(paths: readonly (BytePath | undefined)[]): boolean[] {

@@ -1,5 +1,5 @@
 /** Largest database that is text. Those of whole distributions are a tenth of it; each of its lines becomes objects. */
-export const MAX_TEXT_DATABASE_BYTES = 128 * 1024 * 1024;
+export const MAX_TEXT_DATABASE_BYTES = 64 * 1024 * 1024;
 
 const LINE_FEED = 10;
 const WINDOW_BYTES = 1024 * 1024;

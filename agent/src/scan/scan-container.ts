@@ -131,6 +131,7 @@ const NO_UPPER: UpperSource = {
   walkBelow: () => undefined,
   findNames: () => [],
   look: () => undefined,
+  lookInside: () => undefined,
   hashFile: () => {
     throw new TypeError('there is no upper directory');
   },

@@ -51,6 +51,17 @@ Status ReadError(ssize_t got) {
   return got == 0 ? Status::Fail(Code::kChanged, 0, "pread") : Status::Fail(Code::kSystem, errno, "pread");
 }
 
+Status ReadAll(int fd, uint64_t offset, char* into, uint64_t bytes) {
+  for (uint64_t done = 0; done < bytes;) {
+    Status in_time = CheckReadDeadline();
+    if (!in_time.ok) return in_time;
+    ssize_t got = ReadAt(fd, into + done, std::min(kReadBytes, bytes - done), offset + done);
+    if (got <= 0) return ReadError(got);
+    done += static_cast<uint64_t>(got);
+  }
+  return {};
+}
+
 // The kernel allocates as much as it is offered: offering little first is a third of the cost of a walk.
 template <typename Call>
 ssize_t Grow(Call call, size_t most) {
@@ -100,15 +111,12 @@ Result<ReadPlan> PlanRead(const Entry& entry, uint64_t max_bytes, uint64_t offse
 }
 
 Status ReadPlanned(const ReadPlan& plan, void* into) {
-  for (uint64_t done = 0; done < plan.bytes;) {
-    Status in_time = CheckReadDeadline();
-    if (!in_time.ok) return in_time;
-    uint64_t want = std::min(kReadBytes, plan.bytes - done);
-    ssize_t got = ReadAt(plan.fd.get(), static_cast<char*>(into) + done, want, plan.offset + done);
-    if (got <= 0) return ReadError(got);
-    done += static_cast<uint64_t>(got);
-  }
-  return CheckUnmoved(plan.fd.get(), plan.stat);
+  Status read = ReadAll(plan.fd.get(), plan.offset, static_cast<char*>(into), plan.bytes);
+  return read.ok ? CheckUnmoved(plan.fd.get(), plan.stat) : read;
+}
+
+Status ReadRange(const ReadPlan& plan, uint64_t offset, std::string* part) {
+  return ReadAll(plan.fd.get(), offset, part->data(), part->size());
 }
 
 Result<std::string> ReadHead(const Entry& entry, size_t bytes) {
@@ -132,14 +140,8 @@ Result<std::vector<std::string>> ReadRanges(const Entry& entry, const std::vecto
     std::string part(static_cast<size_t>(std::min(rest, std::min(range.length, room + 1))), '\0');
     if (part.size() > room) return Status::Fail(Code::kLimit, 0, "statx");
     room -= part.size();
-    for (size_t done = 0; done < part.size();) {
-      Status in_time = CheckReadDeadline();
-      if (!in_time.ok) return in_time;
-      size_t want = std::min<size_t>(kReadBytes, part.size() - done);
-      ssize_t got = ReadAt(fd.value.get(), part.data() + done, want, range.offset + done);
-      if (got <= 0) return ReadError(got);
-      done += static_cast<size_t>(got);
-    }
+    Status read = ReadAll(fd.value.get(), range.offset, part.data(), part.size());
+    if (!read.ok) return read;
     parts.push_back(std::move(part));
   }
   Status unmoved = CheckUnmoved(fd.value.get(), entry.stat);

@@ -46,6 +46,8 @@ struct Range {
 Result<std::vector<std::string>> ReadRanges(const Entry& entry, const std::vector<Range>& ranges, uint64_t max_bytes);
 
 // Carries a plan out. kChanged where the file was shorter or stat moved.
+// Fills `part` with the bytes of the planned file from `offset` on, without a look at it afterwards.
+Status ReadRange(const ReadPlan& plan, uint64_t offset, std::string* part);
 // The first bytes of a regular file, fewer where it has no more: one read, which needs no second look.
 Result<std::string> ReadHead(const Entry& entry, size_t bytes);
 Status ReadPlanned(const ReadPlan& plan, void* into);

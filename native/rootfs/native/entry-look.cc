@@ -1,5 +1,6 @@
 #include "entry-look.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -58,6 +59,31 @@ Result<WalkRecord> LookAt(const Entry& entry, const std::vector<std::string>& pa
     record.has_target = true;
   }
   if (!patterns.empty()) ReadXattrs({entry.fd.get(), true}, patterns, &record);
+  return record;
+}
+
+Result<WalkRecord> LookInside(const Entry& entry, const std::vector<std::string>& patterns, const EndsWish& wish,
+                              Ends* ends) {
+  if (entry.stat.type != EntryType::kFile) return LookAt(entry, patterns);
+  const uint64_t size = entry.stat.size;
+  const uint64_t bytes = std::min(size, wish.bytes);
+  Result<ReadPlan> plan = PlanRead(entry, bytes, 0, static_cast<int64_t>(bytes));
+  if (!plan.ok()) return LookAt(entry, patterns);
+  Status known = CheckXattrPatterns(patterns);
+  if (!known.ok) return known;
+  WalkRecord record;
+  record.stat = entry.stat;
+  if (!patterns.empty()) ReadXattrs({plan.value.fd.get(), false}, patterns, &record);
+  ends->head.resize(bytes);
+  ends->has_tail = wish.wants_tail && size > bytes;
+  if (ends->has_tail) {
+    const uint64_t from = std::max(size - bytes, bytes - std::min(bytes, wish.overlap));
+    ends->tail.resize(size - from);
+    ends->is_read = ReadRange(plan.value, from, &ends->tail).ok;
+    if (!ends->is_read) return record;
+  }
+  // Looks again at the end, for both.
+  ends->is_read = ReadPlanned(plan.value, ends->head.data()).ok;
   return record;
 }
 

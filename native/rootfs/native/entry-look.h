@@ -20,6 +20,24 @@ void ReadXattrs(XattrSource source, const std::vector<std::string>& patterns, Wa
 // Everything that a walk would tell of an entry but its path and content, read from descriptors of that one object.
 Result<WalkRecord> LookAt(const Entry& entry, const std::vector<std::string>& patterns);
 
+// What is wanted of a regular file's content along with a look at it.
+struct EndsWish {
+  uint64_t bytes = 0;    // of each end
+  uint64_t overlap = 0;  // how many of the first bytes the last ones may repeat, where both are all there is
+  bool wants_tail = false;
+};
+
+struct Ends {
+  bool is_read = false;  // of the state that was looked at; else they are to be asked for alone, which says why not
+  std::string head;
+  bool has_tail = false;
+  std::string tail;
+};
+
+// The same with both ends of a regular file, which is opened once for all of it.
+Result<WalkRecord> LookInside(const Entry& entry, const std::vector<std::string>& patterns, const EndsWish& wish,
+                              Ends* ends);
+
 }  // namespace rootfs
 
 #endif  // ROOTFS_ENTRY_LOOK_H_

@@ -31,6 +31,7 @@ class PathClaims {
   // Takes each line of a list that is an absolute path and not the root.
   void AddLines(std::string_view list, uint32_t owner, std::string_view list_name);
   void Add(std::string_view path, uint32_t owner);
+  bool is_settled() const { return is_settled_; }
   bool IsFull() const { return bytes_ > max_bytes_ || is_cut_; }
   // Memory that it takes up, by and large.
   size_t HeldBytes() const;

@@ -9,6 +9,13 @@ export interface NativeRoot {
   lstat(path: Buffer): Buffer | undefined;
   /** One packed entry as a walk gives it, without a path. */
   look(path: Buffer, xattrs: readonly string[]): Buffer | undefined;
+  lookInside(
+    path: Buffer,
+    xattrs: readonly string[],
+    bytes: number,
+    overlap: number,
+    wantsTail: boolean,
+  ): { record: Buffer; head?: Buffer; tail?: Buffer } | undefined;
   /** Of these inode numbers alone (u64 each) where they are given. */
   list(path: Buffer, maxEntries: number, inodes?: Buffer): Buffer;
   readLink(path: Buffer): Buffer;

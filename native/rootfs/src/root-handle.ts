@@ -43,6 +43,19 @@ export interface ReadFileOptions {
   readonly length?: number;
 }
 
+/** What `lookInside` reads of a file. */
+export interface EndsWish {
+  readonly bytes: number;
+  /** How many of the first bytes the last ones repeat where both together are all. */
+  readonly overlap: number;
+  readonly wantsTail: boolean;
+}
+
+export interface LookedEntry extends WalkEntry {
+  readonly head: Buffer | undefined;
+  readonly tail: Buffer | undefined;
+}
+
 /** Part of a file. */
 export interface FileRange {
   readonly offset: number;
@@ -107,6 +120,19 @@ export class RootHandle {
     const names = checkXattrPatterns(xattrs);
     const packed = guard(() => this.#native.look(checkPath(path), names));
     return packed === undefined ? undefined : decodeWalkBatch(packed)[0];
+  }
+
+  /**
+   * The same with both ends of a regular file, of the state that is told and opened once for all of it: at most `bytes` of
+   * each, and the last ones only where the first are not all. Without `head` they could not be read; `readRanges` says why.
+   */
+  lookInside(path: Buffer, xattrs: readonly string[], wish: EndsWish): LookedEntry | undefined {
+    const { bytes, overlap, wantsTail } = wish;
+    const names = checkXattrPatterns(xattrs);
+    for (const [name, count] of Object.entries({ bytes, overlap })) checkInteger(count, name);
+    const found = guard(() => this.#native.lookInside(checkPath(path), names, bytes, overlap, wantsTail));
+    const entry = found && decodeWalkBatch(found.record)[0];
+    return entry && { ...entry, head: found?.head, tail: found?.tail };
   }
 
   /** Names in a directory, unsorted, without `.` and `..`. Throws ERR_ROOTFS_LIMIT above `maxEntries`, ERR_ROOTFS_TYPE, ERR_ROOTFS_NOT_FOUND. */
@@ -237,7 +263,7 @@ export class RootHandle {
 
   /**
    * Leaves out of a survey of this root files that somebody claims, and those that begin with something else than is asked
-   * for. The claims must be settled.
+   * for. Throws `TypeError` for claims that are not settled.
    */
   startSift(claims: PathClaims, options: SiftOptions): SurveySift {
     const { suffixes, quiet, minProgramBytes, magic, minBytes, helpers } = checkSiftOptions(options);

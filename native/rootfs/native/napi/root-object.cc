@@ -36,6 +36,7 @@ Napi::Function RootObject::Define(Napi::Env env) {
                          InstanceMethod<&RootObject::Close>("close"),
                          InstanceMethod<&RootObject::Lstat>("lstat"),
                          InstanceMethod<&RootObject::Look>("look"),
+                         InstanceMethod<&RootObject::LookInside>("lookInside"),
                          InstanceMethod<&RootObject::List>("list"),
                          InstanceMethod<&RootObject::ReadLink>("readLink"),
                          InstanceMethod<&RootObject::ReadFile>("readFile"),
@@ -87,6 +88,24 @@ Napi::Value RootObject::Look(const Napi::CallbackInfo& info) {
   std::string packed;
   record.Append("", &packed);
   return ToBuffer(env, packed);
+}
+
+Napi::Value RootObject::LookInside(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Result<Entry> found = Opened(env)->Find(ToBytes(info[0]));
+  if (!found.ok() && found.status.code == Code::kNotFound) return env.Undefined();
+  Entry entry = OrThrow(env, std::move(found));
+  const EndsWish wish{ToCount(info[2]), ToCount(info[3]), info[4].ToBoolean()};
+  Ends ends;
+  WalkRecord record = OrThrow(env, rootfs::LookInside(entry, ToNames(info[1]), wish, &ends));
+  std::string packed;
+  record.Append("", &packed);
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("record", ToBuffer(env, packed));
+  if (!ends.is_read) return result;
+  result.Set("head", ToBuffer(env, ends.head));
+  if (ends.has_tail) result.Set("tail", ToBuffer(env, ends.tail));
+  return result;
 }
 
 Napi::Value RootObject::List(const Napi::CallbackInfo& info) {
@@ -217,6 +236,9 @@ Napi::Value RootObject::StartSift(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   SiftRule rule;
   if (!info[0].IsUndefined()) rule.claims = ClaimsObject::ClaimsOf(info[0]);
+  // From then on threads read them.
+  if (rule.claims != nullptr && !rule.claims->is_settled())
+    throw Napi::TypeError::New(env, "settled claims are needed");
   rule.suffixes = SplitPaths(ViewOf(info[1]));
   for (std::string& suffix : SplitPaths(ViewOf(info[2]))) rule.quiet.insert(std::move(suffix));
   rule.min_program_bytes = ToCount(info[3]);

@@ -24,6 +24,7 @@ class RootObject : public Napi::ObjectWrap<RootObject> {
 
   void Close(const Napi::CallbackInfo& info);
   Napi::Value Lstat(const Napi::CallbackInfo& info);
+  Napi::Value LookInside(const Napi::CallbackInfo& info);
   Napi::Value Look(const Napi::CallbackInfo& info);
   Napi::Value List(const Napi::CallbackInfo& info);
   Napi::Value ReadLink(const Napi::CallbackInfo& info);
