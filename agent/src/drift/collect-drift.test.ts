@@ -38,10 +38,6 @@ class FakeUpper implements UpperSource {
     for (const path of [...this.#entries.keys()].sort()) onEntry(this.#toEntry(path));
   }
 
-  lookInside(path: BytePath): UpperEntry | undefined {
-    return this.look(path);
-  }
-
   look(path: BytePath): UpperEntry | undefined {
     return this.#entries.has(path) ? this.#toEntry(path) : undefined;
   }
@@ -57,6 +53,7 @@ class FakeUpper implements UpperSource {
 
   findNames = (): string[] => [];
   walkBelow(): void {}
+  lookInside = (path: BytePath) => this.look(path);
   close(): void {}
 
   #open(path: BytePath): Buffer {

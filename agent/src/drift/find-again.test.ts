@@ -59,10 +59,6 @@ class MovingUpper implements UpperSource {
     this.#lookAll(this.#below(directory).filter((path) => path !== directory)).forEach(onEntry);
   }
 
-  lookInside(path: BytePath): UpperEntry | undefined {
-    return this.look(path);
-  }
-
   look(path: BytePath): UpperEntry | undefined {
     const object = this.#objects.get(path);
     if (object === undefined) return undefined;
@@ -90,6 +86,7 @@ class MovingUpper implements UpperSource {
     return ranges.map(({ offset, length }) => content.subarray(offset, offset + length));
   }
 
+  lookInside = (path: BytePath) => this.look(path);
   close(): void {}
 
   #open({ path, stat }: UpperEntry): Buffer {

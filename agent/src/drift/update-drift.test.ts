@@ -60,10 +60,6 @@ class Walked implements UpperSource {
     }
   }
 
-  lookInside(path: BytePath): UpperEntry | undefined {
-    return this.look(path);
-  }
-
   look(path: BytePath): UpperEntry | undefined {
     const file = this.files.get(path);
     if (file === undefined) return undefined;
@@ -98,6 +94,7 @@ class Walked implements UpperSource {
 
   findNames = (): string[] => [];
   walkBelow(): void {}
+  lookInside = (path: BytePath) => this.look(path);
   close(): void {}
 
   #open(path: BytePath): Buffer {
