@@ -60,10 +60,9 @@ for (const [what, { args, entries = [], limit }] of Object.entries(CASES)) {
         const found = await world.findResult(attack.container);
         if (found !== undefined && limit.test(listLimits(found))) result = found;
       }
-      assert.ok(
-        result !== undefined,
-        listLimits((await world.findResult(attack.container)) ?? assert.fail('no result')),
-      );
+      const last = (await world.findResult(attack.container)) ?? assert.fail('no result');
+      const codes = last.findings.map(({ code }) => code);
+      assert.ok(result !== undefined, `status ${last.status}: ${[...codes, listLimits(last)].join(' ')}`);
       assert.notEqual(result.status, AttestationStatus.AFFIRMING);
       const { mainMib, helperMib } = await world.assertMemoryBound();
       const slowest = Math.round(Math.max(...onTime));

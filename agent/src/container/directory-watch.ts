@@ -39,6 +39,9 @@ export function createDirectoryWatch(listener: WatchListener): DirectoryWatch {
   return new FanotifyDirectoryWatch(listener);
 }
 
+/** Between two batches while something goes on; changes are gathered for as long anyway. The first one comes at once. */
+const BATCH_MS = 50;
+
 class FanotifyDirectoryWatch implements DirectoryWatch {
   #watch: FanotifyWatch | undefined;
 
@@ -53,7 +56,7 @@ class FanotifyDirectoryWatch implements DirectoryWatch {
       }
     };
     this.#attempt(() => {
-      this.#watch = watchFilesystem({ paths: [] }, onEvents);
+      this.#watch = watchFilesystem({ paths: [], batchMs: BATCH_MS }, onEvents);
     });
   }
 
