@@ -45,12 +45,13 @@ const CASES: Record<string, Case> = {
   'an image with 1,000,000 entries': {
     args: ['none'],
     entries: listMillion(),
-    limit: /baseline:|layerProof|layerBlobRefused|scan:/,
+    // Within the bounds, where the machine is quick enough: then nothing is left out.
+    limit: /^$|baseline:|layerProof|layerBlobRefused|scan:/,
   },
 };
 
 for (const [what, { args, entries = [], limit }] of Object.entries(CASES)) {
-  test(`${what}: the limit is named, the neighbour on time, the memory within its bound`, options, async (t) => {
+  test(`${what}: what is left out is named, the neighbour on time, the memory within its bound`, options, async (t) => {
     const attack = await world.attack(args, { entries });
     const onTime: number[] = [];
     try {
