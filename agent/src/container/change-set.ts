@@ -17,9 +17,12 @@ const NOISY_MS = 60_000;
 /** How long changes of data places are gathered in such a container: new names, and content of names known before. */
 const NAMES_MS = 500;
 const CONTENT_MS = 3_000;
-/** Where they are many their content waits longer: no more than some thirty of them are read a second, up to this time. */
+/**
+ * Where they are many their content waits longer: no more than some thirty of them are read a second, up to this time. The walk
+ * that comes every half minute takes them along before.
+ */
 const CONTENT_NAME_MS = 30;
-const MAX_CONTENT_MS = 30_000;
+const MAX_CONTENT_MS = 35_000;
 
 /** Paths that wait for a scan, and until when they may. */
 class Waiting {

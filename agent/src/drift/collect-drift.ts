@@ -66,7 +66,9 @@ const MAX_LIMITS = 100;
 /** Looks for entries that were not found where the walk told of them. */
 const MAX_LOOKS = 4;
 const NS_PER_MS = 1_000_000n;
-const UNSETTLED_NS = 1_000n * NS_PER_MS;
+/** Longer than clocks of file systems stand still: some ticks of the kernel, or a second where they count no less. */
+const TICKS_NS = 100n * NS_PER_MS;
+const SECOND_NS = 1_000n * NS_PER_MS;
 /** Above this an upper directory is compared anew each time rather than held in memory. */
 export const MAX_REMEMBERED = 100_000;
 
@@ -129,7 +131,9 @@ class DriftBuilder {
     if (performance.now() > this.#request.deadlineMs) throw new ViewLimitError('time', entry.path);
     const signature = formatSignature(entry);
     const known = this.#request.memory.outcomes.get(entry.path);
-    const outcome = known?.signature === signature ? known.outcome : compareEntry(entry, this.#request);
+    const isSame = known?.signature === signature;
+    const remembered = isSame ? signature : formatRemembered(entry, signature, Date.now());
+    const outcome = isSame ? known.outcome : compareEntry(entry, this.#request);
     if (outcome !== known?.outcome) this.#isKnown = false;
     if (outcome.kind === 'vanished') {
       this.#vanished.push({ path: entry.path, id: entry.stat });
@@ -138,7 +142,7 @@ class DriftBuilder {
     this.#walked.update(`${entry.path}\0${signature}\n`, 'latin1');
     const isFinal = outcome.kind !== 'relevant' || outcome.limit === undefined;
     if (isFinal && this.#remembered.size < MAX_REMEMBERED) {
-      this.#remembered.set(entry.path, { signature: formatRemembered(entry, signature), outcome });
+      this.#remembered.set(entry.path, isSame ? known : { signature: remembered, outcome });
     }
     if (entry.stat.type === 'directory') this.#directories.set(entry.path, entry.stat);
     const isNew = !this.#seen.has(entry.path);
@@ -316,11 +320,13 @@ export function formatSignature({ stat }: UpperEntry): string {
 }
 
 /**
- * The signature as it is remembered. A file that changed a moment ago may change once more without any attribute of it
- * moving, since the clock of many kernels ticks in milliseconds: what is remembered of it never holds.
+ * The signature as it is remembered. A file that changed a moment before it was read may change once more without any
+ * attribute of it moving, since the clock of many kernels ticks in milliseconds: what is remembered of it never holds.
+ * `readMs`: by the clock of the system, not after its content was read.
  */
-export function formatRemembered({ stat }: UpperEntry, signature: string): string {
-  const isSettled = stat.type !== 'file' || BigInt(Date.now()) * NS_PER_MS - stat.ctimeNs > UNSETTLED_NS;
+export function formatRemembered({ stat }: UpperEntry, signature: string, readMs: number): string {
+  const stillNs = stat.ctimeNs % SECOND_NS === 0n ? SECOND_NS : TICKS_NS;
+  const isSettled = stat.type !== 'file' || BigInt(readMs) * NS_PER_MS - stat.ctimeNs > stillNs;
   return isSettled ? signature : `${signature} unsettled`;
 }
 

@@ -5,7 +5,7 @@ import { type BytePath, type Drift, parseDrift, toBytePath } from '@holdfast/evi
 import { type FileRange, RootfsError } from '@holdfast/rootfs';
 import { FakeLayer } from '../overlay/fake-layer.ts';
 import { createOverlayView } from '../overlay/overlay-view.ts';
-import { collectDrift, createDriftMemory, type DriftMemory } from './collect-drift.ts';
+import { collectDrift, createDriftMemory, type DriftMemory, formatRemembered } from './collect-drift.ts';
 import { collectMountPoints } from './runtime-stub.ts';
 import { updateDrift } from './update-drift.ts';
 import type { UpperEntry, UpperSource } from './upper-source.ts';
@@ -244,4 +244,30 @@ test('a file that changed a moment ago is read again, whatever its attributes sa
   assert.deepEqual(container.update('etc/conf'), []);
   container.files.set('/etc/conf', { content: 'a=2', moved });
   assert.deepEqual(container.update('etc/conf'), ['modified /etc/conf configuration imageContent']);
+});
+
+test('what changed a moment before it was read is read again, by how finely its file system tells the time', () => {
+  const at = (ctimeNs: bigint, readMs: number, type: 'file' | 'directory' = 'file') => {
+    const stat = {
+      type,
+      mode: 0o644,
+      uid: 0,
+      gid: 0,
+      size: 1,
+      rdevMajor: 0,
+      rdevMinor: 0,
+      ino: 1n,
+      birthNs: 0n,
+      nlink: 1,
+    };
+    const entry = { path: toBytePath('/x'), target: undefined, xattrs: {}, problem: undefined };
+    return formatRemembered({ ...entry, stat: { ...stat, ctimeNs } }, 's', readMs);
+  };
+  const second = 1_000_000_000n;
+  assert.equal(at(5n * second + 4_000_000n, 5_104), 's unsettled');
+  assert.equal(at(5n * second + 4_000_000n, 5_105), 's');
+  assert.equal(at(5n * second, 6_000), 's unsettled');
+  assert.equal(at(5n * second, 6_001), 's');
+  assert.equal(at(5n * second, 4_000), 's unsettled');
+  assert.equal(at(5n * second, 5_000, 'directory'), 's');
 });

@@ -50,6 +50,7 @@ function takeIn(name: string, relevant: Map<BytePath, DriftEntry>, request: Upda
   const { outcomes } = request.memory;
   const path: BytePath = toBytePath(Buffer.from(`/${name}`, 'latin1'));
   const known = outcomes.get(path);
+  const readMs = Date.now();
   const entry = request.source.lookInside(path);
   const signature = entry && formatSignature(entry);
   if (known?.signature === signature) return entry !== undefined || !relevant.has(path);
@@ -67,7 +68,7 @@ function takeIn(name: string, relevant: Map<BytePath, DriftEntry>, request: Upda
   if (outcome.kind === 'relevant' && (outcome.hidesImage || outcome.limit !== undefined)) return false;
   if (outcome.kind === 'relevant') relevant.set(path, outcome.entry);
   else relevant.delete(path);
-  outcomes.set(path, { signature: formatRemembered(entry, signature), outcome });
+  outcomes.set(path, { signature: formatRemembered(entry, signature, readMs), outcome });
   return relevant.size <= MAX_RELEVANT && outcomes.size <= MAX_REMEMBERED;
 }
 

@@ -9,13 +9,14 @@ export interface NativeRoot {
   lstat(path: Buffer): Buffer | undefined;
   /** One packed entry as a walk gives it, without a path. */
   look(path: Buffer, xattrs: readonly string[]): Buffer | undefined;
+  /** Lengths of record, head and tail (u32 each, the largest for none), then these. */
   lookInside(
     path: Buffer,
     xattrs: readonly string[],
     bytes: number,
     overlap: number,
     wantsTail: boolean,
-  ): { record: Buffer; head?: Buffer; tail?: Buffer } | undefined;
+  ): Buffer | undefined;
   /** Of these inode numbers alone (u64 each) where they are given. */
   list(path: Buffer, maxEntries: number, inodes?: Buffer): Buffer;
   readLink(path: Buffer): Buffer;

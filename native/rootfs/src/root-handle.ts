@@ -130,9 +130,8 @@ export class RootHandle {
     const { bytes, overlap, wantsTail } = wish;
     const names = checkXattrPatterns(xattrs);
     for (const [name, count] of Object.entries({ bytes, overlap })) checkInteger(count, name);
-    const found = guard(() => this.#native.lookInside(checkPath(path), names, bytes, overlap, wantsTail));
-    const entry = found && decodeWalkBatch(found.record)[0];
-    return entry && { ...entry, head: found?.head, tail: found?.tail };
+    const packed = guard(() => this.#native.lookInside(checkPath(path), names, bytes, overlap, wantsTail));
+    return packed && decodeLooked(packed);
   }
 
   /** Names in a directory, unsorted, without `.` and `..`. Throws ERR_ROOTFS_LIMIT above `maxEntries`, ERR_ROOTFS_TYPE, ERR_ROOTFS_NOT_FOUND. */
@@ -334,6 +333,21 @@ function toNativeOptions(options: WalkOptions): NativeWalkOptions {
     hashFiles,
     maxFileBytes: checkInteger(maxFileBytes ?? 0, 'maxFileBytes'),
   };
+}
+
+const LOOKED_HEAD = 12;
+const NONE = 0xffffffff;
+
+function decodeLooked(packed: Buffer): LookedEntry | undefined {
+  const [record = 0, head = NONE, tail = NONE] = [0, 4, 8].map((at) => packed.readUInt32LE(at));
+  let at = LOOKED_HEAD + record;
+  const take = (bytes: number): Buffer | undefined => {
+    if (bytes === NONE) return undefined;
+    at += bytes;
+    return packed.subarray(at - bytes, at);
+  };
+  const [entry] = decodeWalkBatch(packed.subarray(LOOKED_HEAD, at));
+  return entry && { ...entry, head: take(head), tail: take(tail) };
 }
 
 async function settle<T>(start: () => Promise<T>): Promise<T> {

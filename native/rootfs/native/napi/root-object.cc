@@ -98,14 +98,17 @@ Napi::Value RootObject::LookInside(const Napi::CallbackInfo& info) {
   const EndsWish wish{ToCount(info[2]), ToCount(info[3]), info[4].ToBoolean()};
   Ends ends;
   WalkRecord record = OrThrow(env, rootfs::LookInside(entry, ToNames(info[1]), wish, &ends));
+  // One piece of memory for all: where each ends, then all of them.
+  constexpr uint32_t kNone = UINT32_MAX;
+  std::string bytes;
+  record.Append("", &bytes);
   std::string packed;
-  record.Append("", &packed);
-  Napi::Object result = Napi::Object::New(env);
-  result.Set("record", ToBuffer(env, packed));
-  if (!ends.is_read) return result;
-  result.Set("head", ToBuffer(env, ends.head));
-  if (ends.has_tail) result.Set("tail", ToBuffer(env, ends.tail));
-  return result;
+  AppendInteger(static_cast<uint32_t>(bytes.size()), &packed);
+  AppendInteger(ends.is_read ? static_cast<uint32_t>(ends.head.size()) : kNone, &packed);
+  AppendInteger(ends.is_read && ends.has_tail ? static_cast<uint32_t>(ends.tail.size()) : kNone, &packed);
+  packed += bytes;
+  if (ends.is_read) packed.append(ends.head).append(ends.has_tail ? ends.tail : "");
+  return ToBuffer(env, packed);
 }
 
 Napi::Value RootObject::List(const Napi::CallbackInfo& info) {
