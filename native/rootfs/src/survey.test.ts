@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { checkReadManyOptions, decodeContents, decodeTypes, packPaths } from './many-paths.ts';
 import type { NativeSurvey } from './native.ts';
+import { RootfsError } from './rootfs-error.ts';
 import { checkSurveyOptions, TreeSurvey } from './survey.ts';
 
 /** Text with zeros up to a multiple of four bytes. */
@@ -115,4 +116,34 @@ test('misspelt options and wrong values are refused by name', () => {
   assert.throws(() => checkSurveyOptions(misspelt), /helper/);
   assert.throws(() => checkReadManyOptions({ maxBytes: 1, maxAllBytes: -1 }), TypeError);
   assert.equal(checkReadManyOptions({ maxBytes: 1, maxAllBytes: 1 }).heads, false);
+});
+
+test('what was listed before a limit is told, then the limit', () => {
+  const limit = new RootfsError('ERR_ROOTFS_LIMIT', 'walk: a limit was reached', { syscall: 'walk' });
+  const waiting = [record('a', 0, [entry('x')]), record('b', 0, [entry('y')])];
+  const native: NativeSurvey = {
+    next: () => {
+      if (waiting.length === 0) throw limit;
+      return waiting.shift();
+    },
+    links: () => undefined,
+    close: () => undefined,
+  };
+  const held: Buffer[] = [];
+  const told: string[] = [];
+  const late = {
+    take: (batch: Buffer) => {
+      held.push(batch);
+      return Buffer.alloc(0);
+    },
+    rest: () => held[0] ?? Buffer.alloc(0),
+    heads: () => held[1] ?? Buffer.alloc(0),
+  };
+  const visitor = {
+    entry: (directory: string, name: string) => told.push(`${directory}/${name}`),
+    unlisted: () => assert.fail(),
+    beforeHeads: () => told.push('then'),
+  };
+  assert.throws(() => new TreeSurvey(native, late).tell(visitor), limit);
+  assert.deepEqual(told, ['a/x', 'then', 'b/y']);
 });

@@ -1,7 +1,7 @@
 import { checkInteger, checkOptions } from './arguments.ts';
 import type { NativeSurvey } from './native.ts';
 import type { EntryType } from './root-stat.ts';
-import { guard } from './rootfs-error.ts';
+import { guard, RootfsError } from './rootfs-error.ts';
 import type { SurveySift } from './sift.ts';
 import { decodeProblem, type WalkProblem } from './walk.ts';
 
@@ -71,12 +71,28 @@ export class TreeSurvey {
    */
   tell(visitor: SurveyVisitor, sift: SiftedBy = this.#everything): void {
     try {
-      for (let batch = this.#next(); batch !== undefined; batch = this.#next()) tellBatch(sift.take(batch), visitor);
+      const failure = this.#tellListed(visitor, sift);
       tellBatch(sift.rest(), visitor);
       visitor.beforeHeads?.();
       tellBatch(sift.heads(), visitor);
+      if (failure !== undefined) throw failure;
     } finally {
       this.close();
+    }
+  }
+
+  /** A limit of the listing, or another failure, is given back: what was listed before is told all the same. */
+  #tellListed(visitor: SurveyVisitor, sift: SiftedBy): Error | undefined {
+    for (;;) {
+      let batch: Buffer | undefined;
+      try {
+        batch = this.#next();
+      } catch (error) {
+        if (error instanceof RootfsError) return error;
+        throw error;
+      }
+      if (batch === undefined) return undefined;
+      tellBatch(sift.take(batch), visitor);
     }
   }
 
