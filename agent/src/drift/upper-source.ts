@@ -43,7 +43,7 @@ export interface UpperSource {
   findNames(directory: BytePath, inodes: readonly bigint[]): string[];
   /** SHA-256 of a regular file, hex. ERR_ROOTFS_NOT_FOUND where another object has the place of the one that was seen. */
   hashFile(entry: UpperEntry): string;
-  /** Parts of a regular file in one state of it, each shorter where the file ends. Fails as `hashFile` does. */
+  /** Parts of a regular file in one state of it, each shorter where the file ends; tried again where it changes meanwhile. Fails as `hashFile` does. */
   readParts(entry: UpperEntry, ranges: readonly FileRange[]): Buffer[];
   close(): void;
 }
@@ -60,6 +60,8 @@ export interface UpperLimits {
 const XATTRS = ['security.capability', 'trusted.*', 'user.*', 'system.posix_acl_access', 'system.posix_acl_default'];
 const ROOT = toBytePath('/');
 const TAIL_OVERLAP_BYTES = 128;
+/** Of the ends of a file that changes each time while it is read. */
+const MAX_READS = 4;
 
 /**
  * Which parts of a file are looked at: its first bytes, and its last ones where these are not all and it is no log. With an
@@ -145,9 +147,16 @@ class DirectoryUpperSource implements UpperSource {
 
   readParts({ path, stat }: UpperEntry, ranges: readonly FileRange[]): Buffer[] {
     const bytes = ranges.reduce((sum, { length }) => sum + length, 0);
-    const read = this.#root.readRanges(bytePathToBuffer(path), ranges, bytes);
-    checkSame(stat, read.stat);
-    return read.contents;
+    for (let tries = 1; ; tries += 1) {
+      try {
+        const read = this.#root.readRanges(bytePathToBuffer(path), ranges, bytes);
+        checkSame(stat, read.stat);
+        return read.contents;
+      } catch (error) {
+        // A log that grows all the time stands still for long enough soon.
+        if (!isChanged(error) || tries >= MAX_READS) throw error;
+      }
+    }
   }
 
   close(): void {
@@ -158,6 +167,10 @@ class DirectoryUpperSource implements UpperSource {
 /** What was told of one object must not be decided by the content of another that has taken its path. */
 function checkSame(seen: ObjectId, read: ObjectId): void {
   if (!isSameObject(seen, read)) throw new RootfsError('ERR_ROOTFS_NOT_FOUND', 'another entry has its place');
+}
+
+function isChanged(error: unknown): boolean {
+  return error instanceof RootfsError && error.code === 'ERR_ROOTFS_CHANGED';
 }
 
 function isMoved(error: unknown): boolean {
