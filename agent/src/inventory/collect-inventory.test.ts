@@ -73,6 +73,14 @@ describe('inventory', () => {
     assert.equal(inventory.databases[0]?.type, 'deb');
   });
 
+  it('is malformed where a status was cut', () => {
+    for (const status of ['install ok inst', 'install ok', 'install', '']) {
+      const view = createMemoryView({ '/var/lib/dpkg/status': `Package: a\nVersion: 1\nStatus: ${status}` });
+      const { limits, complete } = collectInventory(view);
+      assert.deepEqual([limits, complete], [['malformed /var/lib/dpkg/status'], false], status);
+    }
+  });
+
   it('counts installed packages only, held ones among them', () => {
     const state = (name: string, status: string): string =>
       `Package: ${name}\nStatus: ${status}\nArchitecture: amd64\nVersion: 1\n`;

@@ -10,6 +10,12 @@ const STATUS = toBytePath('/var/lib/dpkg/status');
 /** Where images without dpkg keep one control file a package (distroless). */
 const STATUS_DIRECTORY = toBytePath('/var/lib/dpkg/status.d');
 const FIELDS = new Set(['package', 'status', 'version', 'architecture', 'source', 'multi-arch', 'conffiles']);
+/** dpkg(1), package states. */
+const STATES = new Set(
+  'not-installed config-files half-installed unpacked half-configured triggers-awaited triggers-pending installed'.split(
+    ' ',
+  ),
+);
 const NAME = /^[a-z0-9][a-z0-9+.-]{0,127}$/i;
 const VERSION = /^[A-Za-z0-9][A-Za-z0-9.+~:-]{0,255}$/;
 const ARCHITECTURE = /^[a-z0-9][a-z0-9-]{0,63}$/;
@@ -58,6 +64,7 @@ function readStatus(builder: InventoryBuilder, path: BytePath, bytes: Buffer, os
   const packages: DebPackage[] = [];
   const seen = new Set<string>();
   for (const stanza of stanzas) {
+    if (!hasState(stanza)) builder.note('malformed', path);
     if (!isInstalled(stanza)) continue;
     const found = toPackage(stanza, osId);
     if (found === undefined) {
@@ -75,6 +82,12 @@ function readStatus(builder: InventoryBuilder, path: BytePath, bytes: Buffer, os
     });
   }
   return packages;
+}
+
+/** A word that dpkg does not write was cut, or is somebody else's. */
+function hasState(stanza: Stanza): boolean {
+  const status = stanza.get('status');
+  return status === undefined || STATES.has(status.split(/\s+/)[2] ?? '');
 }
 
 function isInstalled(stanza: Stanza): boolean {
