@@ -210,7 +210,8 @@ test('a batch that no survey made is refused', (t) => {
   const sift = root.startSift(settled(createPathClaims(ROOMY)), options);
   assert.equal(sift.take(Buffer.alloc(0)).length, 0);
   const record = Buffer.alloc(16 + 4 + 20);
-  for (const [at, value] of [40, 1, 1, 0, 0x61, 1, 0, 0x0001_01a4, 0].entries()) record.writeUInt32LE(value, at * 4);
+  for (const [at, value] of [40, 1, 1, 0, 0x61, 1, 0, 0x0001_01a4, 0, 0x62].entries())
+    record.writeUInt32LE(value, at * 4);
   assert.deepEqual(sift.take(record), record);
   for (let at = 0; at < 12; at += 1) {
     for (const value of [1, 0x7f, 0xff]) {
@@ -221,4 +222,41 @@ test('a batch that no survey made is refused', (t) => {
   }
   for (let bytes = 1; bytes < record.length; bytes += 1)
     assert.throws(() => sift.take(record.subarray(0, bytes)), TypeError);
+  for (const name of ['', '.', '..', '/', 'a/b', '\0']) {
+    const changed = Buffer.from(record);
+    changed.writeUInt16LE(name.length, 30);
+    changed.write(name.padEnd(4, '\0'), 36, 'latin1');
+    assert.throws(() => sift.take(changed), TypeError, JSON.stringify(name));
+  }
+});
+
+test('a tree of very many programs is told bit by bit, and all of it', (t) => {
+  const base = makeTree(t);
+  const count = 20_000;
+  for (let at = 0; at < count; at += 1) writeFileSync(join(base, `${at}`.padEnd(240, 'x')), MAGIC);
+  for (const helpers of [0, 1]) {
+    using root = openRoot(base, { parentLinks: 'refuse' });
+    using survey = root.startSurvey({ maxEntries: 100_000, maxDepth: 9, helpers });
+    const told = new Set<string>();
+    let early = 0;
+    survey.tell(
+      {
+        entry: (_directory, name) => told.add(name),
+        unlisted: () => assert.fail(),
+        beforeHeads: () => {
+          early = told.size;
+        },
+      },
+      root.startSift(settled(createPathClaims(ROOMY)), {
+        suffixes: [],
+        quiet: [],
+        minProgramBytes: 5000,
+        magic: MAGIC,
+        minBytes: 4,
+        helpers,
+      }),
+    );
+    assert.equal(told.size, count);
+    assert.ok(early > 0, 'some are told before the end');
+  }
 });

@@ -20,6 +20,7 @@ class SiftHeads {
   bool Step();
   // Steps until none is left.
   size_t steps() const { return records_.size(); }
+  size_t bytes() const { return bytes_.size(); }
   // After all of them: the records of those that stay.
   void Tell(std::string* sifted) const;
 

@@ -12,8 +12,10 @@ namespace rootfs {
 namespace {
 
 constexpr size_t kMostBegun = 8;  // batches at which helpers may work
-constexpr size_t kMostHeads = 64;
-constexpr size_t kStride = 4;  // records that a thread takes at a time
+constexpr size_t kMostBegunBytes = 4 * 1024 * 1024;
+constexpr size_t kMostHeadsBytes = 4 * 1024 * 1024;  // of records whose files are being looked into
+constexpr size_t kMostToldBytes = 1024 * 1024;       // of those that stay, until they are told
+constexpr size_t kStride = 4;                        // records that a thread takes at a time
 
 }  // namespace
 
@@ -60,9 +62,10 @@ Result<std::string> Sift::Take(std::string batch) {
   auto job = std::make_shared<Job>(root_, rule_, std::move(batch), counted.size());
   (void)SplitRecords(job->batch, &job->records);
   auto work = SharedWork::Start(helpers_, [job] { job->Run(); });
+  begun_bytes_ += job->batch.size();
   begun_.push_back({std::move(job), std::move(work)});
   std::string sifted;
-  while (begun_.size() > (helpers_ == 0 ? 0 : kMostBegun)) {
+  while (begun_.size() > (helpers_ == 0 ? 0 : kMostBegun) || begun_bytes_ > kMostBegunBytes) {
     Status ended = End(&sifted);
     if (!ended.ok) return ended;
   }
@@ -79,13 +82,14 @@ Result<std::string> Sift::Rest() {
 }
 
 std::string Sift::Heads() {
-  for (; !heads_.empty(); heads_.pop_front()) EndHeads();
+  while (!heads_.empty()) EndHeads();
   return std::exchange(told_heads_, std::string());
 }
 
 Status Sift::End(std::string* sifted) {
   const Begun oldest = std::move(begun_.front());
   begun_.pop_front();
+  begun_bytes_ -= oldest.job->batch.size();
   oldest.work->Finish();
   if (!oldest.job->failure.ok) return oldest.job->failure;
   std::string by_head;
@@ -94,20 +98,22 @@ Status Sift::End(std::string* sifted) {
     by_head += record.by_head;
   }
   if (by_head.empty()) return {};
-  // What is known of these takes as much memory as their batch did, until they are done.
-  if (heads_.size() >= kMostHeads) {
-    EndHeads();
-    heads_.pop_front();
-  }
+  heads_bytes_ += by_head.size();
   auto heads = std::make_shared<SiftHeads>(root_, rule_->magic, std::move(by_head));
   auto work = SharedWork::StartLater(helpers_ == 0 ? 0 : heads->steps(), [heads] { return heads->Step(); });
   heads_.push_back({std::move(heads), std::move(work)});
+  while (heads_bytes_ > kMostHeadsBytes) EndHeads();
+  // A tree of programs alone would otherwise be told in one piece.
+  if (told_heads_.size() > kMostToldBytes) *sifted += std::exchange(told_heads_, std::string());
   return {};
 }
 
 void Sift::EndHeads() {
-  heads_.front().work->Finish();
-  heads_.front().heads->Tell(&told_heads_);
+  const BegunHeads oldest = std::move(heads_.front());
+  heads_.pop_front();
+  heads_bytes_ -= oldest.heads->bytes();
+  oldest.work->Finish();
+  oldest.heads->Tell(&told_heads_);
 }
 
 }  // namespace rootfs

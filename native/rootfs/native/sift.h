@@ -39,7 +39,7 @@ class Sift {
   Result<std::string> Take(std::string batch);
   // After the last batch: what is left of those that are not done.
   Result<std::string> Rest();
-  // Of files that had to be looked into.
+  // Of files that had to be looked into, as far as Take and Rest did not tell them; a few mebibytes at most.
   std::string Heads();
 
  private:
@@ -61,7 +61,9 @@ class Sift {
   const std::shared_ptr<const SiftRule> rule_;
   const size_t helpers_;
   std::deque<Begun> begun_;
+  size_t begun_bytes_ = 0;
   std::deque<BegunHeads> heads_;
+  size_t heads_bytes_ = 0;
   std::string told_heads_;
 };
 

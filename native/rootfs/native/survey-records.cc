@@ -48,8 +48,12 @@ bool ReadRecord(std::string_view bytes, SurveyRecord* record) {
     const size_t name_bytes = At<uint16_t>(bytes, at + 10);
     const size_t end = at + kHead + Align(name_bytes);
     if (end > bytes.size()) return false;
+    // It is opened by this name in its directory, and must not lead out of it.
+    const std::string_view name = bytes.substr(at + kHead, name_bytes);
+    const bool is_name = !name.empty() && name != "." && name != "..";
+    if (!is_name || name.find_first_of(std::string_view("/\0", 2)) != std::string_view::npos) return false;
     record->entries.push_back({At<uint64_t>(bytes, at), At<uint16_t>(bytes, at + 8), At<uint16_t>(bytes, at + 12),
-                               At<uint16_t>(bytes, at + 14), bytes.substr(at + kHead, name_bytes)});
+                               At<uint16_t>(bytes, at + 14), name});
     at = end;
   }
   return at == bytes.size();

@@ -34,7 +34,7 @@ struct SurveyRecord {
 
 // The records of a batch. False where it is no batch.
 bool SplitRecords(std::string_view batch, std::vector<std::string_view>* records);
-// Reads one of them. False where it is malformed.
+// Reads one of them. False where it is malformed, or holds what is no name of a directory's entry.
 bool ReadRecord(std::string_view bytes, SurveyRecord* record);
 
 // Writes one record, entry by entry.
