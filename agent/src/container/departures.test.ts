@@ -1,28 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createDocument, type ScanResult } from './build-claims.ts';
-import type { ContainerRecord } from './container-record.ts';
+import { createRecord } from './container-record.test-support.ts';
 import { Departures } from './departures.ts';
-import { parseOciSpec } from './oci-spec.ts';
 import { TrackedContainer } from './tracked-container.ts';
 
-const RECORD: ContainerRecord = {
-  key: 'a',
-  id: 'a',
-  namespace: 'n',
-  name: 'app',
-  pod: null,
-  sandbox: false,
-  runtime: 'io.containerd.runc.v2',
-  started: null,
-  imageName: 'i',
-  criImage: undefined,
-  snapshotter: 'overlayfs',
-  snapshotKey: 'a',
-  spec: parseOciSpec(Buffer.from('{"process":{"args":["a"]}}')),
-  revision: '',
-  task: undefined,
-};
+const RECORD = createRecord({ key: 'a', id: 'a', snapshotKey: 'a', task: undefined });
 
 function createScan(drift: string): ScanResult {
   const document = createDocument(Buffer.from('{}'));

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { ContainerGroup } from '../process/container-group.ts';
 import { type LookReply, NO_GROUP } from '../process/look-protocol.ts';
 import type { ProcessLooker } from '../process/process-looker.ts';
-import type { ContainerRecord } from './container-record.ts';
+import { createRecord } from './container-record.test-support.ts';
 import { parseMountinfo } from './mountinfo.ts';
 import { parseOciSpec } from './oci-spec.ts';
 import { RunningLooks } from './running-looks.ts';
@@ -12,23 +12,7 @@ import { TrackedContainer } from './tracked-container.ts';
 const lists = { code: [], executed: [], anonymous: [], foreign: [], injected: [], transient: [] };
 const REPLY: LookReply = { ...lists, mounts: [], restless: [], limits: [], isUnsettled: false };
 
-const RECORD: ContainerRecord = {
-  key: 'c',
-  id: 'c',
-  namespace: 'n',
-  name: 'c',
-  pod: null,
-  sandbox: false,
-  runtime: 'io.containerd.runc.v2',
-  started: null,
-  imageName: '',
-  criImage: undefined,
-  snapshotter: 'overlayfs',
-  snapshotKey: 'c',
-  spec: parseOciSpec(Buffer.from('{"linux":{"cgroupsPath":"/n/c"}}')),
-  revision: '1',
-  task: { pid: 7, status: 'running' },
-};
+const RECORD = createRecord({ spec: parseOciSpec(Buffer.from('{"linux":{"cgroupsPath":"/n/c"}}')) });
 
 function createContainer(record = RECORD): TrackedContainer {
   const container = new TrackedContainer(record, 0);

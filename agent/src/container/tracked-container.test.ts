@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseClaimsSet } from '@holdfast/evidence';
 import { type ContainerFacts, createDocument, encodeContainerClaims } from './build-claims.ts';
+import { createRecord } from './container-record.test-support.ts';
 import type { ContainerRecord } from './container-record.ts';
 import { LossLedger } from './loss-ledger.ts';
 import { parseOciSpec } from './oci-spec.ts';
@@ -85,23 +86,7 @@ test('after a long walk a change at some path is looked at as soon as ever, unle
   assert.deepEqual([timing.pauseMs(50, true), timing.pauseMs(50, false)], [1_000, 1_000]);
 });
 
-const RECORD: ContainerRecord = {
-  key: 'c',
-  id: 'c',
-  namespace: 'n',
-  name: 'app',
-  pod: null,
-  sandbox: false,
-  runtime: 'io.containerd.runc.v2',
-  started: null,
-  imageName: 'i',
-  criImage: undefined,
-  snapshotter: 'overlayfs',
-  snapshotKey: 'c',
-  spec: parseOciSpec(Buffer.from('{"process":{"args":["a"]}}')),
-  revision: '',
-  task: { pid: 7, status: 'running' },
-};
+const RECORD = createRecord();
 
 const FACTS: ContainerFacts = {
   record: RECORD,

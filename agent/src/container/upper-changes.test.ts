@@ -1,27 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { PathChange } from './change-set.ts';
-import type { ContainerRecord } from './container-record.ts';
+import { createRecord } from './container-record.test-support.ts';
 import { TrackedContainer } from './tracked-container.ts';
 import { UpperChanges } from './upper-changes.ts';
 
-const RECORD: ContainerRecord = {
-  key: 'c',
-  id: 'c',
-  namespace: 'n',
-  name: 'c',
-  pod: null,
-  sandbox: false,
-  runtime: 'io.containerd.runc.v2',
-  started: null,
-  imageName: '',
-  criImage: undefined,
-  snapshotter: 'overlayfs',
-  snapshotKey: 'c',
-  spec: undefined,
-  revision: '1',
-  task: { pid: 7, status: 'running' },
-};
+const RECORD = createRecord();
 const LOGS = Array.from({ length: 1_000 }, (_, at) => `var/log/${at}`);
 
 const written = (...paths: string[]): PathChange[] => paths.map((path) => ({ path, isContentOnly: true }));
