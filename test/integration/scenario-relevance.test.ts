@@ -120,4 +120,25 @@ describe('what of the changes in a container is relevant', { skip, timeout: 300_
     await container.run(`rm ${path}`);
     await world.waitFor(() => container.read()?.status === AttestationStatus.AFFIRMING, 'affirming again');
   });
+
+  it('a program written into a known file is, while very much is written beside it', async () => {
+    const path = '/var/cache/app/7.dat';
+    // Many times the rate from which a container is looked at by the clock, over few files, for some twelve seconds.
+    const noise =
+      'cd /var/cache/app; end=$(($(date +%s) + 12)); while [ $(date +%s) -lt $end ]; do n=0; while [ $n -lt 3000 ]; do echo $n >> $((n % 20)).dat; n=$((n + 1)); done; for f in *.dat; do [ $f = 7.dat ] || : > $f; done; done';
+    await container.run('mkdir -p /var/cache/app; for n in $(seq 0 19); do echo data > /var/cache/app/$n.dat; done');
+    const noisy = container.run(noise);
+    const isTimed = () => container.listFindings()?.some(({ code }) => code === 'SCAN_TIMED') === true;
+    await world.waitFor(isTimed, 'looked at by the clock');
+    await container.run(`printf '#!/bin/sh\nid\n' > ${path}`);
+    const isNamed = () => {
+      return (
+        container.listFindings()?.some((found) => found.code === 'EXECUTABLE_ADDED' && found.path === path) === true
+      );
+    };
+    await world.waitFor(isNamed, 'the program is named');
+    await noisy;
+    await container.run('rm -r /var/cache/app');
+    await world.waitFor(() => container.read()?.status === AttestationStatus.AFFIRMING, 'affirming again');
+  });
 });
