@@ -4,7 +4,18 @@ import { CHECKOUT } from '../world/holdfast-process.ts';
 import { runTool } from '../world/run-tool.ts';
 import type { BenchContext } from './bench-context.ts';
 
-const SOURCES = ['proto/src', 'evidence/src', 'agent/src', 'verifier/src', 'cli/src', 'native', 'package-lock.json'];
+const SOURCES = [
+  'proto/src',
+  'evidence/src',
+  'agent/src',
+  'verifier/src',
+  'cli/src',
+  'native',
+  'package-lock.json',
+  'scripts/build',
+  'scripts/src/bundle',
+  'tsconfig.build.json',
+];
 
 /** The command as the image has it: dist/, built anew by scripts/build where a source is younger. */
 export async function buildHoldfast({ say }: BenchContext): Promise<string> {
