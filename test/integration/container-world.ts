@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import { inspect } from 'node:util';
 import { type ContainerCollector, type ContainerSnapshot, createContainerCollector } from '@holdfast/agent';
 import {
   type ContainerClaims,
@@ -33,6 +34,7 @@ export interface SeenContainer {
 }
 
 const SETTLE_TIMEOUT_MS = 60_000;
+const MAX_SHOWN_CHARS = 20_000;
 
 /** Starts both; images may be added before the collector looks. */
 export async function startContainerWorld(
@@ -150,5 +152,6 @@ export async function waitFor<T>(
     }
     await delay(50);
   }
-  throw new Error('what was waited for did not come', { cause: last });
+  const shown = inspect(last, { depth: 8, maxArrayLength: 20, maxStringLength: 200, breakLength: 200 });
+  throw new Error(`what was waited for did not come: ${shown.slice(0, MAX_SHOWN_CHARS)}`, { cause: last });
 }

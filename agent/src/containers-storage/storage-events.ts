@@ -6,12 +6,17 @@ import { createStorageWatch } from './storage-watch.ts';
 
 /** What is looked at between two lists: which containers there are, what runs in them, and whether images moved. */
 export interface StorageState {
-  /** Container id → its first process, or undefined where nothing runs. */
-  readonly containers: ReadonlyMap<string, ContainerTask | undefined>;
+  /** By container id. */
+  readonly containers: ReadonlyMap<string, StorageSight>;
   /** Differs after the list of images changed. */
   readonly images: string | undefined;
-  /** Differs after a root was mounted or unmounted. */
-  readonly mounts: string | undefined;
+}
+
+/** What a list would say of a container that may change without its row in the store. */
+export interface StorageSight {
+  /** Its first process, or undefined where nothing runs. */
+  readonly task: ContainerTask | undefined;
+  readonly runtime: string;
 }
 
 export interface StorageFollowing {
@@ -123,18 +128,27 @@ export function compareStates(
   names: readonly string[],
 ): [string, string | undefined][] {
   const events: [string, string | undefined][] = [];
-  for (const [id, task] of now.containers) {
+  for (const [id, sight] of now.containers) {
     const known = before.containers.get(id);
-    if (!before.containers.has(id)) events.push(['/containers/create', id]);
-    const isSame = known?.pid === task?.pid;
-    if (known !== undefined && !isSame) events.push(['/tasks/exit', id]);
-    if (task !== undefined && !isSame) events.push(['/tasks/start', id]);
-    if (task !== undefined && isSame && known?.status !== task.status) events.push([`/tasks/${task.status}`, id]);
+    if (known === undefined) events.push(['/containers/create', id]);
+    events.push(...compareTasks(known?.task, sight.task).map((topic): [string, string] => [topic, id]));
+    if (known !== undefined && isOtherwise(known, sight)) events.push(['/containers/update', id]);
   }
   const isGone = (id: string) => !now.containers.has(id);
   const gone = new Set([...before.containers.keys(), ...names.filter((name) => ID.test(name))].filter(isGone));
   for (const id of gone) events.push(['/containers/delete', id]);
   if (before.images !== now.images) events.push(['/images/update', undefined]);
-  if (before.mounts !== now.mounts) events.push(['/containers/update', undefined]);
   return events;
+}
+
+function compareTasks(known: ContainerTask | undefined, task: ContainerTask | undefined): string[] {
+  if (known?.pid !== task?.pid) {
+    return [...(known === undefined ? [] : ['/tasks/exit']), ...(task === undefined ? [] : ['/tasks/start'])];
+  }
+  return task !== undefined && known?.status !== task.status ? [`/tasks/${task.status}`] : [];
+}
+
+/** A root that is unmounted late, a monitor that writes its number late, a process that begins to run: no task comes or goes. */
+function isOtherwise(known: StorageSight, sight: StorageSight): boolean {
+  return known.runtime !== sight.runtime || known.task?.isCreated !== sight.task?.isCreated;
 }

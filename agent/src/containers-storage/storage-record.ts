@@ -6,16 +6,20 @@ import { type OciSpec, parseOciSpec } from '../container/oci-spec.ts';
 import type { StorageContainer } from './storage-documents.ts';
 import type { StorageProcess } from './storage-processes.ts';
 
+/** What the kernel shows of one container. */
+export interface ShownContainer {
+  readonly process: StorageProcess | undefined;
+  /** Its root file system is mounted. */
+  readonly isMounted: boolean;
+}
+
 /** What the store and the kernel say of one container. */
-export interface StorageFacts {
+export interface StorageFacts extends ShownContainer {
   readonly namespace: string;
   readonly driver: string;
   readonly row: StorageContainer;
   /** The runtime specification that the container was started with, as bytes; undefined where there is none. */
   readonly config: Buffer | undefined;
-  readonly process: StorageProcess | undefined;
-  /** The kernel shows its root file system mounted. */
-  readonly isMounted: boolean;
 }
 
 const LABEL_LIMITS = { maxBytes: 4 << 20, maxDepth: 4, maxKeys: 10_000 };
@@ -45,7 +49,7 @@ export function createStorageRecord(facts: StorageFacts): ContainerRecord {
     name: notes['io.kubernetes.container.name'] ?? labels['io.kubernetes.container.name'] ?? row.names[0] ?? row.id,
     pod: hasPod ? { namespace: podNamespace, name: podName, uid: podUid } : null,
     sandbox: notes['io.kubernetes.cri-o.ContainerType'] === 'sandbox',
-    runtime: chooseRuntime(facts),
+    runtime: nameRuntime(facts),
     started: row.created,
     imageName: notes['io.kubernetes.cri-o.ImageName'] ?? row.imageName,
     criImage: row.image === '' ? undefined : `sha256:${row.image}`,
@@ -58,7 +62,7 @@ export function createStorageRecord(facts: StorageFacts): ContainerRecord {
 }
 
 /** A root that is mounted although no process is known: the directory of what runs may be another than the settings say. */
-function chooseRuntime({ process, isMounted }: StorageFacts): string {
+export function nameRuntime({ process, isMounted }: ShownContainer): string {
   if (process !== undefined) return process.runtime ?? UNKNOWN_RUNTIME;
   return isMounted ? UNKNOWN_RUNTIME : NO_RUNTIME;
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
+import { setImmediate as waitForImmediate } from 'node:timers/promises';
 import { AgentError } from '../agent-error.ts';
 import { ImageResolver } from '../container/image-resolver.ts';
 import { parseMountinfo } from '../container/mountinfo.ts';
@@ -262,9 +263,10 @@ test('a name counts as new once, and never where a look showed that container', 
 
 test('two looks tell what came, ended, restarted, went, and what was there only in between', () => {
   const state = (rows: [string, number | undefined][], images = 'i', status: 'running' | 'paused' = 'running') => ({
-    containers: new Map(rows.map(([id, pid]) => [id, pid === undefined ? undefined : { pid, status }])),
+    containers: new Map(
+      rows.map(([id, pid]) => [id, { task: pid === undefined ? undefined : { pid, status }, runtime: 'runc' }]),
+    ),
     images,
-    mounts: undefined,
   });
   const before = state([
     ['a', 1],
@@ -293,7 +295,6 @@ test('two looks tell what came, ended, restarted, went, and what was there only 
     ['/images/update', undefined],
   ]);
   assert.deepEqual(compareStates(now, now, []), []);
-  assert.deepEqual(compareStates(now, { ...now, mounts: 'm' }, []), [['/containers/update', undefined]]);
   assert.deepEqual(compareStates(state([['a', 1]]), state([['a', 1]], 'i', 'paused'), []), [['/tasks/paused', 'a']]);
   assert.deepEqual(
     compareStates(now, state([]), [])
@@ -301,4 +302,32 @@ test('two looks tell what came, ended, restarted, went, and what was there only 
       .slice(0, 5),
     Array(5).fill('/containers/delete'),
   );
+});
+
+test('a root that is unmounted late, and a process that begins to run, are told although no task comes or goes', async (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout'] });
+  const { files, source } = createStore();
+  const topics: string[] = [];
+  const end = source.subscribe(
+    ({ topic, containerId }) => topics.push(`${topic} ${containerId === ID}`),
+    () => topics.push('gap'),
+  );
+  context.after(end);
+  const look = async () => {
+    await waitForImmediate();
+    context.mock.timers.tick(1_000);
+    await waitForImmediate();
+    return topics.splice(0);
+  };
+  assert.deepEqual(await look(), ['gap']);
+  files.write(`/run/runc/${ID}/exec.fifo`, '');
+  assert.deepEqual(await look(), ['/containers/update true']);
+  files.remove(`/run/runc/${ID}`);
+  assert.deepEqual(await look(), ['/containers/update true']);
+  files.write('/proc/1/mountinfo', `1 0 0:9 / ${ROOT}/overlay/${WRITABLE}/merged rw - overlay overlay rw\n`);
+  assert.deepEqual(await look(), []);
+  files.remove(`${USERDATA}/pidfile`);
+  assert.deepEqual(await look(), ['/tasks/exit true', '/containers/update true']);
+  files.write('/proc/1/mountinfo', '1 0 0:9 / / rw - ext4 /dev/vda rw\n');
+  assert.deepEqual(await look(), ['/containers/update true']);
 });

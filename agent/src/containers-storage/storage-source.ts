@@ -1,16 +1,16 @@
 import { basename, dirname } from 'node:path';
 import { EvidenceError } from '@holdfast/evidence';
 import { AgentError } from '../agent-error.ts';
-import type { ContainerRecord, ContainerTask } from '../container/container-record.ts';
+import type { ContainerRecord } from '../container/container-record.ts';
 import { type MountInfo, parseMountinfo } from '../container/mountinfo.ts';
 import { parseOverlayOptions } from '../container/overlay-options.ts';
 import type { Rootfs } from '../container/rootfs-resolver.ts';
 import type { RuntimeSource } from '../container/runtime-source.ts';
 import type { StorageContainer } from './storage-documents.ts';
-import { followStorage, type StorageState } from './storage-events.ts';
+import { followStorage, type StorageSight, type StorageState } from './storage-events.ts';
 import type { StorageFiles, StoragePaths } from './storage-files.ts';
 import { findProcess, listCgroupPids, readOrNothing } from './storage-processes.ts';
-import { createStorageRecord } from './storage-record.ts';
+import { createStorageRecord, nameRuntime, type ShownContainer } from './storage-record.ts';
 import { resolveStorageRootfs } from './storage-rootfs.ts';
 import { STORAGE_DRIVERS, StorageStore } from './storage-store.ts';
 
@@ -65,6 +65,11 @@ export function createStorageSource({ files, paths, selects }: StorageSourceOpti
   };
 }
 
+interface StorageRow {
+  readonly driver: string;
+  readonly row: StorageContainer;
+}
+
 class StorageReader {
   readonly #files: StorageFiles;
   readonly #paths: StoragePaths;
@@ -91,26 +96,19 @@ class StorageReader {
   }
 
   async look(): Promise<StorageState> {
-    const containers = new Map<string, ContainerTask | undefined>();
-    for (const { driver, row } of await this.#listRows()) {
-      const process = await findProcess(this.#files, this.#runDirectory(driver, row.id), row.id);
-      containers.set(row.id, process?.task);
+    const containers = new Map<string, StorageSight>();
+    for (const { row, shown } of await this.#showAll()) {
+      containers.set(row.id, { task: shown.process?.task, runtime: nameRuntime(shown) });
     }
-    const [images, mounts] = await Promise.all([this.#store.stampImages(), this.#store.stampMounts()]);
-    return { containers, images, mounts };
+    return { containers, images: await this.#store.stampImages() };
   }
 
   async listRecords(): Promise<ContainerRecord[]> {
     const namespace = formatStorageNamespace(this.#paths);
     const records: ContainerRecord[] = [];
-    const mounted = await this.#listMountPoints();
-    for (const { driver, row } of await this.#listRows()) {
-      const [process, config] = await Promise.all([
-        findProcess(this.#files, this.#runDirectory(driver, row.id), row.id),
-        this.#readConfig(driver, row.id),
-      ]);
-      const isMounted = mounted?.has(`${this.#paths.root}/${driver}/${row.layer}/merged`) ?? true;
-      records.push(createStorageRecord({ namespace, driver, row, config, process, isMounted }));
+    for (const { driver, row, shown } of await this.#showAll()) {
+      const config = await this.#readConfig(driver, row.id);
+      records.push(createStorageRecord({ namespace, driver, row, config, ...shown }));
     }
     return records;
   }
@@ -136,8 +134,19 @@ class StorageReader {
     throw new AgentError('ERR_AGENT_RUNTIME_DATA', `the processes of container ${id} cannot be listed`);
   }
 
-  async #listRows(): Promise<{ driver: string; row: StorageContainer }[]> {
-    const rows: { driver: string; row: StorageContainer }[] = [];
+  async #showAll(): Promise<(StorageRow & { readonly shown: ShownContainer })[]> {
+    const mounted = await this.#listMountPoints();
+    const all: (StorageRow & { readonly shown: ShownContainer })[] = [];
+    for (const { driver, row } of await this.#listRows()) {
+      const process = await findProcess(this.#files, this.#runDirectory(driver, row.id), row.id);
+      const isMounted = mounted?.has(`${this.#paths.root}/${driver}/${row.layer}/merged`) ?? true;
+      all.push({ driver, row, shown: { process, isMounted } });
+    }
+    return all;
+  }
+
+  async #listRows(): Promise<StorageRow[]> {
+    const rows: StorageRow[] = [];
     for (const driver of STORAGE_DRIVERS) {
       const found = await this.#store.listContainers(driver);
       rows.push(...found.filter(({ id }) => this.#selects(id)).map((row) => ({ driver, row })));

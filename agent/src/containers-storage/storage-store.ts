@@ -62,11 +62,6 @@ export class StorageStore implements ImageStore {
     return await this.#files.stamp(this.#imagesPath);
   }
 
-  /** A text that differs after a root was mounted or unmounted. */
-  async stampMounts(): Promise<string | undefined> {
-    return await this.#files.stamp(`${this.#paths.runRoot}/overlay-layers/mountpoints.json`);
-  }
-
   async getImage(_namespace: string, name: string) {
     const image = (await this.#listImages()).find(({ names }) => names.includes(name));
     const [digest] = image === undefined ? [] : listManifests(image);
