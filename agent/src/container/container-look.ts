@@ -43,7 +43,7 @@ export class ContainerLook {
     const isMoved = isNew || describeRecord(record) !== describeRecord(container.record);
     const needsLook = isMoved || imagesMoved || container.rootfs === undefined || container.image?.image === undefined;
     const isChanged = await this.#watchChange(container, async () => {
-      container.record = record;
+      container.setRecord(record);
       if (needsLook) await this.#lookAll(container);
       else if (this.#isDue(container)) await this.#lookInside(container);
     });
@@ -77,7 +77,7 @@ export class ContainerLook {
     const { record } = container;
     const rootfs = await inspector.readRootfs(record);
     container.rootfs = rootfs;
-    if (rootfs === undefined || container.unsupported.length > 0) return;
+    if (rootfs === undefined || !container.isSupported) return;
     container.image = await inspector.readImage(record, rootfs, container.image);
     this.#ensureProofs(container, rootfs);
     for (const directory of [...rootfs.lowers, rootfs.upper]) {
@@ -88,7 +88,7 @@ export class ContainerLook {
 
   async #lookInside(container: TrackedContainer): Promise<void> {
     const { record, rootfs } = container;
-    if (rootfs === undefined || !container.isRunning || container.unsupported.length > 0) return;
+    if (rootfs === undefined || !container.isRunning || !container.isSupported) return;
     container.insideSeenMs = this.#deps.clock.monotonicMs();
     const inspected = await this.#deps.inspector.readMounts(record, rootfs);
     if (inspected === undefined) return;

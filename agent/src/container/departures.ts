@@ -29,7 +29,7 @@ export class Departures {
   /** A container that was known is in the list no more. */
   leave(uid: string, container: TrackedContainer): void {
     if (!container.isDeleteTold) this.#losses.expectEvent(uid, this.#deps.clock.monotonicMs());
-    if (container.unsupported.length > 0) return;
+    if (!container.isSupported) return;
     const { key } = container.record;
     if (!container.isCaptured) this.#lose('NOT_CAPTURED', key);
     else if (this.#deps.areConfirmed && !container.told.isConfirmed) this.#await(key, container.told.sets);

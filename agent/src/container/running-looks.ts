@@ -159,8 +159,8 @@ export class RunningLooks {
 }
 
 /** Device of the overlay of a container whose processes can be looked at. */
-function readDevice({ isRunning, unsupported, rootMount, record, running }: TrackedContainer): string | undefined {
-  if (!isRunning || unsupported.length > 0) return undefined;
+function readDevice({ isRunning, isSupported, rootMount, record, running }: TrackedContainer): string | undefined {
+  if (!isRunning || !isSupported) return undefined;
   running.begin(describeTask(record));
   if (rootMount !== undefined) running.device = `${rootMount.devMajor}:${rootMount.devMinor}`;
   return running.device;

@@ -135,14 +135,14 @@ export class RuntimeCollector implements ContainerCollector {
     const nowMs = this.#deps.clock.monotonicMs();
     const rows = [...this.#containers.values()].flatMap((container): [string, number][] => {
       const sinceMs = container.timing.pendingSinceMs;
-      const isPending = sinceMs !== undefined && container.unsupported.length === 0;
+      const isPending = sinceMs !== undefined && container.isSupported;
       return isPending ? [[container.record.key, Math.max(0, Math.floor(nowMs - sinceMs))]] : [];
     });
     return rows.sort(([a], [b]) => (a < b ? -1 : 1));
   }
 
   oldestScanMs(): number {
-    const supported = [...this.#containers.values()].filter((container) => container.unsupported.length === 0);
+    const supported = [...this.#containers.values()].filter((container) => container.isSupported);
     if (supported.length === 0) return 0;
     const oldest = Math.min(...supported.map((container) => container.timing.walkedMs));
     return Math.max(0, Math.floor(this.#deps.clock.monotonicMs() - oldest));
@@ -289,7 +289,7 @@ export class RuntimeCollector implements ContainerCollector {
 
   async #scan(container: TrackedContainer): Promise<void> {
     const { rootfs, timing } = container;
-    const isReadable = rootfs !== undefined && container.unsupported.length === 0;
+    const isReadable = rootfs !== undefined && container.isSupported;
     if (!isReadable || this.#closed || timing.isScanning || !this.#isTracked(container)) return;
     const outcome = await this.#jobs.run(container, rootfs);
     if (!this.#isTracked(container)) return;

@@ -44,7 +44,7 @@ export class ScanJobs {
     const { clock } = this.#deps;
     const before = describeResult(container);
     const driftBefore = container.scan?.drift.sha256;
-    const { hasEnded } = container;
+    const { end } = container;
     const cgroup = container.running.cgroup.now;
     const changed = startScan(container, clock.monotonicMs());
     try {
@@ -54,7 +54,9 @@ export class ScanJobs {
       const { tookMs, isWhole } = reply.kind === 'scanned' ? reply.drift : reply;
       container.timing.finish(clock.monotonicMs(), tookMs, isWhole);
       if (isWhole) container.walkedAs = cgroup;
-      if (hasEnded && container.scan !== undefined) container.told.setEnd(container.scan.drift.sha256);
+      // It may have been started meanwhile: what it was before is not how it ends.
+      const isEnd = end !== undefined && end === container.end;
+      if (isEnd && container.scan !== undefined) container.told.setEnd(container.scan.drift.sha256);
     } catch (error) {
       // Whatever it was: a container that cannot be scanned says so, and the others go on.
       container.scan = undefined;

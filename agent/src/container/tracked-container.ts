@@ -24,7 +24,7 @@ export interface ScannedState {
 
 /** What the collector keeps of one container between two looks. */
 export class TrackedContainer {
-  record: ContainerRecord;
+  #record: ContainerRecord;
   rootfs: Rootfs | undefined;
   image: ResolvedImage | undefined;
   mounts: readonly MountInfo[] = [];
@@ -54,17 +54,34 @@ export class TrackedContainer {
   /** The state of its cgroup before the last walk of everything. */
   walkedAs: ContainerGroup | undefined;
   #claims: Document | undefined;
+  #starts = 0;
 
   constructor(record: ContainerRecord, nowMs: number, uppers?: { release(container: TrackedContainer): void }) {
-    this.record = record;
+    this.#record = record;
     this.changes = new ChangeSet(() => uppers?.release(this));
     this.timing = new ScanTiming(nowMs);
   }
 
+  get record(): ContainerRecord {
+    return this.#record;
+  }
+
+  /** What a list says now. A start may stand there that no event told of, or one that came before the container was known. */
+  setRecord(record: ContainerRecord): void {
+    const before = this.#record.task;
+    this.#record = record;
+    if (isAlive(record.task) && !(isAlive(before) && before?.pid === record.task?.pid)) this.#begin();
+  }
+
   /** It runs, or runs again. */
   onStart(): void {
-    this.hasExited = false;
     this.isDeleteTold = false;
+    this.#begin();
+  }
+
+  #begin(): void {
+    this.hasExited = false;
+    this.#starts += 1;
     this.told.clearEnd();
   }
 
@@ -76,13 +93,20 @@ export class TrackedContainer {
     return reasons;
   }
 
+  /** Whether `unsupported` names nothing; asked far more often. */
+  get isSupported(): boolean {
+    const { runtime, spec } = this.record;
+    const isPlain = this.rootfs === undefined || this.rootfs.unsupported.length === 0;
+    return isPlain && KNOWN_RUNTIMES.has(runtime) && spec?.hasUserNamespace !== true;
+  }
+
   get isRunning(): boolean {
-    return this.record.task !== undefined && this.record.task.status !== 'stopped';
+    return isAlive(this.record.task);
   }
 
   /** The kernel shows another root than the snapshotter, or none at all: then the image is not proven to be what runs. */
   get isRootMismatched(): boolean {
-    return this.isRunning && this.rootfs !== undefined && this.unsupported.length === 0 && this.rootMount === undefined;
+    return this.isRunning && this.rootfs !== undefined && this.isSupported && this.rootMount === undefined;
   }
 
   /** Its claims-set; made anew only after `invalidate`. */
@@ -100,6 +124,11 @@ export class TrackedContainer {
   /** Nothing runs in it, now or from the moment on that the runtime told. */
   get hasEnded(): boolean {
     return this.hasExited || !this.isRunning;
+  }
+
+  /** Stands for the end that it came to; undefined while it runs, and another one after each start. */
+  get end(): number | undefined {
+    return this.hasEnded ? this.#starts : undefined;
   }
 
   /** When everything is walked again although nothing called for it; later where no process ran since the last time. */
@@ -126,6 +155,10 @@ export class TrackedContainer {
     const allMounts = { mounts, otherMounts: this.running.mounts };
     return { record, rootfs, image, layers, ...allMounts, covered, running, scan, limits, isTimed, unsupported };
   }
+}
+
+function isAlive(task: ContainerRecord['task']): boolean {
+  return task !== undefined && task.status !== 'stopped';
 }
 
 /**
