@@ -22,6 +22,7 @@ export {
   decodeSubmoduleDigest,
   encodeBundle,
   encodeSubmoduleDigest,
+  nameSubmodule,
   parseBundle,
 } from './bundle/bundle.ts';
 export * from './byte-path.ts';

@@ -1,11 +1,12 @@
 import { closeSync, constants, fstatSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HostFiles } from './host-files.ts';
+import { MAX_KERNEL_FILE_BYTES, readKernelFile } from './kernel-file.ts';
 
 /** The kernel makes these files as they are read: their size is unknown before and a read may come short. */
 const CHUNK_BYTES = 64 * 1024;
 const MAX_NAMES = 10_000;
-/** Kernel parameters: regular files, each given whole by the first read that has room for it. */
+/** Kernel parameters: regular files, each given whole by its first read. */
 const PARAMETERS = '/proc/sys/';
 const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
 const scratch = Buffer.allocUnsafeSlow(CHUNK_BYTES);
@@ -14,7 +15,8 @@ const scratch = Buffer.allocUnsafeSlow(CHUNK_BYTES);
 export function createHostFiles(hostRoot: string): HostFiles {
   return {
     read: (path, maxBytes) => {
-      if (path.startsWith(PARAMETERS) && maxBytes < CHUNK_BYTES) return readParameter(join(hostRoot, path), maxBytes);
+      const isParameter = path.startsWith(PARAMETERS) && maxBytes <= MAX_KERNEL_FILE_BYTES;
+      if (isParameter) return readKernelFile(join(hostRoot, path), maxBytes);
       return withFile(join(hostRoot, path), (file) => readAll(file, maxBytes));
     },
     readPart: (path, offset, bytes) => withFile(join(hostRoot, path), (file) => readPart(file, offset, bytes)),
@@ -22,24 +24,6 @@ export function createHostFiles(hostRoot: string): HostFiles {
     readLink: (path) => readLink(join(hostRoot, path)),
     list: (path) => listDirectory(join(hostRoot, path)),
   };
-}
-
-/** A round reads hundreds of them: three calls each, and no buffer that is not kept. */
-function readParameter(path: string, maxBytes: number): Buffer | undefined {
-  let file: number;
-  try {
-    file = openSync(path, OPEN_FLAGS);
-  } catch {
-    return undefined;
-  }
-  try {
-    const size = readSync(file, scratch, 0, maxBytes + 1, null);
-    return size > maxBytes ? undefined : Buffer.from(scratch.subarray(0, size));
-  } catch {
-    return undefined;
-  } finally {
-    closeSync(file);
-  }
 }
 
 function withFile<T>(path: string, read: (file: number) => T | undefined): T | undefined {

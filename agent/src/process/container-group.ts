@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { readKernelFile } from '../host/kernel-file.ts';
 import { attempt } from './file-hasher.ts';
 
 /** The cgroup of one container, as the kernel shows it. */
@@ -31,6 +32,7 @@ interface GroupPlace {
 }
 
 const MAX_KNOWN = 4_096;
+const MAX_ACCOUNT_BYTES = 16 * 1024;
 
 /** Reads cgroups of containers, which their first processes lead to, and remembers where they were found and in what state. */
 export class ContainerGroups {
@@ -160,8 +162,8 @@ function listBelow(group: string): string[] {
 
 function readUsage(directory: string | undefined): string | undefined {
   if (directory === undefined) return undefined;
-  const own = attempt(() => readFileSync(join(directory, 'cpuacct.usage'), 'latin1'));
-  if (own !== undefined) return own;
-  const stat = attempt(() => readFileSync(join(directory, 'cpu.stat'), 'latin1'));
-  return /^usage_usec \d+$/m.exec(stat ?? '')?.[0];
+  const own = readKernelFile(join(directory, 'cpuacct.usage'), MAX_ACCOUNT_BYTES);
+  if (own !== undefined) return own.toString('latin1');
+  const stat = readKernelFile(join(directory, 'cpu.stat'), MAX_ACCOUNT_BYTES);
+  return /^usage_usec \d+$/m.exec(stat?.toString('latin1') ?? '')?.[0];
 }

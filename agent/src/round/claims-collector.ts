@@ -1,5 +1,4 @@
-import { hash } from 'node:crypto';
-import { type AgentFilesClaims, type ContainersClaims, encodeClaimsSet, type SubmoduleName } from '@holdfast/evidence';
+import type { AgentFilesClaims, ContainersClaims, SubmoduleName } from '@holdfast/evidence';
 import { collectBootClaims, readEventLog } from '../boot/boot-claims.ts';
 import { collectImaClaims, isImaActive } from '../boot/ima-claims.ts';
 import { listLoggedPcrs } from '../boot/logged-pcrs.ts';
@@ -9,6 +8,7 @@ import type { ContainerCollector } from '../container/container-collector.ts';
 import { collectHostClaims, type HardwareFacts } from '../host/host-claims.ts';
 import { type HostFiles, readHostText } from '../host/host-files.ts';
 import { KernelCollector } from '../kernel/kernel-claims.ts';
+import { type EncodedSet, SetEncoder } from './encoded-set.ts';
 import type { RoundContent } from './round.ts';
 
 /** What a round claims, with what of it stands in the token itself. */
@@ -36,7 +36,8 @@ export interface ClaimsCollectorDeps {
   onLost(lost: readonly string[]): void;
 }
 
-type MachineSets = Record<Exclude<SubmoduleName, 'containers'>, Buffer>;
+type EncodedSets = Record<SubmoduleName, EncodedSet>;
+type MachineSets = Omit<EncodedSets, 'containers'>;
 
 const PCR_OF_IMA = 10;
 /** Kernel parameters give no event when they change; they are read again at most this often. */
@@ -52,6 +53,13 @@ export class ClaimsCollector {
   readonly #eventLog: Buffer | undefined;
   readonly #loggedPcrs: ReadonlySet<number>;
   readonly #kernel: KernelCollector;
+  readonly #encoders: Record<SubmoduleName, SetEncoder> = {
+    host: new SetEncoder(),
+    boot: new SetEncoder(),
+    ima: new SetEncoder(),
+    kernel: new SetEncoder(),
+    containers: new SetEncoder(),
+  };
   #agentFiles: Promise<AgentFilesClaims | null> | undefined;
   #machine: { sets: MachineSets; atMs: number; secureBoot: boolean | null; runtimes: string } | undefined;
 
@@ -85,13 +93,14 @@ export class ClaimsCollector {
     const snapshot = await containers?.collect();
     if (snapshot !== undefined && snapshot.lost.length > 0) this.#deps.onLost(snapshot.lost);
     const machine = await this.#readMachine();
-    const sets = { ...machine.sets, containers: encodeClaimsSet(snapshot?.index ?? WITHOUT_RUNTIME) };
+    const index = this.#encoders.containers.encode(snapshot?.index ?? WITHOUT_RUNTIME);
+    const sets: EncodedSets = { ...machine.sets, containers: index };
     const { system } = this.#deps.hardware;
     const isNamed = system !== null && system.vendor !== '' && system.model !== '';
     return {
       content: {
-        sets,
-        digests: mapDigests(sets),
+        sets: mapSets(sets, ({ bytes }) => bytes),
+        digests: mapSets(sets, ({ sha256 }) => sha256),
         containerSets: snapshot?.sets ?? new Map(),
         blobs: snapshot?.blobs ?? new Map(),
       },
@@ -116,11 +125,12 @@ export class ClaimsCollector {
     const agentFiles = (await this.#agentFiles) ?? null;
     await this.#kernel.refresh();
     const boot = collectBootClaims(files, this.#eventLog);
+    const encoders = this.#encoders;
     const sets: MachineSets = {
-      host: encodeClaimsSet(collectHostClaims(files, kubeNode, hardware, runtimes)),
-      boot: encodeClaimsSet(boot),
-      ima: encodeClaimsSet(collectImaClaims(files, agentFiles)),
-      kernel: encodeClaimsSet(this.#kernel.collect()),
+      host: encoders.host.encode(collectHostClaims(files, kubeNode, hardware, runtimes)),
+      boot: encoders.boot.encode(boot),
+      ima: encoders.ima.encode(collectImaClaims(files, agentFiles)),
+      kernel: encoders.kernel.encode(this.#kernel.collect()),
     };
     this.#machine = { sets, atMs: nowMs, secureBoot: boot.secureBoot, runtimes: key };
     return this.#machine;
@@ -131,12 +141,12 @@ function isEmpty(index: ContainersClaims | undefined): boolean {
   return index === undefined || Object.keys(index.containers).length === 0;
 }
 
-function mapDigests(sets: Record<SubmoduleName, Buffer>): Record<SubmoduleName, string> {
+function mapSets<T>({ host, boot, ima, kernel, containers }: EncodedSets, map: (set: EncodedSet) => T) {
   return {
-    host: hash('sha256', sets.host),
-    boot: hash('sha256', sets.boot),
-    ima: hash('sha256', sets.ima),
-    kernel: hash('sha256', sets.kernel),
-    containers: hash('sha256', sets.containers),
-  };
+    host: map(host),
+    boot: map(boot),
+    ima: map(ima),
+    kernel: map(kernel),
+    containers: map(containers),
+  } satisfies Record<SubmoduleName, T>;
 }

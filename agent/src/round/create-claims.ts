@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { type DeclaredLoss, EVIDENCE_PROFILE, encodeSubmoduleDigest, type TokenClaims } from '@holdfast/evidence';
+import { type DeclaredLoss, EVIDENCE_PROFILE, nameSubmodule, type TokenClaims } from '@holdfast/evidence';
 import type { SealingFacts } from '../tpm/token-sealer.ts';
 import { AGENT_VERSION } from '../version.ts';
 import type { CollectedClaims } from './claims-collector.ts';
@@ -26,7 +26,7 @@ const MAX_PENDING = 1_024;
 /** Makes the payload of a token (design §4.1) out of what was collected. */
 export function createTokenClaims(input: ClaimsInput): TokenClaims {
   const { facts, claims, nonces } = input;
-  const { sets } = claims.content;
+  const { digests } = claims.content;
   const [first, ...others] = nonces;
   return {
     eat_profile: EVIDENCE_PROFILE,
@@ -52,11 +52,11 @@ export function createTokenClaims(input: ClaimsInput): TokenClaims {
       lost: input.lost.map(({ from, to, kind }) => ({ from, to, kind })),
     },
     submods: {
-      host: encodeSubmoduleDigest(sets.host),
-      boot: encodeSubmoduleDigest(sets.boot),
-      ima: encodeSubmoduleDigest(sets.ima),
-      kernel: encodeSubmoduleDigest(sets.kernel),
-      containers: encodeSubmoduleDigest(sets.containers),
+      host: nameSubmodule(Buffer.from(digests.host, 'hex')),
+      boot: nameSubmodule(Buffer.from(digests.boot, 'hex')),
+      ima: nameSubmodule(Buffer.from(digests.ima, 'hex')),
+      kernel: nameSubmodule(Buffer.from(digests.kernel, 'hex')),
+      containers: nameSubmodule(Buffer.from(digests.containers, 'hex')),
     },
   };
 }

@@ -1,6 +1,7 @@
 import {
   computeKid,
   computeName,
+  computeUeid,
   exportSigningJwk,
   parsePublic,
   publicToKeyObject,
@@ -16,12 +17,13 @@ export interface KeyIdentity {
   /** nameAlg and digest (TPM 2.0 Library, part 1, §16). */
   ekName: Buffer;
   akName: Buffer;
+  ueid: string;
   jwk: SigningJwk;
   /** RFC 7638 thumbprint of `jwk`. */
   kid: string;
 }
 
-/** Computes Name, JWK and `kid` from public areas that the TPM gave. Throws `EvidenceError` when one does not parse. */
+/** Computes Name, `ueid`, JWK and `kid` from public areas that the TPM gave. Throws `EvidenceError` when one does not parse. */
 export function createKeyIdentity(
   ek: { public: Buffer; name: Buffer },
   akPublic: Buffer,
@@ -34,6 +36,7 @@ export function createKeyIdentity(
     signingPublic,
     ekName: ek.name,
     akName: computeName(parsePublic(akPublic)),
+    ueid: computeUeid(ek.name),
     jwk,
     kid: computeKid(jwk),
   };

@@ -3,7 +3,6 @@ import {
   assembleToken,
   composePcrDigest,
   computeQualifyingData,
-  computeUeid,
   encodeHeader,
   parseAttest,
   parseSignature,
@@ -45,10 +44,10 @@ export function createTpmSealer(deps: TpmSealerDeps): TokenSealer {
 }
 
 function toFacts({ identity, resetCount }: LoadedKeys, { retiredKid }: TpmKeyRing): SealingFacts {
-  const { kid, jwk, ekName } = identity;
+  const { kid, jwk, ueid, ekName } = identity;
   const owner = ekName.toString('hex');
   const retired = retiredKid === undefined ? {} : { retiredKid };
-  return { kid, ...retired, jwk, ueid: computeUeid(ekName), bootCount: resetCount, owner, keys: identity };
+  return { kid, ...retired, jwk, ueid, bootCount: resetCount, owner, keys: identity };
 }
 
 async function quotePair(

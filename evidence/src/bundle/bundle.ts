@@ -30,7 +30,12 @@ const bundle = pair(
 
 /** The digest of a claims-set as it stands in `submods`. */
 export function encodeSubmoduleDigest(set: Uint8Array): SubmoduleDigest {
-  return ['DIGEST', [-16, createHash('sha256').update(set).digest('base64url')]];
+  return nameSubmodule(createHash('sha256').update(set).digest());
+}
+
+/** The same from the SHA-256 of the claims-set. */
+export function nameSubmodule(sha256: Buffer): SubmoduleDigest {
+  return ['DIGEST', [-16, sha256.toString('base64url')]];
 }
 
 /** SHA-256 that a payload names for a submodule. */
