@@ -9,7 +9,7 @@ import type { ScanJobs } from './scan-jobs.ts';
 import type { TrackedContainer } from './tracked-container.ts';
 
 export interface ContainerLookDeps {
-  readonly inspector: ContainerInspector;
+  readonly inspector: Pick<ContainerInspector, 'readRootfs' | 'readImage' | 'readMounts'>;
   readonly proofs: Pick<LayerProofs, 'ensure'>;
   readonly watch: Pick<DirectoryWatch, 'add'>;
   readonly jobs: Pick<ScanJobs, 'toHostPath'>;
@@ -23,8 +23,10 @@ export interface LookOutcome {
   readonly needsScan: boolean;
 }
 
-/** Mounts and processes of a container are looked at again after this time, and when a command was run in it. */
+/** Mounts of a container are looked at again after this time, and when a command was run in it. */
 const INSIDE_AGE_MS = 25_000;
+/** After this time they are looked at although none of its processes ran. */
+const REST_AGE_MS = 300_000;
 
 /** Brings what is known of a container up to date with what runtime and kernel say. */
 export class ContainerLook {
@@ -41,11 +43,17 @@ export class ContainerLook {
     { isNew, imagesMoved }: { readonly isNew: boolean; readonly imagesMoved: boolean },
   ): Promise<LookOutcome> {
     const isMoved = isNew || describeRecord(record) !== describeRecord(container.record);
-    const needsLook = isMoved || imagesMoved || container.rootfs === undefined || container.image?.image === undefined;
+    const { rootfs, image, runtimeFailure } = container;
+    const isUnknown = rootfs === undefined || image?.image === undefined || runtimeFailure !== undefined;
+    const needsLook = isMoved || imagesMoved || isUnknown;
+    if (!needsLook && !this.#isDue(container)) {
+      container.setRecord(record);
+      return { isChanged: false, needsScan: false };
+    }
     const isChanged = await this.#watchChange(container, async () => {
       container.setRecord(record);
       if (needsLook) await this.#lookAll(container);
-      else if (this.#isDue(container)) await this.#lookInside(container);
+      else await this.#lookInside(container);
     });
     return { isChanged, needsScan: isMoved };
   }
@@ -68,8 +76,10 @@ export class ContainerLook {
     return describe(container) !== before;
   }
 
-  #isDue({ insideSeenMs }: TrackedContainer): boolean {
-    return this.#deps.clock.monotonicMs() - insideSeenMs >= INSIDE_AGE_MS;
+  /** What is mounted by somebody else meanwhile is looked for as soon as any of its processes runs. */
+  #isDue({ inside, running: { cgroup } }: TrackedContainer): boolean {
+    const isAtRest = cgroup.now !== undefined && cgroup.now === inside.cgroup;
+    return this.#deps.clock.monotonicMs() - inside.seenMs >= (isAtRest ? REST_AGE_MS : INSIDE_AGE_MS);
   }
 
   async #lookAll(container: TrackedContainer): Promise<void> {
@@ -89,7 +99,7 @@ export class ContainerLook {
   async #lookInside(container: TrackedContainer): Promise<void> {
     const { record, rootfs } = container;
     if (rootfs === undefined || !container.isRunning || !container.isSupported) return;
-    container.insideSeenMs = this.#deps.clock.monotonicMs();
+    container.inside = { seenMs: this.#deps.clock.monotonicMs(), cgroup: container.running.cgroup.now };
     const inspected = await this.#deps.inspector.readMounts(record, rootfs);
     if (inspected === undefined) return;
     container.mounts = inspected.mounts;

@@ -22,6 +22,11 @@ export interface ScannedState {
   readonly inventoryDigest: string | null;
 }
 
+interface MountsSeen {
+  readonly seenMs: number;
+  readonly cgroup: ContainerGroup | undefined;
+}
+
 /** What the collector keeps of one container between two looks. */
 export class TrackedContainer {
   #record: ContainerRecord;
@@ -31,8 +36,8 @@ export class TrackedContainer {
   rootMount: MountInfo | undefined;
   covered: ReadonlySet<string> = new Set();
   readonly running = new RunningState();
-  /** When its mounts were last looked at. */
-  insideSeenMs = Number.NEGATIVE_INFINITY;
+  /** When its mounts were last looked at, and the state of its cgroup before that. */
+  inside: MountsSeen = { seenMs: Number.NEGATIVE_INFINITY, cgroup: undefined };
   scan: ScanResult | undefined;
   /** Why the last scan gave nothing; shown until one succeeds. */
   failure: string | undefined;
