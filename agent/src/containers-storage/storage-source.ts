@@ -75,6 +75,8 @@ class StorageReader {
   readonly #paths: StoragePaths;
   readonly #store: StorageStore;
   readonly #selects: (id: string) => boolean;
+  /** The host's mounts as last read: they are looked at every second, and there may be thousands. */
+  #mountTable: { readonly bytes: Buffer; readonly points: ReadonlySet<string> | undefined } | undefined;
 
   constructor(files: StorageFiles, paths: StoragePaths, store: StorageStore, selects: (id: string) => boolean) {
     this.#files = files;
@@ -134,12 +136,15 @@ class StorageReader {
     throw new AgentError('ERR_AGENT_RUNTIME_DATA', `the processes of container ${id} cannot be listed`);
   }
 
+  /** Reads the host's mounts once at most, and only where something does not run. */
   async #showAll(): Promise<(StorageRow & { readonly shown: ShownContainer })[]> {
-    const mounted = await this.#listMountPoints();
     const all: (StorageRow & { readonly shown: ShownContainer })[] = [];
+    let mounted: Promise<ReadonlySet<string> | undefined> | undefined;
     for (const { driver, row } of await this.#listRows()) {
       const process = await findProcess(this.#files, this.#runDirectory(driver, row.id), row.id);
-      const isMounted = mounted?.has(`${this.#paths.root}/${driver}/${row.layer}/merged`) ?? true;
+      if (process === undefined) mounted ??= this.#listMountPoints();
+      const path = `${this.#paths.root}/${driver}/${row.layer}/merged`;
+      const isMounted = process !== undefined || ((await mounted)?.has(path) ?? true);
       all.push({ driver, row, shown: { process, isMounted } });
     }
     return all;
@@ -167,10 +172,14 @@ class StorageReader {
   }
 
   /** Where the host has something mounted, latin1; undefined where the kernel does not show it. */
-  async #listMountPoints(): Promise<Set<string> | undefined> {
+  async #listMountPoints(): Promise<ReadonlySet<string> | undefined> {
     const bytes = await this.#files.read('/proc/1/mountinfo', MAX_MOUNTINFO_BYTES);
-    const mounts = bytes === undefined ? undefined : parseMounts(bytes);
-    return mounts === undefined ? undefined : new Set(mounts.map(({ mountPoint }) => mountPoint));
+    if (bytes === undefined) return undefined;
+    if (this.#mountTable?.bytes.equals(bytes) !== true) {
+      const mounts = parseMounts(bytes);
+      this.#mountTable = { bytes, points: mounts && new Set(mounts.map(({ mountPoint }) => mountPoint)) };
+    }
+    return this.#mountTable?.points;
   }
 
   /** Features that the store's settings turned on for the mount and that are not read here. */

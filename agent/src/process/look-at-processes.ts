@@ -27,6 +27,8 @@ export interface LookDeps {
 type MountView = Pick<ProcessEntry, 'id' | 'namespace'>;
 
 const MAX_PROCESSES = 4_096;
+/** How often a process is looked at that becomes another program each time. */
+const MAX_ATTEMPTS = 3;
 
 /**
  * Looks at every process of a container's cgroup: what it runs and maps, where that lies, who brought it about, which root
@@ -96,7 +98,7 @@ class ProcessLook {
     });
   }
 
-  #lookAt(pid: number, stat: ProcessStat, isOutsider: boolean): void {
+  #lookAt(pid: number, stat: ProcessStat, isOutsider: boolean, attempt = 1): void {
     const { files, locator } = this.#deps;
     const process = readProcess(files, pid);
     if (process === 'hidden') this.#rows.addLimit('unreadable');
@@ -123,7 +125,12 @@ class ProcessLook {
     if (isOutsider) this.#rows.addExecuted(program, stat.hasTerminal);
     this.#checkSurroundings(process, program);
     this.#checkMaps(process, program, regions, false);
-    this.#checkEnvironment(program, files.readEnvironment(process.id));
+    const environment = files.readEnvironment(process.id);
+    const now = files.readProgram(process.id);
+    // The environment may be that of what it became meanwhile, which is looked at then. Of one that never rests it counts as it is.
+    const isOther = now !== undefined && now !== process.path && attempt < MAX_ATTEMPTS;
+    if (isOther) this.#lookAt(pid, stat, isOutsider, attempt + 1);
+    else this.#checkEnvironment(program, environment);
   }
 
   #judge(pid: number, { startTime }: ProcessStat, { id }: ProcessEntry, program: LocatedCode) {
