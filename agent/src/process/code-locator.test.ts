@@ -61,6 +61,7 @@ const locator = new CodeLocator(
 
 interface Change extends Partial<CodeReference> {
   readonly hash?: string;
+  readonly isNameless?: boolean;
   readonly identity?: FileIdentity;
 }
 
@@ -68,7 +69,7 @@ function refer(path: string, mountId: number, change: Change = {}): CodeReferenc
   const file: HeldFile = {
     path,
     mountId,
-    hasName: () => !path.endsWith(' (deleted)'),
+    hasName: () => change.isNameless !== true && !path.endsWith(' (deleted)'),
     identify: () => change.identity ?? show(path, mountId),
     hash: () => change.hash ?? 'held',
     close: () => undefined,
@@ -94,6 +95,12 @@ test('the upper directory comes before every layer, and restless files are read 
 test('what a layer hides, and what no layer has, is unknown', () => {
   assert.deepEqual(locate('/bin/cut', 1), ['unknown', '/bin/cut', 'held', undefined]);
   assert.deepEqual(locate('/bin/nothing', 1), ['unknown', '/bin/nothing', 'held', undefined]);
+});
+
+test('a name that goes while the file is located is gone', () => {
+  assert.deepEqual(locate('/tmp/x', 1, { isNameless: true }), ['deleted', '/tmp/x', 'held', undefined]);
+  assert.deepEqual(locate('/run/x', 3, { isNameless: true }), ['deleted', '/run/x', 'held', undefined]);
+  assert.equal(locate('/net/x', 5, { isNameless: true })[0], 'volume');
 });
 
 test('a name that is gone is deleted, a file that is only called so is not', () => {

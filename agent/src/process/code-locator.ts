@@ -123,7 +123,9 @@ export class CodeLocator {
       if (found !== undefined && directory !== undefined && this.#isHeld(reference, directory, inside, found))
         return found;
     }
-    return hash(reference, path.endsWith(DELETED) ? 'deleted' : 'unknown', stripMark(path), ROOT);
+    // Its name may have been taken away only after the kernel told it.
+    const isGone = path.endsWith(DELETED) || !reference.file.hasName();
+    return hash(reference, isGone ? 'deleted' : 'unknown', stripMark(path), ROOT);
   }
 
   /**
@@ -152,7 +154,8 @@ export class CodeLocator {
 
 function locateOnMount(reference: CodeReference, { fsType }: MountInfo): LocatedCode {
   const { file } = reference;
-  const isGone = file.path.endsWith(DELETED) && LOCAL_FILE_SYSTEMS.has(fsType) && !file.hasName();
+  // Only a file system of this kernel is asked.
+  const isGone = LOCAL_FILE_SYSTEMS.has(fsType) && !file.hasName();
   if (isGone) return hash(reference, 'deleted', stripMark(file.path), fsType);
   return hash(reference, MEMORY_FILE_SYSTEMS.has(fsType) ? 'tmpfs' : 'volume', file.path, fsType);
 }
