@@ -18,7 +18,7 @@ import {
   string,
   stringOr,
 } from '../encoding/shape.ts';
-import { type JsonValue, parseStrictJson } from '../encoding/strict-json.ts';
+import { parseStrictJson } from '../encoding/strict-json.ts';
 import { EvidenceError } from '../evidence-error.ts';
 import {
   type DeclaredLoss,
@@ -99,12 +99,9 @@ const payload = object<TokenClaims>({
  * Throws `TypeError` when a Verifier would refuse the claims.
  */
 export function encodePayload(claims: TokenClaims): string {
-  const json = JSON.stringify(claims);
-  const text = Buffer.from(json, 'utf8').toString('base64url');
+  const text = Buffer.from(JSON.stringify(claims), 'utf8').toString('base64url');
   try {
-    // What is written here has no member twice; how many there can be, their shape bounds.
-    checkLength(text);
-    readPayload(JSON.parse(json));
+    parsePayload(text);
   } catch (cause) {
     throw new TypeError('claims are not those of an evidence token', { cause });
   }
@@ -119,16 +116,8 @@ export function encodePayload(claims: TokenClaims): string {
  * ERR_EVIDENCE_CLAIMS.
  */
 export function parsePayload(text: string): TokenClaims {
-  checkLength(text);
-  const value = parseStrictJson(decodeBase64url(text), { maxBytes: MAX_PAYLOAD_CHARS, maxDepth: 8, maxKeys: 8192 });
-  return readPayload(value);
-}
-
-function checkLength(text: string): void {
   if (text.length > MAX_PAYLOAD_CHARS) throw new EvidenceError('ERR_EVIDENCE_LIMIT', 'payload is too long');
-}
-
-function readPayload(value: JsonValue): TokenClaims {
+  const value = parseStrictJson(decodeBase64url(text), { maxBytes: MAX_PAYLOAD_CHARS, maxDepth: 8, maxKeys: 8192 });
   const profile = typeof value === 'object' && value !== null && 'eat_profile' in value ? value.eat_profile : undefined;
   if (profile !== EVIDENCE_PROFILE) {
     throw new EvidenceError('ERR_EVIDENCE_PROFILE', 'token is not evidence of this profile');
