@@ -98,11 +98,8 @@ export class TrackedContainer {
     return reasons;
   }
 
-  /** Whether `unsupported` names nothing; asked far more often. */
   get isSupported(): boolean {
-    const { runtime, spec } = this.record;
-    const isPlain = this.rootfs === undefined || this.rootfs.unsupported.length === 0;
-    return isPlain && KNOWN_RUNTIMES.has(runtime) && spec?.hasUserNamespace !== true;
+    return this.unsupported.length === 0;
   }
 
   get isRunning(): boolean {
