@@ -98,11 +98,12 @@ class ProcessLook {
     });
   }
 
-  #lookAt(pid: number, stat: ProcessStat, isOutsider: boolean, attempt = 1): void {
+  /** False where nothing could be looked at. */
+  #lookAt(pid: number, stat: ProcessStat, isOutsider: boolean, attempt = 1): boolean {
     const { files, locator } = this.#deps;
     const process = readProcess(files, pid);
     if (process === 'hidden') this.#rows.addLimit('unreadable');
-    if (typeof process === 'string') return;
+    if (typeof process === 'string') return false;
     const { maps, path } = process;
     if (maps.isCut) this.#rows.addLimit('maps');
     const regions = parseMaps(maps.bytes);
@@ -113,13 +114,13 @@ class ProcessLook {
         : this.#locate(process, own, true);
     if (program === undefined) {
       if (readProcess(files, pid) !== 'gone') this.#rows.addLimit('unreadable');
-      return;
+      return false;
     }
     const judged = this.#judge(pid, stat, process, program);
     if (judged === 'unsettled') this.#rows.isUnsettled = true;
     if (judged !== 'inside') {
       this.#checkRuntime(process, program, regions);
-      return;
+      return true;
     }
     this.#rows.addCode(program, 'program');
     if (isOutsider) this.#rows.addExecuted(program, stat.hasTerminal);
@@ -127,10 +128,11 @@ class ProcessLook {
     this.#checkMaps(process, program, regions, false);
     const environment = files.readEnvironment(process.id);
     const now = files.readProgram(process.id);
-    // The environment may be that of what it became meanwhile, which is looked at then. Of one that never rests it counts as it is.
+    // It may be that of what the process became meanwhile, which is looked at then. Of one that never rests, or is gone, it
+    // counts as it is.
     const isOther = now !== undefined && now !== process.path && attempt < MAX_ATTEMPTS;
-    if (isOther) this.#lookAt(pid, stat, isOutsider, attempt + 1);
-    else this.#checkEnvironment(program, environment);
+    if (!isOther || !this.#lookAt(pid, stat, isOutsider, attempt + 1)) this.#checkEnvironment(program, environment);
+    return true;
   }
 
   #judge(pid: number, { startTime }: ProcessStat, { id }: ProcessEntry, program: LocatedCode) {
