@@ -1,14 +1,13 @@
-import { closeSync, constants, fstatSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs';
+import { fstatSync, readdirSync, readlinkSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HostFiles } from './host-files.ts';
-import { MAX_KERNEL_FILE_BYTES, readKernelFile } from './kernel-file.ts';
+import { MAX_KERNEL_FILE_BYTES, readKernelFile, withFile } from './kernel-file.ts';
 
 /** The kernel makes these files as they are read: their size is unknown before and a read may come short. */
 const CHUNK_BYTES = 64 * 1024;
 const MAX_NAMES = 10_000;
 /** Kernel parameters: regular files, each given whole by its first read. */
 const PARAMETERS = '/proc/sys/';
-const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
 const scratch = Buffer.allocUnsafeSlow(CHUNK_BYTES);
 
 /** Reads the host's files below `hostRoot`, never waiting: a FIFO or device in the place of a file is not read. */
@@ -17,29 +16,17 @@ export function createHostFiles(hostRoot: string): HostFiles {
     read: (path, maxBytes) => {
       const isParameter = path.startsWith(PARAMETERS) && maxBytes <= MAX_KERNEL_FILE_BYTES;
       if (isParameter) return readKernelFile(join(hostRoot, path), maxBytes);
-      return withFile(join(hostRoot, path), (file) => readAll(file, maxBytes));
+      return withRegularFile(join(hostRoot, path), (file) => readAll(file, maxBytes));
     },
-    readPart: (path, offset, bytes) => withFile(join(hostRoot, path), (file) => readPart(file, offset, bytes)),
-    readEnd: (path, bytes) => withFile(join(hostRoot, path), (file) => readEnd(file, bytes)),
+    readPart: (path, offset, bytes) => withRegularFile(join(hostRoot, path), (file) => readPart(file, offset, bytes)),
+    readEnd: (path, bytes) => withRegularFile(join(hostRoot, path), (file) => readEnd(file, bytes)),
     readLink: (path) => readLink(join(hostRoot, path)),
     list: (path) => listDirectory(join(hostRoot, path)),
   };
 }
 
-function withFile<T>(path: string, read: (file: number) => T | undefined): T | undefined {
-  let file: number;
-  try {
-    file = openSync(path, OPEN_FLAGS);
-  } catch {
-    return undefined;
-  }
-  try {
-    return fstatSync(file).isFile() ? read(file) : undefined;
-  } catch {
-    return undefined;
-  } finally {
-    closeSync(file);
-  }
+function withRegularFile<T>(path: string, read: (file: number) => T | undefined): T | undefined {
+  return withFile(path, (file) => (fstatSync(file).isFile() ? read(file) : undefined));
 }
 
 function readAll(file: number, maxBytes: number): Buffer | undefined {

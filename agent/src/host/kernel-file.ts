@@ -11,6 +11,15 @@ const scratch = Buffer.allocUnsafeSlow(MAX_KERNEL_FILE_BYTES + 1);
  * Undefined where it cannot be read or is longer.
  */
 export function readKernelFile(path: string, maxBytes: number): Buffer | undefined {
+  return withFile(path, (file) => {
+    const most = Math.min(maxBytes, MAX_KERNEL_FILE_BYTES);
+    const size = readSync(file, scratch, 0, most + 1, null);
+    return size > most ? undefined : Buffer.from(scratch.subarray(0, size));
+  });
+}
+
+/** Opens a file, never waiting for another side of it, and closes it again. Undefined where it cannot be opened or read. */
+export function withFile<T>(path: string, read: (file: number) => T | undefined): T | undefined {
   let file: number;
   try {
     file = openSync(path, OPEN_FLAGS);
@@ -18,9 +27,7 @@ export function readKernelFile(path: string, maxBytes: number): Buffer | undefin
     return undefined;
   }
   try {
-    const most = Math.min(maxBytes, MAX_KERNEL_FILE_BYTES);
-    const size = readSync(file, scratch, 0, most + 1, null);
-    return size > most ? undefined : Buffer.from(scratch.subarray(0, size));
+    return read(file);
   } catch {
     return undefined;
   } finally {
