@@ -1,3 +1,5 @@
+import { formatUtf8 } from './utf8-text.ts';
+
 /**
  * A path as the kernel sees it: bytes, one per character (latin1), absolute, no trailing slash, no `.`, `..` or empty
  * parts. Paths are bytes and need not be UTF-8; this form keeps them exact and still works as a map key.
@@ -7,7 +9,6 @@ export type BytePath = string & { readonly bytePath: unique symbol };
 /** ASCII that is its own text. */
 const PLAIN = /^[\x20-\x24\x26-\x7e]*$/;
 const NORMAL = /^(?:\/|(?:\/(?!\.{1,2}(?:\/|$))[^/\0\u0100-\uffff]+)+)$/;
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Takes bytes as a path. Throws `TypeError` when they are not absolute and normal. */
 export function toBytePath(path: Uint8Array | string): BytePath {
@@ -40,41 +41,5 @@ export function joinBytePath(directory: BytePath, name: Uint8Array | string): By
  * character and `%` itself becomes `%XX` (upper-case hex). Two paths never share a text.
  */
 export function formatBytePath(path: BytePath): string {
-  if (PLAIN.test(path)) return path;
-  return [...splitUtf8(bytePathToBuffer(path))].join('');
-}
-
-function* splitUtf8(bytes: Buffer): Generator<string> {
-  let at = 0;
-  while (at < bytes.length) {
-    const size = utf8SizeAt(bytes, at);
-    const slice = bytes.subarray(at, at + size);
-    const text = decodeUtf8(slice);
-    yield text === undefined || isEscaped(text) ? percentEncode(slice) : text;
-    at += size;
-  }
-}
-
-function utf8SizeAt(bytes: Buffer, at: number): number {
-  const lead = bytes[at] ?? 0;
-  const size = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1;
-  const slice = bytes.subarray(at, at + size);
-  return slice.length === size && decodeUtf8(slice) !== undefined ? size : 1;
-}
-
-function decodeUtf8(bytes: Uint8Array): string | undefined {
-  try {
-    return utf8.decode(bytes);
-  } catch {
-    return undefined;
-  }
-}
-
-/** Control and format characters, bidirectional overrides among them, would let a name forge what a person reads. */
-function isEscaped(text: string): boolean {
-  return text === '%' || /^[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cn}]$/u.test(text);
-}
-
-function percentEncode(bytes: Uint8Array): string {
-  return [...bytes].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join('');
+  return PLAIN.test(path) ? path : formatUtf8(bytePathToBuffer(path));
 }

@@ -2,6 +2,7 @@ import { type BytePath, formatBytePath, toBytePath } from './byte-path.ts';
 import { EvidenceError } from './evidence-error.ts';
 
 const MAX_CHARS = 64 * 1024;
+const PERCENT = 0x25;
 
 /**
  * Reads a path from the text that `formatBytePath` gives it, and accepts no other text for the same path.
@@ -24,8 +25,28 @@ function readPath(bytes: Buffer): BytePath {
 }
 
 function decodePercent(text: string): Buffer {
-  if (!text.includes('%')) return Buffer.from(text, 'utf8');
-  // Split keeps the captured hex digits: every second part is one.
-  const parts = text.split(/%([0-9A-F]{2})/);
-  return Buffer.concat(parts.map((part, index) => Buffer.from(part, index % 2 === 1 ? 'hex' : 'utf8')));
+  const bytes = Buffer.from(text, 'utf8');
+  if (!text.includes('%')) return bytes;
+  let end = 0;
+  for (let at = 0; at < bytes.length; at += 1) {
+    const byte = readEscape(bytes, at);
+    bytes[end] = byte ?? bytes[at] ?? 0;
+    if (byte !== undefined) at += 2;
+    end += 1;
+  }
+  return bytes.subarray(0, end);
+}
+
+/** The byte that `%XX` stands for, where that stands here. */
+function readEscape(bytes: Buffer, at: number): number | undefined {
+  if (bytes[at] !== PERCENT) return undefined;
+  const high = readDigit(bytes[at + 1]);
+  const low = readDigit(bytes[at + 2]);
+  return high === undefined || low === undefined ? undefined : high * 16 + low;
+}
+
+/** A hexadecimal digit, upper case only. */
+function readDigit(code = 0): number | undefined {
+  if (code >= 0x30 && code <= 0x39) return code - 0x30;
+  return code >= 0x41 && code <= 0x46 ? code - 0x37 : undefined;
 }
