@@ -59,9 +59,10 @@ export interface DriftOutcome {
   readonly limits: readonly string[];
 }
 
-/** Entries that a drift document lists. */
-export const MAX_RELEVANT = 20_000;
+/** Entries that a drift document lists, and bytes of their paths and link targets. */
+export const MAX_RELEVANT = { entries: 20_000, bytes: 4 * 1024 ** 2 };
 const TOO_MANY = 'relevantEntries';
+const TOO_LONG = 'relevantBytes';
 const MAX_LIMITS = 100;
 /** Looks for entries that were not found where the walk told of them. */
 const MAX_LOOKS = 4;
@@ -120,6 +121,7 @@ class DriftBuilder {
   readonly #list = createHash('sha256');
   readonly #walked = createHash('sha256');
   #isKnown = true;
+  #relevantBytes = 0;
   #others = 0;
   #otherBytes = 0;
 
@@ -224,8 +226,13 @@ class DriftBuilder {
   }
 
   #put(path: BytePath, entry: DriftEntry): void {
-    if (this.#relevant.size < MAX_RELEVANT) this.#relevant.set(path, entry);
-    else this.addLimit(TOO_MANY);
+    const bytes = this.#relevantBytes + measureRelevant(entry);
+    if (this.#relevant.size >= MAX_RELEVANT.entries) this.addLimit(TOO_MANY);
+    else if (bytes > MAX_RELEVANT.bytes) this.addLimit(TOO_LONG);
+    else {
+      this.#relevant.set(path, entry);
+      this.#relevantBytes = bytes;
+    }
   }
 
   /**
@@ -238,7 +245,7 @@ class DriftBuilder {
     try {
       for (const [path, before] of listBelow(image, directory)) {
         if (performance.now() > deadlineMs) throw new ViewLimitError('time', path);
-        if (this.#limits.has(TOO_MANY)) return true;
+        if (this.#limits.has(TOO_MANY) || this.#limits.has(TOO_LONG)) return true;
         if (this.#seen.has(path)) continue;
         isHiding = true;
         const entry = memory.removed.get(path) ?? createRemoved(path, before, image);
@@ -252,6 +259,11 @@ class DriftBuilder {
     }
     return isHiding;
   }
+}
+
+/** Bytes of an entry that a container chooses freely. */
+export function measureRelevant({ path, after, before }: DriftEntry): number {
+  return [path, after?.target, before?.target].reduce((sum, text = '') => sum + Buffer.byteLength(text), 0);
 }
 
 /** Makes the document of its parts. */

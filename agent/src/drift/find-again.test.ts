@@ -44,7 +44,8 @@ class MovingUpper implements UpperSource {
   }
 
   update(...paths: string[]) {
-    const outcome = updateDrift({ ...this.#request(), paths });
+    const request = this.#request();
+    const outcome = updateDrift({ ...request, paths, since: request.memory.last?.outcome.sha256 ?? null });
     return outcome && parseDrift(outcome.document).relevant.map(({ path }) => path);
   }
 

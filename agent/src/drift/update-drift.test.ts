@@ -18,6 +18,7 @@ interface Fake {
   moved?: number;
   fails?: boolean;
   nlink?: number;
+  target?: string;
 }
 
 /** A container with an upper directory in memory that was walked once; counts the files opened since. */
@@ -38,16 +39,20 @@ class Walked implements UpperSource {
 
   /** What a walk finds; `memory` is that of the container where none is given. */
   walkAll(memory = this.memory) {
-    return parseDrift(collectDrift({ ...this.#context(memory) }).document);
+    return parseDrift(collectDrift({ ...this.context(memory) }).document);
   }
 
   /** What is listed after changes at these paths; undefined where a walk is called for. */
   update(...paths: string[]): string[] | undefined {
-    const outcome = updateDrift({ ...this.#context(this.memory), paths });
+    return this.updateSince(this.memory.last?.outcome.sha256 ?? null, ...paths);
+  }
+
+  updateSince(since: string | null, ...paths: string[]): string[] | undefined {
+    const outcome = updateDrift({ ...this.context(this.memory), paths, since });
     return outcome && list(parseDrift(outcome.document));
   }
 
-  #context(memory: DriftMemory) {
+  context(memory: DriftMemory) {
     const owners = () => ({ ownerOf: () => undefined });
     const place = { source: this, image: this.#image, mountPoints: collectMountPoints([]) };
     return { ...place, owners, memory, deadlineMs: Number.POSITIVE_INFINITY };
@@ -77,7 +82,7 @@ class Walked implements UpperSource {
     return {
       path,
       stat: { type, mode, size: content.length, ...place },
-      target: undefined,
+      target: file.target,
       xattrs: {},
       problem: undefined,
     };
@@ -179,10 +184,24 @@ test('without a whole walk before, and after the time is over, a walk is called 
   const owners = () => ({ ownerOf: () => undefined });
   const context = { source: walked, image, mountPoints: collectMountPoints([]), owners };
   const never = { ...context, memory: createDriftMemory(), paths: [], deadlineMs: Number.POSITIVE_INFINITY };
-  assert.equal(updateDrift(never), undefined);
+  assert.equal(updateDrift({ ...never, since: null }), undefined);
   const { memory } = new Walked(LOGS);
-  assert.notEqual(updateDrift({ ...context, memory, paths: [], deadlineMs: 0 }), undefined);
-  assert.equal(updateDrift({ ...context, memory, paths: ['var/log/a'], deadlineMs: 0 }), undefined);
+  const late = { ...context, memory, since: memory.last?.outcome.sha256 ?? null, deadlineMs: 0 };
+  assert.notEqual(updateDrift({ ...late, paths: [] }), undefined);
+  assert.equal(updateDrift({ ...late, paths: ['var/log/a'] }), undefined);
+});
+
+test('changes since a drift that another worker made call for a walk', () => {
+  const walked = new Walked(LOGS);
+  const first = walked.memory.last?.outcome.sha256 ?? null;
+  walked.files.set('/opt/seen-by-another', { content: 'x' });
+  const { document } = collectDrift({ ...walked.context(createDriftMemory()) });
+  const others = createHash('sha256').update(document).digest('hex');
+  walked.files.set('/opt/new', { content: 'x' });
+  assert.equal(walked.updateSince(others, 'opt/new'), undefined);
+  assert.equal(walked.updateSince(null, 'opt/new'), undefined);
+  assert.deepEqual(list(walked.walkAll()), ['added /opt/new newEntry', 'added /opt/seen-by-another newEntry']);
+  assert.notEqual(first, others);
 });
 
 test('a name that is no path below the upper directory calls for a walk', () => {
@@ -270,4 +289,20 @@ test('what changed a moment before it was read is read again, by how finely its 
   assert.equal(at(5n * second, 6_001), 's');
   assert.equal(at(5n * second, 4_000), 's unsettled');
   assert.equal(at(5n * second, 5_000, 'directory'), 's');
+});
+
+test('paths and targets of relevant entries take so many bytes and no more, with and without a walk', () => {
+  const pathOf = (at: number) => `/opt/${at}/${'d'.repeat(3_000)}`;
+  const files = Object.fromEntries(Array.from({ length: 1_390 }, (_, at) => [pathOf(at), { content: 'x' }]));
+  const walked = new Walked(files);
+  assert.deepEqual(walked.walkAll().limits, []);
+  walked.files.set('/opt/link', { type: 'symlink', target: `/${'t'.repeat(2_000)}` });
+  assert.equal(walked.update('opt/link')?.length, 1_391);
+  for (const at of [1_390, 1_391, 1_392, 1_393, 1_394, 1_395, 1_396]) walked.files.set(pathOf(at), { content: 'x' });
+  assert.equal(walked.update(...Array.from({ length: 7 }, (_, at) => pathOf(1_390 + at).slice(1))), undefined);
+  const { relevant, limits, complete } = walked.walkAll();
+  assert.deepEqual([limits, complete], [['relevantBytes'], false]);
+  const texts = relevant.flatMap(({ path, after }) => [path, after?.target ?? '']);
+  const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+  assert.ok(bytes <= 4 * 1024 ** 2 && bytes > 4 * 1024 ** 2 - 4_000, `${bytes}`);
 });

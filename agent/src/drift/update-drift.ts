@@ -9,12 +9,15 @@ import {
   formatSignature,
   MAX_RELEVANT,
   MAX_REMEMBERED,
+  measureRelevant,
 } from './collect-drift.ts';
 import { compareEntry } from './compare-entry.ts';
 
 export interface UpdateRequest extends DriftRequest {
   /** Paths below the upper directory, without a leading slash, bytes as latin1. */
   readonly paths: readonly string[];
+  /** SHA-256 (hex) of the drift since which these paths changed; null where there is none. */
+  readonly since: string | null;
 }
 
 /**
@@ -22,12 +25,14 @@ export interface UpdateRequest extends DriftRequest {
  * stay what they were. What is only counted stays as the last walk counted it. The outcome of before is given back itself
  * where nothing that is listed changed.
  *
- * Undefined calls for a walk, as the answer cannot be had of these paths alone: there was no complete walk before, the
- * path is or was a directory or has other names, content of the image is hidden as a whole, something could not be read, or the time is over.
+ * Undefined calls for a walk, as the answer cannot be had of these paths alone: there was no complete walk before, or another
+ * worker made the drift since which they changed; the path is or was a directory or has other names, content of the image is
+ * hidden as a whole, something could not be read, or the time is over.
  */
 export function updateDrift(request: UpdateRequest): DriftOutcome | undefined {
   const { last } = request.memory;
-  if (last === undefined || last.parts.limits.length > 0 || !last.parts.isPlain) return undefined;
+  if (last === undefined || last.outcome.sha256 !== request.since) return undefined;
+  if (last.parts.limits.length > 0 || !last.parts.isPlain) return undefined;
   const relevant = new Map(last.parts.relevant);
   try {
     if (!request.paths.every((path) => performance.now() <= request.deadlineMs && takeIn(path, relevant, request))) {
@@ -38,6 +43,7 @@ export function updateDrift(request: UpdateRequest): DriftOutcome | undefined {
     throw error;
   }
   if (isSame(relevant, last.parts.relevant)) return last.outcome;
+  if (!fits(relevant)) return undefined;
   const parts = { ...last.parts, relevant };
   const outcome = assembleDrift(parts, request);
   // No walk finds exactly the entries of before: the next one makes the document anew.
@@ -69,7 +75,13 @@ function takeIn(name: string, relevant: Map<BytePath, DriftEntry>, request: Upda
   if (outcome.kind === 'relevant') relevant.set(path, outcome.entry);
   else relevant.delete(path);
   outcomes.set(path, { signature: formatRemembered(entry, signature, readMs), outcome });
-  return relevant.size <= MAX_RELEVANT && outcomes.size <= MAX_REMEMBERED;
+  return outcomes.size <= MAX_REMEMBERED;
+}
+
+function fits(relevant: ReadonlyMap<BytePath, DriftEntry>): boolean {
+  let bytes = 0;
+  for (const entry of relevant.values()) bytes += measureRelevant(entry);
+  return relevant.size <= MAX_RELEVANT.entries && bytes <= MAX_RELEVANT.bytes;
 }
 
 function isDirectory(known: ReturnType<DriftMemory['outcomes']['get']>): boolean {

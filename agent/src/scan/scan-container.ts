@@ -85,7 +85,7 @@ export class ContainerScans {
         memory: this.#recall(request),
       };
       const paths = request.changed?.split('\0').slice(0, -1);
-      const updated = paths === undefined ? undefined : updateDrift({ ...asked, paths });
+      const updated = paths === undefined ? undefined : updateDrift({ ...asked, paths, since: request.driftOf });
       const { document, ...outcome } = updated ?? collectDrift(asked);
       return { ...outcome, bytes: document, isWhole: updated === undefined, tookMs: performance.now() - startMs };
     } finally {

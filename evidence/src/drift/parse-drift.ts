@@ -19,9 +19,9 @@ import { parseStrictJson } from '../encoding/strict-json.ts';
 import { parseBytePath } from '../path-text.ts';
 import type { Drift, DriftAttributes, DriftEntry } from './drift.ts';
 
-const MAX_ENTRIES = 200_000;
+const MAX_ENTRIES = 50_000;
 const MAX_TEXT = 64 * 1024;
-const JSON_LIMITS = { maxBytes: 128 * 1024 * 1024, maxDepth: 7, maxKeys: 8_000_000 };
+const JSON_LIMITS = { maxBytes: 32 * 1024 * 1024, maxDepth: 7, maxKeys: 2_000_000 };
 
 const attributes = object<DriftAttributes>({
   mode: string({ min: 1, max: 4, pattern: /^[0-7]+$/ }),
