@@ -48,6 +48,8 @@ const LOOK_GRACE_MS = 8_000;
 /** A quick scan's own limits keep it well below; see `SCAN_BOUNDS`. */
 const THREAD_HEAP_MB = 256;
 const PROCESS_HEAP_MB = 384;
+/** Scans apart with a larger budget do not keep those waiting that have less. */
+const SHORT_SCAN_MS = 10_000;
 /** A proof that takes longer is begun anew apart from those that do not. */
 const SHORT_PROOF_MS = 20_000;
 const LONG_PROOF_MS = 1_800_000;
@@ -55,7 +57,7 @@ const LONG_PROOF_MS = 1_800_000;
 /**
  * Creates a scanner: a thread for quick scans, which small bounds keep from using much; one for looks at processes, which may
  * hang in the kernel where a container serves their memory itself; a process each for scans that need
- * more, for proofs of layers, and for proofs that take long. So no container delays the others but by a quick scan, and
+ * more, for scans and for proofs that take long, and for other proofs. So no container delays the others but by a quick scan, and
  * what crashes or exhausts a process fails alone; those that wait get a new one.
  */
 export function createScanner(): Scanner {
@@ -69,14 +71,23 @@ export function createScanner(): Scanner {
     idleMs: IDLE_MS,
     start: startThread,
   });
-  const [slowScans, proofs, longProofs] = [createProcessLane(), createProcessLane(), createProcessLane()];
+  const [slowScans, longScans] = [createProcessLane(), createProcessLane()];
+  const [proofs, longProofs] = [createProcessLane(), createProcessLane()];
+  const chooseLane = ({ isSlow, budgetMs }: ScanOptions): WorkerLane => {
+    if (!isSlow) return scans;
+    return budgetMs > SHORT_SCAN_MS ? longScans : slowScans;
+  };
   return {
-    scan: async (createRequest, { group, budgetMs, isSlow }) => {
-      const lane = isSlow ? slowScans : scans;
+    scan: async (createRequest, options) => {
+      const { group, budgetMs, isSlow } = options;
       const bounds = isSlow ? 'full' : 'small';
       const timeoutMs = budgetMs + GRACE_MS;
       return toScanReply(
-        await lane.run({ createRequest: () => ({ ...createRequest(), kind: 'scan', bounds }), group, timeoutMs }),
+        await chooseLane(options).run({
+          createRequest: () => ({ ...createRequest(), kind: 'scan', bounds }),
+          group,
+          timeoutMs,
+        }),
       );
     },
     prove: async (request, group) => {
@@ -98,7 +109,7 @@ export function createScanner(): Scanner {
       await scans.run({ createRequest: () => ({ kind: 'forget', key }), group: key, timeoutMs: GRACE_MS });
     },
     close: async () =>
-      void (await Promise.all([scans, looks, slowScans, proofs, longProofs].map((lane) => lane.close()))),
+      void (await Promise.all([scans, looks, slowScans, longScans, proofs, longProofs].map((lane) => lane.close()))),
   };
 }
 
