@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AgentError } from '../agent-error.ts';
+import { AppendedFile } from './appended-file-source.ts';
 import { lockDirectory } from './directory-lock-source.ts';
 import type { StateDirectory } from './state-directory.ts';
 
@@ -17,10 +18,11 @@ export async function openStateDirectory(path: string): Promise<StateDirectory> 
     await directory.close();
     throw error;
   });
+  const appended = new AppendedFile();
   return {
     read: (name, maxBytes) => readFile(join(path, name), maxBytes),
     replace: (name, content) => replaceFile(path, directory, name, content),
-    append: (name, content) => appendFile(join(path, name), content),
+    append: (name, content) => appended.append(join(path, name), content),
     rename: async (from, to) => {
       await rename(join(path, from), join(path, to));
       await directory.sync();
@@ -30,6 +32,7 @@ export async function openStateDirectory(path: string): Promise<StateDirectory> 
       await directory.sync();
     },
     close: async () => {
+      await appended.close();
       unlock();
       await directory.close();
     },
@@ -76,10 +79,6 @@ async function replaceFile(path: string, directory: FileHandle, name: string, co
   await writeSynced(draft, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, content);
   await rename(draft, join(path, name));
   await directory.sync();
-}
-
-async function appendFile(path: string, content: Uint8Array): Promise<void> {
-  await writeSynced(path, constants.O_WRONLY | constants.O_APPEND, content);
 }
 
 async function writeSynced(path: string, flags: number, content: Uint8Array): Promise<void> {
