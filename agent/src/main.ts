@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { readFiles } from '@holdfast/rootfs';
 import { destination, type Logger, pino } from 'pino';
 import { AgentError } from './agent-error.ts';
 import { type AgentLog, createAgentLog } from './agent-log.ts';
@@ -13,6 +14,7 @@ import { readHardwareFacts } from './host/hardware-source.ts';
 import { createHostFiles } from './host/host-files-source.ts';
 import { ChainStore } from './round/chain-store.ts';
 import { ClaimsCollector } from './round/claims-collector.ts';
+import { createRandomPool } from './round/random-pool.ts';
 import { RoundEngine } from './round/round-engine.ts';
 import { RoundLoop } from './round/round-loop.ts';
 import { makeSnapshotFile } from './snapshot/snapshot-maker.ts';
@@ -84,6 +86,7 @@ const PEER_MESSAGES = {
   refused: 'peer refused',
 } as const;
 const RANDOM_RANGE = 2 ** 32;
+const drawBytes = createRandomPool(randomBytes);
 
 /**
  * Starts one agent: loads or makes the TPM-resident keys, serves `EvidenceService`, dials the Verifier and begins rounds.
@@ -130,7 +133,7 @@ async function openBase(config: AgentConfig, deps: AgentDeps, closers: Closers):
 }
 
 async function openClaims({ config, log, clock, closers }: Base, deps: AgentDeps): Promise<Claims> {
-  const files = createHostFiles(config.hostRoot);
+  const files = createHostFiles(config.hostRoot, readFiles);
   if (files.read('/proc/version', 4_096) === undefined) {
     throw new AgentError('ERR_AGENT_CONFIG', `hostRoot ${config.hostRoot} is not the root of a host: it has no /proc`);
   }
@@ -219,7 +222,7 @@ async function openRounds(
     sealer,
     chain,
     clock,
-    randomBytes,
+    randomBytes: drawBytes,
     kubeNode,
     image,
     tlsSpkiSha256: tls.spkiSha256,
@@ -313,7 +316,7 @@ function dialVerifier(
 
 /** Spreads timers only: nothing secret hangs on it. */
 function drawRandom(): number {
-  return randomBytes(4).readUInt32BE() / RANDOM_RANGE;
+  return drawBytes(4).readUInt32BE() / RANDOM_RANGE;
 }
 
 /** One part's failure to close must not keep the others open. */

@@ -19,6 +19,7 @@
         "native/open-by-parts.cc",
         "native/path-claims.cc",
         "native/read-deadline.cc",
+        "native/read-files.cc",
         "native/root.cc",
         "native/shared-work.cc",
         "native/sha256.cc",

@@ -12,7 +12,7 @@ import { LayerProofs } from './layer-proofs.ts';
 import { RunningLooks } from './running-looks.ts';
 import type { RuntimeSource } from './runtime-source.ts';
 import { ScanJobs } from './scan-jobs.ts';
-import { takeSnapshot } from './take-snapshot.ts';
+import { SnapshotTaker } from './take-snapshot.ts';
 import { Timers } from './timers.ts';
 import { TrackedContainer } from './tracked-container.ts';
 import { UpperChanges } from './upper-changes.ts';
@@ -52,6 +52,7 @@ export class RuntimeCollector implements ContainerCollector {
   readonly #containers = new Map<string, TrackedContainer>();
   readonly #callbacks: (() => void)[] = [];
   readonly #timers = new Timers();
+  readonly #snapshots = new SnapshotTaker();
   readonly #scheduled = new Map<TrackedContainer, { readonly timer: NodeJS.Timeout; readonly dueMs: number }>();
   readonly #looking = new Set<TrackedContainer>();
   readonly #departures: Departures;
@@ -118,8 +119,8 @@ export class RuntimeCollector implements ContainerCollector {
 
   async collect(): Promise<ContainerSnapshot> {
     const limits = [...this.#limits, ...this.#deps.source.listLimits(), ...this.#departures.listRecentLosses()];
-    const layersOf = (container: TrackedContainer) => this.#listLayers(container);
-    return takeSnapshot(this.#containers.values(), layersOf, limits, this.#departures.takeLosses());
+    const listLayers = (container: TrackedContainer) => this.#listLayers(container);
+    return this.#snapshots.take(this.#containers, listLayers, limits, this.#departures.takeLosses());
   }
 
   confirm(sets: ReadonlySet<string>): void {

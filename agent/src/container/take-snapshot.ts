@@ -5,23 +5,58 @@ import type { TrackedContainer } from './tracked-container.ts';
 
 const MAX_LIMITS = 1024;
 
-/** Gathers the claims-sets of all containers, the documents they name, and the index over them. */
-export function takeSnapshot(
-  containers: Iterable<TrackedContainer>,
-  layersOf: (container: TrackedContainer) => ContainerFacts['layers'],
+type ListLayers = (container: TrackedContainer) => ContainerFacts['layers'];
+
+interface Taken {
+  readonly claims: ReadonlyMap<TrackedContainer, Document>;
+  readonly limits: readonly string[];
+  readonly snapshot: Omit<ContainerSnapshot, 'lost'>;
+}
+
+/** Takes snapshots of containers; while nothing of them changes, each is made of the very same parts as the last one. */
+export class SnapshotTaker {
+  #last: Taken | undefined;
+
+  /** Gathers the claims-sets of all containers, the documents they name, and the index over them. */
+  take(
+    containers: ReadonlyMap<string, TrackedContainer>,
+    listLayers: ListLayers,
+    limits: readonly string[],
+    lost: readonly string[],
+  ): ContainerSnapshot {
+    if (this.#last === undefined || !isSame(this.#last, containers, listLayers, limits)) {
+      this.#last = gather([...containers.values()].sort(byKey), listLayers, limits);
+    }
+    return { ...this.#last.snapshot, lost };
+  }
+}
+
+function isSame(
+  { claims, limits: before }: Taken,
+  containers: ReadonlyMap<string, TrackedContainer>,
+  listLayers: ListLayers,
   limits: readonly string[],
-  lost: readonly string[],
-): ContainerSnapshot {
+): boolean {
+  if (claims.size !== containers.size || limits.length !== before.length) return false;
+  for (const container of containers.values()) {
+    if (claims.get(container) !== container.encodeClaims(listLayers)) return false;
+  }
+  return limits.every((limit, at) => limit === before[at]);
+}
+
+function gather(containers: readonly TrackedContainer[], listLayers: ListLayers, limits: readonly string[]): Taken {
   const index: ContainersClaims = { type: 'containers', limits: limits.slice(0, MAX_LIMITS), containers: {} };
+  const told = new Map<TrackedContainer, Document>();
   const sets = new Map<string, Buffer>();
   const blobs = new Map<string, Buffer>();
-  for (const container of [...containers].sort(byKey)) {
-    const claims = container.encodeClaims(() => layersOf(container));
+  for (const container of containers) {
+    const claims = container.encodeClaims(listLayers);
+    told.set(container, claims);
     index.containers[container.record.key] = claims.sha256;
     sets.set(claims.sha256, claims.bytes);
     for (const document of listDocuments(container)) blobs.set(document.sha256, document.bytes);
   }
-  return { index, sets, blobs, lost };
+  return { claims: told, limits, snapshot: { index, sets, blobs } };
 }
 
 function byKey(a: TrackedContainer, b: TrackedContainer): number {

@@ -59,6 +59,9 @@ export class TrackedContainer {
   /** The state of its cgroup before the last walk of everything. */
   walkedAs: ContainerGroup | undefined;
   #claims: Document | undefined;
+  #judged:
+    | { readonly record: ContainerRecord; readonly rootfs: Rootfs | undefined; readonly reasons: string[] }
+    | undefined;
   #starts = 0;
 
   constructor(record: ContainerRecord, nowMs: number, uppers?: { release(container: TrackedContainer): void }) {
@@ -90,11 +93,14 @@ export class TrackedContainer {
     this.told.clearEnd();
   }
 
+  /** Asked for every round: found out anew with each record and root. */
   get unsupported(): readonly string[] {
     const { record, rootfs } = this;
+    if (this.#judged?.record === record && this.#judged.rootfs === rootfs) return this.#judged.reasons;
     const reasons = [...(rootfs?.unsupported ?? [])];
     if (!KNOWN_RUNTIMES.has(record.runtime)) reasons.push(`runtime:${record.runtime}`);
     if (record.spec?.hasUserNamespace === true) reasons.push('userNamespace');
+    this.#judged = { record, rootfs, reasons };
     return reasons;
   }
 
@@ -112,8 +118,8 @@ export class TrackedContainer {
   }
 
   /** Its claims-set; made anew only after `invalidate`. */
-  encodeClaims(listLayers: () => ContainerFacts['layers']): Document {
-    this.#claims ??= encodeContainerClaims(this.#listFacts(listLayers()));
+  encodeClaims(listLayers: (container: TrackedContainer) => ContainerFacts['layers']): Document {
+    this.#claims ??= encodeContainerClaims(this.#listFacts(listLayers(this)));
     this.told.remember(this.scan?.drift.sha256, this.#claims.sha256);
     return this.#claims;
   }

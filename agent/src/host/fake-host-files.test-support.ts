@@ -17,6 +17,10 @@ export class FakeHostFiles implements HostFiles {
     return content !== undefined && content.length <= maxBytes ? content : undefined;
   }
 
+  readMany(paths: readonly string[], maxBytes: number): (Buffer | undefined)[] {
+    return paths.map((path) => this.read(path, maxBytes));
+  }
+
   readPart(path: string, offset: number, bytes: number): Buffer | undefined {
     this.reads += 1;
     return this.files.get(path)?.subarray(offset, offset + bytes);

@@ -1,55 +1,55 @@
-import { fstatSync, readdirSync, readlinkSync, readSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, fstatSync, readdirSync, readlinkSync, readSync } from 'node:fs';
 import type { HostFiles } from './host-files.ts';
-import { MAX_KERNEL_FILE_BYTES, readKernelFile, withFile } from './kernel-file.ts';
+import { withFile } from './kernel-file.ts';
 
-/** The kernel makes these files as they are read: their size is unknown before and a read may come short. */
 const CHUNK_BYTES = 64 * 1024;
 const MAX_NAMES = 10_000;
-/** Kernel parameters: regular files, each given whole by its first read. */
-const PARAMETERS = '/proc/sys/';
 const scratch = Buffer.allocUnsafeSlow(CHUNK_BYTES);
 
-/** Reads the host's files below `hostRoot`, never waiting: a FIFO or device in the place of a file is not read. */
-export function createHostFiles(hostRoot: string): HostFiles {
+/** Reads whole files by absolute path, each undefined as `HostFiles` says. */
+export type ReadFiles = (paths: readonly string[], maxBytes: number) => (Buffer | undefined)[];
+
+/**
+ * Reads the host's files below `hostRoot`, never waiting: a FIFO or device in the place of a file is not read. `readFiles`
+ * is that of the native package where it is at hand: an agent reads hundreds of kernel parameters again and again.
+ */
+export function createHostFiles(hostRoot: string, readFiles: ReadFiles = readOneByOne): HostFiles {
+  const top = hostRoot === '/' ? '' : hostRoot;
+  const at = (path: string): string => top + path;
   return {
-    read: (path, maxBytes) => {
-      const isParameter = path.startsWith(PARAMETERS) && maxBytes <= MAX_KERNEL_FILE_BYTES;
-      if (isParameter) return readKernelFile(join(hostRoot, path), maxBytes);
-      return withRegularFile(join(hostRoot, path), (file) => readAll(file, maxBytes));
-    },
-    readPart: (path, offset, bytes) => withRegularFile(join(hostRoot, path), (file) => readPart(file, offset, bytes)),
-    readEnd: (path, bytes) => withRegularFile(join(hostRoot, path), (file) => readEnd(file, bytes)),
-    readLink: (path) => readLink(join(hostRoot, path)),
-    list: (path) => listDirectory(join(hostRoot, path)),
+    read: (path, maxBytes) => readFiles([at(path)], maxBytes)[0],
+    readMany: (paths, maxBytes) => readFiles(paths.map(at), maxBytes),
+    readPart: (path, offset, bytes) => withRegularFile(at(path), (file) => readPart(file, offset, bytes)),
+    readEnd: (path, bytes) => withRegularFile(at(path), (file) => readEnd(file, bytes)),
+    readLink: (path) => readLink(at(path)),
+    list: (path) => listDirectory(at(path)),
   };
 }
 
 function withRegularFile<T>(path: string, read: (file: number) => T | undefined): T | undefined {
+  // An error that is thrown costs ten times the question, and most machines keep no measurement list.
+  if (!existsSync(path)) return undefined;
   return withFile(path, (file) => (fstatSync(file).isFile() ? read(file) : undefined));
 }
 
-function readAll(file: number, maxBytes: number): Buffer | undefined {
+function readOneByOne(paths: readonly string[], maxBytes: number): (Buffer | undefined)[] {
+  return paths.map((path) => {
+    const content = withRegularFile(path, (file) => readPart(file, 0, maxBytes + 1));
+    return content !== undefined && content.length <= maxBytes ? content : undefined;
+  });
+}
+
+/** The kernel makes some files as they are read: a read may come short, and what was asked for be far more than there is. */
+function readPart(file: number, offset: number, bytes: number): Buffer {
   const chunks: Buffer[] = [];
   let total = 0;
-  while (total <= maxBytes) {
-    const size = readSync(file, scratch, 0, Math.min(CHUNK_BYTES, maxBytes + 1 - total), null);
-    if (size === 0) return Buffer.concat(chunks, total);
+  while (total < bytes) {
+    const size = readSync(file, scratch, 0, Math.min(CHUNK_BYTES, bytes - total), offset + total);
+    if (size === 0) break;
     chunks.push(Buffer.from(scratch.subarray(0, size)));
     total += size;
   }
-  return undefined;
-}
-
-function readPart(file: number, offset: number, bytes: number): Buffer {
-  const part = Buffer.allocUnsafe(bytes);
-  let total = 0;
-  while (total < bytes) {
-    const size = readSync(file, part, total, Math.min(CHUNK_BYTES, bytes - total), offset + total);
-    if (size === 0) break;
-    total += size;
-  }
-  return part.subarray(0, total);
+  return Buffer.concat(chunks, total);
 }
 
 function readEnd(file: number, bytes: number): Buffer {

@@ -9,6 +9,8 @@ import { trimEndOf } from '@holdfast/evidence';
 export interface HostFiles {
   /** Content of a regular file of at most `maxBytes`, such as `/proc/cmdline`. */
   read(path: string, maxBytes: number): Buffer | undefined;
+  /** The same for many files, in the order of their paths: little more than what the kernel takes for it. */
+  readMany(paths: readonly string[], maxBytes: number): (Buffer | undefined)[];
   /** At most `bytes` from byte `offset` on; fewer at the end, undefined where the file cannot be read. */
   readPart(path: string, offset: number, bytes: number): Buffer | undefined;
   /** At most the last `bytes` of a regular file whose size is known, such as a module's; undefined where it cannot be read. */
@@ -23,6 +25,14 @@ const MAX_TEXT_BYTES = 64 * 1024;
 
 /** Text of a small host file without its last newline; bytes that are not UTF-8 become U+FFFD. */
 export function readHostText(files: HostFiles, path: string, maxBytes = MAX_TEXT_BYTES): string | undefined {
-  const content = files.read(path, maxBytes);
+  return toText(files.read(path, maxBytes));
+}
+
+/** The same for many files, in the order of their paths. */
+export function readHostTexts(files: HostFiles, paths: readonly string[], maxBytes: number): (string | undefined)[] {
+  return files.readMany(paths, maxBytes).map(toText);
+}
+
+function toText(content: Buffer | undefined): string | undefined {
   return content && trimEndOf(content.toString('utf8'), '\n\0');
 }

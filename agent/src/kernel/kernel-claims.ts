@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { KernelClaims, KernelModule } from '@holdfast/evidence';
 import type { Clock } from '../clock.ts';
-import { type HostFiles, readHostText } from '../host/host-files.ts';
+import { type HostFiles, readHostText, readHostTexts } from '../host/host-files.ts';
 import { type BpfScan, scanBpfPrograms } from './bpf-programs.ts';
 import { parseBuildId } from './build-id.ts';
 import { ModuleSignatures } from './module-signatures.ts';
@@ -119,9 +119,12 @@ function parseModule(line: string): LoadedModule[] {
 
 function readVulnerabilities(files: HostFiles): Record<string, string> {
   const directory = '/sys/devices/system/cpu/vulnerabilities';
+  const names = files.list(directory).map(({ name }) => name);
+  const places = names.map((name) => `${directory}/${name}`);
+  const texts = readHostTexts(files, places, MAX_VULNERABILITY_BYTES);
   return Object.fromEntries(
-    files.list(directory).flatMap(({ name }) => {
-      const text = readHostText(files, `${directory}/${name}`, MAX_VULNERABILITY_BYTES);
+    names.flatMap((name, at) => {
+      const text = texts[at];
       return text === undefined ? [] : [[name, text]];
     }),
   );

@@ -1,4 +1,4 @@
-import { type HostFiles, readHostText } from '../host/host-files.ts';
+import { type HostFiles, readHostTexts } from '../host/host-files.ts';
 
 /** Version of the list below; it changes whenever a name enters or leaves. */
 export const SYSCTL_SET = 'holdfast-sysctl-2';
@@ -69,9 +69,10 @@ const NET_NAMES = [
 export function readSysctls(files: HostFiles): { sysctl: Record<string, string>; limits: string[] } {
   const sysctl: Record<string, string> = {};
   const paths = [...TREES.flatMap((tree) => listTree(files, tree, 1)), ...listNamed()];
-  for (const path of paths.slice(0, MAX_VALUES)) {
-    const text = readHostText(files, `/proc/sys/${path}`, MAX_VALUE_BYTES);
-    if (text !== undefined) sysctl[path.replaceAll('/', '.')] = text;
+  const asked = paths.slice(0, MAX_VALUES);
+  const places = asked.map((path) => `/proc/sys/${path}`);
+  for (const [at, text] of readHostTexts(files, places, MAX_VALUE_BYTES).entries()) {
+    if (text !== undefined) sysctl[(asked[at] ?? '').replaceAll('/', '.')] = text;
   }
   return { sysctl, limits: paths.length > MAX_VALUES ? ['sysctl:entries'] : [] };
 }

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { readKernelFile } from '../host/kernel-file.ts';
 import { attempt } from './file-hasher.ts';
@@ -162,7 +162,9 @@ function listBelow(group: string): string[] {
 
 function readUsage(directory: string | undefined): string | undefined {
   if (directory === undefined) return undefined;
-  const own = readKernelFile(join(directory, 'cpuacct.usage'), MAX_ACCOUNT_BYTES);
+  // Only the older hierarchy has it, and to be refused costs more than to ask.
+  const older = join(directory, 'cpuacct.usage');
+  const own = existsSync(older) ? readKernelFile(older, MAX_ACCOUNT_BYTES) : undefined;
   if (own !== undefined) return own.toString('latin1');
   const stat = readKernelFile(join(directory, 'cpu.stat'), MAX_ACCOUNT_BYTES);
   return /^usage_usec \d+$/m.exec(stat?.toString('latin1') ?? '')?.[0];

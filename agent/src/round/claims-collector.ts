@@ -6,7 +6,7 @@ import { listUserspacePcrs, readUserspaceLog } from '../boot/userspace-log.ts';
 import type { Clock } from '../clock.ts';
 import type { ContainerCollector } from '../container/container-collector.ts';
 import { collectHostClaims, type HardwareFacts } from '../host/host-claims.ts';
-import { type HostFiles, readHostText } from '../host/host-files.ts';
+import { type HostFiles, readHostTexts } from '../host/host-files.ts';
 import { KernelCollector } from '../kernel/kernel-claims.ts';
 import { type EncodedSet, SetEncoder } from './encoded-set.ts';
 import type { RoundContent } from './round.ts';
@@ -40,6 +40,9 @@ type EncodedSets = Record<SubmoduleName, EncodedSet>;
 type MachineSets = Omit<EncodedSets, 'containers'>;
 
 const PCR_OF_IMA = 10;
+const BOOT_ID = '/proc/sys/kernel/random/boot_id';
+const UPTIME = '/proc/uptime';
+const MAX_TIME_BYTES = 64;
 /** Kernel parameters give no event when they change; they are read again at most this often. */
 const MACHINE_SETS_MS = 5_000;
 const WITHOUT_RUNTIME: ContainersClaims = { type: 'containers', limits: ['runtime:none'], containers: {} };
@@ -96,6 +99,7 @@ export class ClaimsCollector {
     const index = this.#encoders.containers.encode(snapshot?.index ?? WITHOUT_RUNTIME);
     const sets: EncodedSets = { ...machine.sets, containers: index };
     const { system } = this.#deps.hardware;
+    const [bootId, uptime] = readHostTexts(files, [BOOT_ID, UPTIME], MAX_TIME_BYTES);
     const isNamed = system !== null && system.vendor !== '' && system.model !== '';
     return {
       content: {
@@ -106,8 +110,8 @@ export class ClaimsCollector {
       },
       secureBoot: machine.secureBoot,
       hardwareModel: isNamed ? `${system.vendor}\0${system.model}` : undefined,
-      bootId: readHostText(files, '/proc/sys/kernel/random/boot_id', 64) ?? '',
-      uptimeSeconds: Math.floor(Number.parseFloat(readHostText(files, '/proc/uptime', 64) ?? '0')) || 0,
+      bootId: bootId ?? '',
+      uptimeSeconds: Math.floor(Number.parseFloat(uptime ?? '0')) || 0,
       pending: containers?.pending() ?? [],
       oldestScanMs: isEmpty(snapshot?.index) ? null : (containers?.oldestScanMs() ?? null),
     };

@@ -21,6 +21,9 @@ test('equal claims are encoded once, others anew, each with the digest of its by
 test('claims that no Verifier would take are refused, and the set before stays what it was', () => {
   const encoder = new SetEncoder();
   const first = encoder.encode(describe(['a']));
-  assert.throws(() => encoder.encode(describe(['x'.repeat(100_000)])), { code: 'ERR_EVIDENCE_CLAIMS' });
+  const refused = describe(['x'.repeat(100_000)]);
+  for (let time = 0; time < 2; time += 1) {
+    assert.throws(() => encoder.encode(refused), { code: 'ERR_EVIDENCE_CLAIMS' });
+  }
   assert.equal(encoder.encode(describe(['a'])), first);
 });

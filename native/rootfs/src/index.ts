@@ -11,6 +11,7 @@ export { hashBytes } from './hash-bytes.ts';
 export type { FileEnds, ManyEnds, ManyReads, ReadEndsOptions, ReadManyOptions } from './many-paths.ts';
 export type { HashOutcome } from './packed-lists.ts';
 export { createPathClaims, PathClaims } from './path-claims.ts';
+export { readFiles } from './read-files.ts';
 export {
   type FileRange,
   type OpenRootOptions,

@@ -125,6 +125,8 @@ interface Native {
   watch(batchMs: number, onBatch: NativeBatchCallback): NativeWatch;
   createClaims(maxBytes: number): NativeClaims;
   hashBytes(bytes: Buffer): Buffer;
+  /** Paths each ended by NUL. */
+  readFiles(paths: Buffer, maxBytes: number): Buffer;
   setDeadline(milliseconds: number): void;
   lowerPriority(idle: boolean): void;
   capabilities(path: Buffer): Record<string, NativeCapability>;

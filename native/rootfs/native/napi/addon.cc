@@ -1,7 +1,9 @@
 #include <napi.h>
 
 #include "../capabilities.h"
+#include "../many-paths.h"
 #include "../read-deadline.h"
+#include "../read-files.h"
 #include "../sha256.h"
 #include "../thread-priority.h"
 #include "addon-data.h"
@@ -31,6 +33,10 @@ Napi::Value HashBytes(const Napi::CallbackInfo& info) {
     throw ToError(info.Env(), Status::Fail(Code::kUnsupported, 0, "EVP_DigestFinal_ex"));
   }
   return Napi::Buffer<uint8_t>::Copy(info.Env(), digest.data(), digest.size());
+}
+
+Napi::Value ReadFilesOf(const Napi::CallbackInfo& info) {
+  return ToBuffer(info.Env(), ReadFiles(SplitPaths(ViewOf(info[0])), ToCount(info[1])));
 }
 
 void SetDeadline(const Napi::CallbackInfo& info) { SetReadDeadline(ToCount(info[0])); }
@@ -67,6 +73,7 @@ Napi::Object Load(Napi::Env env, Napi::Object exports) {
   exports.Set("watch", Napi::Function::New(env, Watch));
   exports.Set("createClaims", Napi::Function::New(env, CreateClaims));
   exports.Set("hashBytes", Napi::Function::New(env, HashBytes));
+  exports.Set("readFiles", Napi::Function::New(env, ReadFilesOf));
   exports.Set("setDeadline", Napi::Function::New(env, SetDeadline));
   exports.Set("lowerPriority", Napi::Function::New(env, LowerPriority));
   exports.Set("capabilities", Napi::Function::New(env, Capabilities));

@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ContainerRecord } from './container-record.ts';
+import { SnapshotTaker } from './take-snapshot.ts';
+import { TrackedContainer } from './tracked-container.ts';
+
+const RECORD: ContainerRecord = {
+  key: '',
+  id: '',
+  namespace: 'k8s.io',
+  name: 'app',
+  pod: null,
+  sandbox: false,
+  runtime: 'io.containerd.runc.v2',
+  started: null,
+  imageName: 'docker.io/library/app:1',
+  criImage: undefined,
+  snapshotter: 'overlayfs',
+  snapshotKey: 'key',
+  spec: undefined,
+  revision: '1',
+  task: undefined,
+};
+
+function createWorld(...keys: string[]) {
+  const track = (key: string): [string, TrackedContainer] => [
+    key,
+    new TrackedContainer({ ...RECORD, key, id: key }, 0),
+  ];
+  const containers = new Map(keys.map(track));
+  const taker = new SnapshotTaker();
+  const take = (limits: string[] = [], lost: string[] = []) => taker.take(containers, () => [], limits, lost);
+  return { containers, take, add: (key: string) => containers.set(...track(key)) };
+}
+
+test('while nothing changes a snapshot is made of the parts of the last one, and losses are told once', () => {
+  const { take } = createWorld('b', 'a');
+  const first = take(['runtime:x'], ['NOT_CAPTURED:c']);
+  assert.deepEqual(Object.keys(first.index.containers), ['a', 'b']);
+  assert.equal(first.sets.size, 2);
+  const second = take(['runtime:x']);
+  assert.equal(second.index, first.index);
+  assert.equal(second.sets, first.sets);
+  assert.deepEqual([first.lost, second.lost], [['NOT_CAPTURED:c'], []]);
+});
+
+test('a container that changed, came or left, and another limit, are in the next one', () => {
+  const { containers, take, add } = createWorld('a', 'b');
+  const before = take();
+  const changed = containers.get('a') ?? assert.fail();
+  changed.failure = 'scan:time';
+  changed.invalidate();
+  const after = take();
+  assert.notEqual(after.index.containers['a'], before.index.containers['a']);
+  assert.equal(after.index.containers['b'], before.index.containers['b']);
+  containers.delete('b');
+  assert.deepEqual(Object.keys(take().index.containers), ['a']);
+  add('c');
+  assert.deepEqual(Object.keys(take().index.containers), ['a', 'c']);
+  containers.delete('a');
+  add('d');
+  assert.deepEqual(Object.keys(take().index.containers), ['c', 'd']);
+  assert.deepEqual(take(['runtime:y']).index.limits, ['runtime:y']);
+  assert.deepEqual(take().index.limits, []);
+});
+
+test('claims that somebody else had made anew in between are not missed', () => {
+  const { containers, take } = createWorld('a');
+  const before = take();
+  const container = containers.get('a') ?? assert.fail();
+  container.failure = 'scan:time';
+  container.invalidate();
+  const { sha256 } = container.encodeClaims(() => []);
+  assert.notEqual(before.index.containers['a'], sha256);
+  assert.equal(take().index.containers['a'], sha256);
+});
