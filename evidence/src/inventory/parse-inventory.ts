@@ -20,7 +20,7 @@ import type { Inventory, InventoryPackage } from './inventory.ts';
 
 /** Most packages of one inventory. */
 export const MAX_PACKAGES = 200_000;
-const JSON_LIMITS = { maxBytes: 128 * 1024 * 1024, maxDepth: 6, maxKeys: 4_000_000 };
+const JSON_LIMITS = { maxBytes: 48 * 1024 * 1024, maxDepth: 6, maxKeys: 4_000_000 };
 
 const type = string({ min: 1, max: 32, pattern: /^[a-z0-9.+-]+$/ });
 const purl = string({ min: 5, max: 4096, pattern: /^pkg:[\x21-\x7e]+$/ });

@@ -4,10 +4,16 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
-import { create, type MessageInitShape } from '@bufbuild/protobuf';
-import { type AttesterMessage, AttesterMessageSchema, type Need, type VerifierMessage } from '@holdfast/proto';
+import { create, fromBinary, type MessageInitShape } from '@bufbuild/protobuf';
+import {
+  type AttesterMessage,
+  AttesterMessageSchema,
+  type Need,
+  ResultSchema,
+  type VerifierMessage,
+} from '@holdfast/proto';
 import { pino } from 'pino';
-import { createClaimsContent } from '../../../test/support/claims-fixture.ts';
+import { type ClaimsContent, createClaimsContent } from '../../../test/support/claims-fixture.ts';
 import { createBareEvidence, SoftwareAttester } from '../../../test/support/software-attester.ts';
 import { SoftwareTpm } from '../../../test/support/software-tpm.ts';
 import { loadVerifierKeys, type VerifierKeys } from '../certificates/verifier-keys.ts';
@@ -44,12 +50,17 @@ beforeEach(() => {
   trust = pin(true);
   stores = openStores(':memory:');
   enrol(nowMs + DAY_MS);
+  core = createCore();
+});
+
+function createCore(settings: { maxRoundBytes?: number } = {}): VerifierCore {
   const unused = join(directory, 'unused');
   const tls = { ca: unused, cert: unused, key: unused };
-  const config = parseVerifierConfig({ listen: '127.0.0.1:0', stateDir: directory, tls, trustFile: unused });
+  const fixed = { listen: '127.0.0.1:0', stateDir: directory, tls, trustFile: unused };
+  const config = parseVerifierConfig({ ...fixed, ...settings });
   const source = { current: () => trust, refresh: async () => false };
-  core = createVerifierCore({ config, log: pino({ level: 'silent' }), stores, trust: source, keys, now: () => nowMs });
-});
+  return createVerifierCore({ config, log: pino({ level: 'silent' }), stores, trust: source, keys, now: () => nowMs });
+}
 
 function enrol(expiresAtMs: number): void {
   stores.enrolment.saveNode({
@@ -85,11 +96,13 @@ class Attester implements MessagePort<AttesterMessage, VerifierMessage> {
   readonly #steps: Step[] = [{ case: 'hello', value: { kubeNode: KUBE_NODE, ueid: tpm.ueid, agentVersion: '0.1.0' } }];
   readonly #rounds = new SoftwareAttester(tpm, KUBE_NODE, TLS_KEY);
   readonly #onNeed: () => void;
+  readonly #content: ClaimsContent;
   #left: number;
 
-  constructor(onNeed: () => void, rounds = 1) {
+  constructor(onNeed: () => void, rounds = 1, given = content) {
     this.#onNeed = onNeed;
     this.#left = rounds;
+    this.#content = given;
   }
 
   identify(): void {}
@@ -106,21 +119,21 @@ class Attester implements MessagePort<AttesterMessage, VerifierMessage> {
     if (message.case !== 'need') return;
     this.needs += 1;
     this.#onNeed();
-    this.#steps.push({ case: 'supply', value: supply(message.value) });
+    this.#steps.push({ case: 'supply', value: supply(message.value, this.#content) });
   }
 
   #makeRound(nonce: string | undefined): void {
     if (nonce === undefined || this.#left === 0) return;
     this.#left -= 1;
-    const round = this.#rounds.makeRound(nonce, content);
+    const round = this.#rounds.makeRound(nonce, this.#content);
     this.#rounds.advance(round);
     this.#steps.push({ case: 'evidence', value: createBareEvidence(round.token) });
   }
 }
 
-function supply({ evidenceId, digests }: Need) {
+function supply({ evidenceId, digests }: Need, { sets, blobs }: ClaimsContent) {
   const asked = new Set(digests.map((digest) => Buffer.from(digest).toString('hex')));
-  const known = [...Object.values(content.sets), ...content.blobs];
+  const known = [...Object.values(sets), ...blobs];
   return { evidenceId, blobs: known.filter((bytes) => asked.has(sha256(bytes))).map((bytes) => ({ content: bytes })) };
 }
 
@@ -195,4 +208,40 @@ test('a receipt for a change waits for the disk, one for a heartbeat does not', 
   await core.converse(attester);
   assert.equal(attester.receipt?.fresh, true, attester.receipt?.detail);
   assert.deepEqual(levels, [FULL, NORMAL, NORMAL]);
+});
+
+/** A container whose drift document has about so many bytes. */
+function createDrifted(id: string, bytes: number) {
+  const after = { mode: '644', uid: 0, gid: 0, size: 1 };
+  const entry = { kind: 'added' as const, entryType: 'file' as const, reasons: ['newEntry'], after };
+  const pathOf = (at: number) => `/opt/${id}/${String(at).padStart(6, '0')}/${'x'.repeat(3_800)}`;
+  return {
+    id,
+    drift: { relevant: Array.from({ length: bytes / 4_000 }, (_, at) => ({ ...entry, path: pathOf(at) })) },
+  };
+}
+
+/** Containers that miss content, by the newest result. */
+function listMissing(): string[] {
+  const { containers } = fromBinary(ResultSchema, stores.results.findByUeid(tpm.ueid)?.body ?? Buffer.of());
+  assert.equal(containers.length, 4);
+  const missing = containers.filter(({ findings }) => findings.some(({ code }) => code === 'CLAIMS_MISSING'));
+  return missing.map(({ id }) => id);
+}
+
+test('more content than a round may carry leaves only its own containers undecided, and comes with later rounds', async () => {
+  core = createCore({ maxRoundBytes: 1024 ** 2 });
+  const sizes = { small: 4_000, large: 700_000, other: 600_000, huge: 1_300_000 };
+  const given = createClaimsContent(
+    KUBE_NODE,
+    Object.entries(sizes).map(([id, bytes]) => createDrifted(id, bytes)),
+  );
+  const missing: string[][] = [];
+  for (let round = 1; round <= 3; round += 1) {
+    const attester = new Attester(() => undefined, 1, given);
+    await core.converse(attester);
+    assert.equal(attester.receipt?.fresh, true, attester.receipt?.detail);
+    missing.push(listMissing());
+  }
+  assert.deepEqual(missing, [['huge', 'large'], ['huge'], ['huge']]);
 });

@@ -6,6 +6,7 @@ import { runTransaction } from '../store/open-database.ts';
 import { VerifierError } from '../verifier-error.ts';
 import { appraiseEvidence, type EvidenceParts, mergeCodes } from './appraise-evidence.ts';
 import type { Ask } from './ask-for-content.ts';
+import { chooseContent } from './choose-content.ts';
 import { type ConcludedLogs, concludeLogs } from './conclude-logs.ts';
 import { findAgentRoot, joinMeasured, saveMeasured } from './join-measured.ts';
 import { judgeBootSession } from './judge-boot-session.ts';
@@ -126,7 +127,10 @@ function judge(state: NodeState, verified: VerifiedRound, deps: RoundDeps): Chai
   });
 }
 
-/** Asks until nothing new is missing: each answer may name more. What was asked once and not given is not to be had. */
+/**
+ * Asks until nothing new is missing, or no more fits into a round: each answer may name more. What was asked once and not
+ * given is not to be had.
+ */
 async function collectContent(
   state: NodeState,
   round: UnverifiedRound,
@@ -142,9 +146,10 @@ async function collectContent(
   for (;;) {
     const resolved = deps.resolver.resolve(round.token.claims, source);
     const open = resolved.missing.filter(({ digest }) => !asked.has(digest));
-    if (open.length === 0) return resolved;
-    for (const { digest } of open) asked.add(digest);
-    addBlobs(round.contents, await ask.content(round.token.evidenceId, open), deps.maxRoundBytes);
+    const chosen = chooseContent(open, deps.maxRoundBytes - countBytes(round));
+    if (chosen.length === 0) return resolved;
+    for (const { digest } of chosen) asked.add(digest);
+    addBlobs(round.contents, await ask.content(round.token.evidenceId, chosen), deps.maxRoundBytes);
   }
 }
 
