@@ -266,9 +266,16 @@ for i in range(2000): os.mknod(sys.argv[1] + '/%d' % i)`;
   const end = performance.now() + 15_000;
   while (log.overflows === 0 && performance.now() < end) await sleep(20);
   assert.ok(log.overflows > 0);
-  log.overflows = 0;
-  run(`echo 1 > ${base}/after`);
-  await log.until(`${base}/after`);
+  // What was still queued may come as a further overflow, which takes the first of these along.
+  const after = [1, 2, 3].map((at) => join(base, `after-${at}`));
+  const isTold = () => after.some((path) => log.kinds.has(path));
+  for (const path of after) {
+    log.overflows = 0;
+    run(`echo 1 > ${path}`);
+    while (log.overflows === 0 && !isTold() && performance.now() < end) await sleep(20);
+    if (isTold()) break;
+  }
+  assert.ok(isTold(), `${log.overflows} overflows`);
 });
 
 test('a slow consumer loses no event', { skip }, async (t) => {

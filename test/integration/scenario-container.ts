@@ -67,10 +67,18 @@ export class ScenarioContainer {
     return this.#world.latest?.containers.find(({ id }) => id.endsWith(this.container.id));
   }
 
-  /** Waits until exactly these findings are published beside those of any container, in rounds one after the other. */
-  async expectFindings(findings: readonly ExpectedFinding[]): Promise<void> {
+  /**
+   * Waits until exactly these findings are published beside those of any container, in rounds one after the other.
+   * `momentary`: true for so short a time that a look may catch it or not.
+   */
+  async expectFindings(
+    findings: readonly ExpectedFinding[],
+    momentary: readonly ExpectedFinding[] = [],
+  ): Promise<void> {
     const wanted = sortFindings([...BASELINE, ...findings]);
-    await this.#waitUntil(() => sameFindings(this.listFindings(), wanted), wanted);
+    const left = new Set(momentary.map((finding) => JSON.stringify(sortFindings([finding]))));
+    const isLasting = (finding: ExpectedFinding) => !left.has(JSON.stringify(sortFindings([finding])));
+    await this.#waitUntil(() => sameFindings(this.listFindings()?.filter(isLasting), wanted), wanted);
   }
 
   /** Waits until the container is affirming without any finding of its own. */
