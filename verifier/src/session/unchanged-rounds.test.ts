@@ -3,7 +3,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { after, afterEach, before, beforeEach, suite, test } from 'node:test';
 import { create, fromBinary, type MessageInitShape } from '@bufbuild/protobuf';
 import { type AttesterMessage, AttesterMessageSchema, ResultSchema, type VerifierMessage } from '@holdfast/proto';
 import { pino } from 'pino';
@@ -114,79 +114,81 @@ before(async () => {
   keys = await loadVerifierKeys(directory, 'v');
 });
 
-beforeEach(async () => {
-  nowMs = Date.now();
-  trust = makeTrust();
-  stores = openStores(':memory:');
-  const [issuedAtMs, expiresAtMs] = [nowMs, nowMs + DAY_MS];
-  const known = { ueid: tpm.ueid, label: KUBE_NODE, kid: tpm.kid, predecessors: [], issuedAtMs, expiresAtMs };
-  const ek = { ekName: tpm.ek.name.toString('hex'), ekPublic: tpm.ek.public, ekCertificates: [] };
-  stores.enrolment.saveNode({ ...known, ...ek, akPublic: tpm.ak.public, signingPublic: tpm.signing.public });
-  const unused = join(directory, 'unused');
-  const tls = { ca: unused, cert: unused, key: unused };
-  const config = parseVerifierConfig({ listen: '127.0.0.1:0', stateDir: directory, tls, trustFile: unused });
-  const source = { current: () => trust, refresh: async () => false };
-  const log = pino({ level: 'silent' });
-  core = createVerifierCore({ config, log, stores, trust: source, keys, now: () => nowMs, sharesCommits: true });
-  const envelope = Buffer.from(signSbom({ key: signer.privateKey, keyId: 'builder', manifest: MANIFEST }));
-  sbom = core.book.put(envelope).reference.digest;
-  attester = new Attester();
-  const codes = [await attester.round(true), await attester.round()];
-  for (const found of codes) assert.ok(!found.includes('SBOM_MISSING') && !found.includes('TRUST_EXPIRED'));
-});
+suite('rounds of which nothing changed', () => {
+  beforeEach(async () => {
+    nowMs = Date.now();
+    trust = makeTrust();
+    stores = openStores(':memory:');
+    const [issuedAtMs, expiresAtMs] = [nowMs, nowMs + DAY_MS];
+    const known = { ueid: tpm.ueid, label: KUBE_NODE, kid: tpm.kid, predecessors: [], issuedAtMs, expiresAtMs };
+    const ek = { ekName: tpm.ek.name.toString('hex'), ekPublic: tpm.ek.public, ekCertificates: [] };
+    stores.enrolment.saveNode({ ...known, ...ek, akPublic: tpm.ak.public, signingPublic: tpm.signing.public });
+    const unused = join(directory, 'unused');
+    const tls = { ca: unused, cert: unused, key: unused };
+    const config = parseVerifierConfig({ listen: '127.0.0.1:0', stateDir: directory, tls, trustFile: unused });
+    const source = { current: () => trust, refresh: async () => false };
+    const log = pino({ level: 'silent' });
+    core = createVerifierCore({ config, log, stores, trust: source, keys, now: () => nowMs, sharesCommits: true });
+    const envelope = Buffer.from(signSbom({ key: signer.privateKey, keyId: 'builder', manifest: MANIFEST }));
+    sbom = core.book.put(envelope).reference.digest;
+    attester = new Attester();
+    const codes = [await attester.round(true), await attester.round()];
+    for (const found of codes) assert.ok(!found.includes('SBOM_MISSING') && !found.includes('TRUST_EXPIRED'));
+  });
 
-afterEach(async () => {
-  attester.close();
-  await attester.ended.catch(() => undefined);
-  await core.close();
-  stores.database.close();
-});
+  afterEach(async () => {
+    attester.close();
+    await attester.ended.catch(() => undefined);
+    await core.close();
+    stores.database.close();
+  });
 
-test('a round that says what the one before said stores no further result', async () => {
-  const { evidenceId } = listEvidence();
-  await attester.round();
-  assert.equal(listEvidence().evidenceId, evidenceId);
-});
+  test('a round that says what the one before said stores no further result', async () => {
+    const { evidenceId } = listEvidence();
+    await attester.round();
+    assert.equal(listEvidence().evidenceId, evidenceId);
+  });
 
-test('a revoked SBOM counts for no further round', async () => {
-  core.book.revoke(sbom, 'test');
-  assert.ok((await attester.round()).includes('SBOM_MISSING'));
-});
+  test('a revoked SBOM counts for no further round', async () => {
+    core.book.revoke(sbom, 'test');
+    assert.ok((await attester.round()).includes('SBOM_MISSING'));
+  });
 
-test('a revoked key of an SBOM counts for no further round, and for one again when it is no longer revoked', async () => {
-  trust = makeTrust({ revokedAt: new Date(nowMs).toISOString() });
-  assert.ok((await attester.round()).includes('SBOM_MISSING'));
-  trust = makeTrust();
-  assert.ok(!(await attester.round()).includes('SBOM_MISSING'));
-});
+  test('a revoked key of an SBOM counts for no further round, and for one again when it is no longer revoked', async () => {
+    trust = makeTrust({ revokedAt: new Date(nowMs).toISOString() });
+    assert.ok((await attester.round()).includes('SBOM_MISSING'));
+    trust = makeTrust();
+    assert.ok(!(await attester.round()).includes('SBOM_MISSING'));
+  });
 
-test('a key of an SBOM that runs out counts for no further round', async () => {
-  trust = makeTrust({ validUntil: new Date(nowMs + SOON_MS).toISOString() });
-  assert.ok(!(await attester.round()).includes('SBOM_MISSING'));
-  nowMs += SOON_MS;
-  assert.ok((await attester.round()).includes('SBOM_MISSING'));
-});
+  test('a key of an SBOM that runs out counts for no further round', async () => {
+    trust = makeTrust({ validUntil: new Date(nowMs + SOON_MS).toISOString() });
+    assert.ok(!(await attester.round()).includes('SBOM_MISSING'));
+    nowMs += SOON_MS;
+    assert.ok((await attester.round()).includes('SBOM_MISSING'));
+  });
 
-test('a trust file that runs out is told in the next round', async () => {
-  trust = makeTrust({}, { expires: new Date(nowMs + SOON_MS).toISOString() });
-  assert.ok(!(await attester.round()).includes('TRUST_EXPIRED'));
-  nowMs += SOON_MS;
-  assert.ok((await attester.round()).includes('TRUST_EXPIRED'));
-});
+  test('a trust file that runs out is told in the next round', async () => {
+    trust = makeTrust({}, { expires: new Date(nowMs + SOON_MS).toISOString() });
+    assert.ok(!(await attester.round()).includes('TRUST_EXPIRED'));
+    nowMs += SOON_MS;
+    assert.ok((await attester.round()).includes('TRUST_EXPIRED'));
+  });
 
-test('an EK that is no longer pinned ends the conversation with the next round', async () => {
-  trust = makeTrust({}, { eks: [] });
-  await assert.rejects(attester.round(), { code: 'ERR_VERIFIER_EK_REVOKED' });
-});
+  test('an EK that is no longer pinned ends the conversation with the next round', async () => {
+    trust = makeTrust({}, { eks: [] });
+    await assert.rejects(attester.round(), { code: 'ERR_VERIFIER_EK_REVOKED' });
+  });
 
-test('another quote of the boot PCRs is told in the next round, and so is that they are as before', async (t) => {
-  t.after(() => tpm.pcrs.clear());
-  tpm.pcrs.set(4, Buffer.alloc(32, 9));
-  assert.ok((await attester.round()).includes('BOOT_LOG_MISMATCH'));
-  tpm.pcrs.clear();
-  assert.ok(!(await attester.round()).includes('BOOT_LOG_MISMATCH'));
-});
+  test('another quote of the boot PCRs is told in the next round, and so is that they are as before', async (t) => {
+    t.after(() => tpm.pcrs.clear());
+    tpm.pcrs.set(4, Buffer.alloc(32, 9));
+    assert.ok((await attester.round()).includes('BOOT_LOG_MISMATCH'));
+    tpm.pcrs.clear();
+    assert.ok(!(await attester.round()).includes('BOOT_LOG_MISMATCH'));
+  });
 
-function listEvidence(): { evidenceId: string } {
-  return fromBinary(ResultSchema, stores.results.findByUeid(tpm.ueid)?.body ?? Buffer.of());
-}
+  function listEvidence(): { evidenceId: string } {
+    return fromBinary(ResultSchema, stores.results.findByUeid(tpm.ueid)?.body ?? Buffer.of());
+  }
+});
