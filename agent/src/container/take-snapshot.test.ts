@@ -1,31 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ContainerRecord } from './container-record.ts';
+import { createRecord } from './container-record.test-support.ts';
 import { SnapshotTaker } from './take-snapshot.ts';
 import { TrackedContainer } from './tracked-container.ts';
-
-const RECORD: ContainerRecord = {
-  key: '',
-  id: '',
-  namespace: 'k8s.io',
-  name: 'app',
-  pod: null,
-  sandbox: false,
-  runtime: 'io.containerd.runc.v2',
-  started: null,
-  imageName: 'docker.io/library/app:1',
-  criImage: undefined,
-  snapshotter: 'overlayfs',
-  snapshotKey: 'key',
-  spec: undefined,
-  revision: '1',
-  task: undefined,
-};
 
 function createWorld(...keys: string[]) {
   const track = (key: string): [string, TrackedContainer] => [
     key,
-    new TrackedContainer({ ...RECORD, key, id: key }, 0),
+    new TrackedContainer(createRecord({ key, id: key }), 0),
   ];
   const containers = new Map(keys.map(track));
   const taker = new SnapshotTaker();
