@@ -146,10 +146,11 @@ async function collectContent(
   for (;;) {
     const resolved = deps.resolver.resolve(round.token.claims, source);
     const open = resolved.missing.filter(({ digest }) => !asked.has(digest));
-    const chosen = chooseContent(open, deps.maxRoundBytes - countBytes(round));
+    const { maxRoundBytes } = deps;
+    const chosen = chooseContent(open, { maxRoundBytes, carriedBytes: countBytes(round) });
     if (chosen.length === 0) return resolved;
     for (const { digest } of chosen) asked.add(digest);
-    addBlobs(round.contents, await ask.content(round.token.evidenceId, chosen), deps.maxRoundBytes);
+    addBlobs(round.contents, await ask.content(round.token.evidenceId, chosen), maxRoundBytes);
   }
 }
 
