@@ -205,6 +205,7 @@ async function openRounds(
     { state, randomBytes, onBegun: (reason) => log.warn('chain begun', { reason }) },
     owner,
   );
+  closers.push(() => chain.close());
   const { kubeNode, heartbeatMs, image = null } = config;
   const hub = new ConversationHub({
     chain,
@@ -215,7 +216,7 @@ async function openRounds(
     readEventLog: () => claims.collector.eventLog,
     readUserspaceLog: () => claims.collector.readUserspaceLog(),
     readImaSegment: (offset) => claims.ima.read(offset),
-    onTaken: ({ containerSets }) => claims.containers?.confirm(new Set(containerSets.keys())),
+    onTaken: ({ containerSets }) => claims.containers?.confirm(containerSets),
   });
   const engine = new RoundEngine({
     collector: claims.collector,

@@ -176,6 +176,28 @@ describe('commands against a software TPM', { skip: missingSwtpm() ?? false }, (
     await expectNothingLoaded();
   });
 
+  test('a quote for each selection, as single quotes would be', async () => {
+    const authValue = randomBytes(32);
+    const ek = await tpm.createPrimary({ hierarchy: 'endorsement', template: ekTemplate('L-1') });
+    const { key, public: publicArea } = await loadAttestationKey(ek.object, authValue, 'endorsement');
+    const request = { key, authValue, qualifyingData: randomBytes(32), authorization: 'password' } as const;
+    const selections = [SELECTION, Buffer.from('00000001000b03000400', 'hex')];
+    const attested = await tpm.quoteEach({ ...request, selections });
+    assert.equal(attested.length, 2);
+    for (const [at, { attest, signature }] of attested.entries()) {
+      assert.ok(verifies(publicArea, attest, signature));
+      assert.ok(attest.includes(request.qualifyingData));
+      assert.ok(attest.includes(selections[at] ?? assert.fail()));
+    }
+    const unknownBank = Buffer.from('00000001ffff03000400', 'hex');
+    await assert.rejects(tpm.quoteEach({ ...request, selections: [SELECTION, unknownBank] }), { code: 'ERR_TPM' });
+    const wrong = { ...request, authValue: randomBytes(32), selections };
+    await assert.rejects(tpm.quoteEach(wrong), { name: 'TPM_RC_BAD_AUTH' });
+    await tpm.flush(key);
+    await tpm.flush(ek.object);
+    await expectNothingLoaded();
+  });
+
   test('a wrong authorization value is refused, and nothing stays loaded', async () => {
     const owner = await tpm.createPrimary({
       hierarchy: 'owner',

@@ -1,4 +1,5 @@
 import type { ContainersClaims } from '@holdfast/evidence';
+import type { ClaimsSetNames } from './told-state.ts';
 
 /** Everything that is claimed about the containers of a kube node at one moment. */
 export interface ContainerSnapshot {
@@ -31,7 +32,7 @@ export interface ContainerCollector {
   start(): Promise<void>;
   collect(): Promise<ContainerSnapshot>;
   /** These claims-sets (SHA-256, lower-case hex) were taken by a Verifier as evidence of their moment. */
-  confirm(sets: ReadonlySet<string>): void;
+  confirm(sets: ClaimsSetNames): void;
   /** Calls back after a claims-set changed or a container appeared or left. Several callbacks may be set. */
   onDirty(callback: () => void): void;
   /** Containers with changes that no finished scan covers: id, and milliseconds since the oldest such change. */

@@ -1,5 +1,6 @@
 import { LossLedger } from './loss-ledger.ts';
 import { Timers } from './timers.ts';
+import type { ClaimsSetNames } from './told-state.ts';
 import type { TrackedContainer } from './tracked-container.ts';
 
 export interface DeparturesDeps {
@@ -41,7 +42,7 @@ export class Departures {
   }
 
   /** These claims-sets arrived. */
-  confirm(sets: ReadonlySet<string>): void {
+  confirm(sets: ClaimsSetNames): void {
     for (const [key, told] of this.#waiting) if (meets(told, sets)) this.#waiting.delete(key);
   }
 
@@ -78,7 +79,7 @@ export class Departures {
 }
 
 /** Whether the sets have an element in common. */
-function meets(few: ReadonlySet<string>, many: ReadonlySet<string>): boolean {
+function meets(few: ReadonlySet<string>, many: ClaimsSetNames): boolean {
   for (const each of few) if (many.has(each)) return true;
   return false;
 }

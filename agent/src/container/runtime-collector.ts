@@ -11,9 +11,11 @@ import type { DirectoryWatch, WatchListener } from './directory-watch.ts';
 import { LayerProofs } from './layer-proofs.ts';
 import { RunningLooks } from './running-looks.ts';
 import type { RuntimeSource } from './runtime-source.ts';
+import { findOldestScanMs, listPending } from './scan-ages.ts';
 import { ScanJobs } from './scan-jobs.ts';
 import { SnapshotTaker } from './take-snapshot.ts';
 import { Timers } from './timers.ts';
+import type { ClaimsSetNames } from './told-state.ts';
 import { TrackedContainer } from './tracked-container.ts';
 import { UpperChanges } from './upper-changes.ts';
 
@@ -123,7 +125,7 @@ export class RuntimeCollector implements ContainerCollector {
     return this.#snapshots.take(this.#containers, listLayers, limits, this.#departures.takeLosses());
   }
 
-  confirm(sets: ReadonlySet<string>): void {
+  confirm(sets: ClaimsSetNames): void {
     this.#departures.confirm(sets);
     for (const container of this.#containers.values()) container.told.confirm(sets);
   }
@@ -133,20 +135,11 @@ export class RuntimeCollector implements ContainerCollector {
   }
 
   pending(): [string, number][] {
-    const nowMs = this.#deps.clock.monotonicMs();
-    const rows = [...this.#containers.values()].flatMap((container): [string, number][] => {
-      const sinceMs = container.timing.pendingSinceMs;
-      const isPending = sinceMs !== undefined && container.isSupported;
-      return isPending ? [[container.record.key, Math.max(0, Math.floor(nowMs - sinceMs))]] : [];
-    });
-    return rows.sort(([a], [b]) => (a < b ? -1 : 1));
+    return listPending(this.#containers.values(), this.#deps.clock.monotonicMs());
   }
 
   oldestScanMs(): number {
-    const supported = [...this.#containers.values()].filter((container) => container.isSupported);
-    if (supported.length === 0) return 0;
-    const oldest = Math.min(...supported.map((container) => container.timing.walkedMs));
-    return Math.max(0, Math.floor(this.#deps.clock.monotonicMs() - oldest));
+    return findOldestScanMs(this.#containers.values(), this.#deps.clock.monotonicMs());
   }
 
   runtimes(): { name: string; version: string }[] {

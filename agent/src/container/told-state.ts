@@ -1,3 +1,6 @@
+/** Claims-sets by SHA-256 (hex), such as the keys of a map. */
+export type ClaimsSetNames = Pick<ReadonlySet<string>, 'has'>;
+
 /** Claims-sets with the same drift differ by what runs; an answer to an older one than these comes no more. */
 const MAX_SETS = 64;
 
@@ -31,6 +34,7 @@ export class ToldState {
 
   /** A claims-set with this SHA-256 (hex) tells this drift. */
   remember(drift: string | undefined, sha256: string): void {
+    if (drift === this.#drift && this.#sets.has(sha256)) return;
     if (drift !== this.#drift) {
       if (this.isEndTold) return;
       this.#drift = drift;
@@ -45,7 +49,8 @@ export class ToldState {
   }
 
   /** These claims-sets (SHA-256, hex) arrived where they count. */
-  confirm(sets: ReadonlySet<string>): void {
+  confirm(sets: ClaimsSetNames): void {
+    if (this.#isConfirmed) return;
     for (const told of this.#sets) this.#isConfirmed ||= sets.has(told);
   }
 

@@ -25,6 +25,7 @@ function createTpm(change: Partial<TpmDevice> = {}): TpmDevice & { closed: numbe
     create: refuse,
     load: refuse,
     quote: refuse,
+    quoteEach: refuse,
     certify: refuse,
     sign: refuse,
     activateCredential: refuse,

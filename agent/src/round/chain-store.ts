@@ -29,7 +29,7 @@ export interface ChainStoreDeps {
 
 /**
  * The chain on disk. Once `add` settles, the token and its place in the chain survive a power cut: only then may it
- * leave the machine. One caller at a time.
+ * leave the machine. Calls are carried out one after another.
  */
 export class ChainStore {
   readonly #deps: ChainStoreDeps;
@@ -37,6 +37,9 @@ export class ChainStore {
   #size = 0;
   /** Set while it is unknown what the end of the file holds; the next write is then of the whole. */
   #unsure = true;
+  /** Newest token of which a receipt is not in the file yet. */
+  #received: number | undefined;
+  #tail: Promise<unknown> = Promise.resolve();
 
   private constructor(deps: ChainStoreDeps, chain: ChainState) {
     this.#deps = deps;
@@ -59,15 +62,21 @@ export class ChainStore {
 
   /** Begins a new chain when the identity changed. */
   async adopt(owner: string): Promise<void> {
-    if (this.#chain.owner === owner) return;
-    this.#chain = createChain(newChainId(this.#deps), owner);
-    this.#unsure = true;
-    await this.#write(undefined);
-    this.#deps.onBegun('otherOwner');
+    await this.#alone(async () => {
+      if (this.#chain.owner === owner) return;
+      this.#chain = createChain(newChainId(this.#deps), owner);
+      this.#unsure = true;
+      await this.#write(undefined);
+      this.#deps.onBegun('otherOwner');
+    });
   }
 
   /** Appends a token to the chain, dropping the least important where the spool is full. */
   async add(record: RoundRecord): Promise<void> {
+    await this.#alone(() => this.#add(record));
+  }
+
+  async #add(record: RoundRecord): Promise<void> {
     const { seq, kind, kid, token } = record;
     const before = this.#chain;
     this.#chain = addRecord(before, record);
@@ -85,13 +94,17 @@ export class ChainStore {
    * They are declared lost.
    */
   async retireOthers(kid: string, retiredKid?: string): Promise<void> {
-    const dead = this.#chain.unsent.filter((record) => record.kid !== kid && record.kid !== retiredKid);
-    for (const record of dead) await this.#drop(record);
+    await this.#alone(async () => {
+      const dead = this.#chain.unsent.filter((record) => record.kid !== kid && record.kid !== retiredKid);
+      for (const record of dead) await this.#drop(record);
+    });
   }
 
   /** Gives up one token that no Verifier will take any more. It is declared lost. */
   async giveUp(record: RoundRecord): Promise<void> {
-    if (this.#chain.unsent.some(({ evidenceId }) => evidenceId === record.evidenceId)) await this.#drop(record);
+    await this.#alone(async () => {
+      if (this.#chain.unsent.some(({ evidenceId }) => evidenceId === record.evidenceId)) await this.#drop(record);
+    });
   }
 
   async #drop({ seq, kind }: RoundRecord): Promise<void> {
@@ -100,21 +113,50 @@ export class ChainStore {
     await this.#write({ event: 'lost', ...dropped });
   }
 
-  /** Forgets the tokens up to this one: a Verifier has them. */
+  /**
+   * Forgets the tokens up to this one: a Verifier has them. The file tells it with the next token, or when it is closed:
+   * after a power cut before that a token is sent once more, and answered as known. Losses that were declared are not
+   * declared again.
+   */
   async confirm(seq: number): Promise<void> {
-    const next = confirmRecord(this.#chain, seq);
-    if (next.unsent.length === this.#chain.unsent.length && next.lost.length === this.#chain.lost.length) return;
-    this.#chain = next;
-    await this.#write({ event: 'received', seq });
+    await this.#alone(async () => {
+      const next = confirmRecord(this.#chain, seq);
+      const { unsent, lost } = this.#chain;
+      if (next.unsent.length === unsent.length && next.lost.length === lost.length) return;
+      this.#chain = next;
+      this.#received = Math.max(this.#received ?? 0, seq);
+      if (next.lost.length < lost.length) await this.#write(undefined);
+    });
   }
 
+  /** Writes what waits to be written. */
+  async close(): Promise<void> {
+    await this.#alone(async () => {
+      if (this.#received !== undefined) await this.#write(undefined);
+    });
+  }
+
+  #alone(job: () => Promise<void>): Promise<void> {
+    const result = this.#tail.then(job);
+    this.#tail = result.catch(() => undefined);
+    return result;
+  }
+
+  /** Without an event, the whole. */
   async #write(event: ChainEvent | undefined): Promise<void> {
     const whole = this.#unsure || event === undefined || this.#size > REWRITE_BYTES;
-    const content = whole ? encodeChainState(this.#chain) : encodeChainEvent(event);
+    const content = whole ? encodeChainState(this.#chain) : this.#encode(event);
     this.#unsure = true;
     await (whole ? this.#deps.state.replace(FILE, content) : this.#deps.state.append(FILE, content));
     this.#unsure = false;
+    this.#received = undefined;
     this.#size = whole ? 0 : this.#size + content.length;
+  }
+
+  #encode(event: ChainEvent): Buffer {
+    const own = encodeChainEvent(event);
+    if (this.#received === undefined) return own;
+    return Buffer.concat([encodeChainEvent({ event: 'received', seq: this.#received }), own]);
   }
 }
 

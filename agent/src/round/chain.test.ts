@@ -32,6 +32,7 @@ test('a chain begins once and goes on in another run', async () => {
   await chain.add(record(0));
   await chain.add(record(1));
   await chain.confirm(0);
+  await chain.close();
   const again = await openStore(state);
   assert.deepEqual(again.begun, []);
   assert.deepEqual(again.chain.chain, chain.chain);
@@ -47,9 +48,47 @@ test('the head survives when every token was received', async () => {
   const { chain } = await openStore(state);
   await chain.add(record(0));
   await chain.confirm(0);
+  await chain.close();
   const { chain: again } = await openStore(state);
   assert.deepEqual(again.chain.head, { seq: 0, evidenceId: record(0).evidenceId });
   assert.equal(again.chain.chain, chain.chain.chain);
+});
+
+test('a receipt is written with the next token; before that the token is sent once more after a power cut', async () => {
+  const state = new FakeStateDirectory();
+  const { chain } = await openStore(state);
+  await chain.add(record(0));
+  const { writes } = state;
+  await chain.confirm(0);
+  assert.equal(state.writes, writes);
+  assert.deepEqual(chain.chain.unsent, []);
+  const afterCut = parseChainJournal(state.files.get('chain.journal') ?? Buffer.alloc(0));
+  assert.deepEqual(
+    afterCut?.unsent.map(({ seq }) => seq),
+    [0],
+  );
+  await chain.add(record(1));
+  assert.equal(state.writes, writes + 1);
+  assert.deepEqual(parseChainJournal(state.files.get('chain.journal') ?? Buffer.alloc(0)), chain.chain);
+  await chain.close();
+  assert.equal(state.writes, writes + 1);
+});
+
+test('calls that come while a slow disk still writes are carried out one after another', async () => {
+  const state = new FakeStateDirectory();
+  const { chain } = await openStore(state);
+  const seqs = [0, 1, 2, 3];
+  const { promise: isReleased, resolve: release } = Promise.withResolvers<void>();
+  state.beforeWrite = () => isReleased;
+  const calls = seqs.map((seq) => chain.add(record(seq)));
+  calls.push(chain.giveUp(record(1)), chain.confirm(0), chain.retireOthers('kid'), chain.close());
+  release();
+  await Promise.all(calls);
+  assert.deepEqual(
+    chain.chain.unsent.map(({ seq }) => seq),
+    [2, 3],
+  );
+  assert.deepEqual((await openStore(state)).chain.chain, chain.chain);
 });
 
 test('a token whose write did not end is not part of the chain', async () => {
@@ -120,7 +159,7 @@ test('tokens of another key are given up and declared', async () => {
   await chain.add(record(2));
   await chain.confirm(2);
   assert.deepEqual(chain.chain.lost, []);
-  assert.equal((await openStore(state)).chain.chain.head?.seq, 2);
+  assert.deepEqual((await openStore(state)).chain.chain, chain.chain);
 });
 
 test('heartbeats go first when room is short, the newest stays, and what went is declared', () => {

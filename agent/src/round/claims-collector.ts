@@ -37,7 +37,17 @@ export interface ClaimsCollectorDeps {
 }
 
 type EncodedSets = Record<SubmoduleName, EncodedSet>;
-type MachineSets = Omit<EncodedSets, 'containers'>;
+
+/** What was read of the machine at one moment. */
+interface MachineFacts {
+  readonly sets: Omit<EncodedSets, 'containers'>;
+  readonly secureBoot: boolean | null;
+  readonly bootId: string;
+  /** At `atMs` of the clock that never goes back; 0 where it cannot be read. */
+  readonly uptimeSeconds: number;
+  readonly atMs: number;
+  readonly runtimes: string;
+}
 
 const PCR_OF_IMA = 10;
 const BOOT_ID = '/proc/sys/kernel/random/boot_id';
@@ -64,7 +74,7 @@ export class ClaimsCollector {
     containers: new SetEncoder(),
   };
   #agentFiles: Promise<AgentFilesClaims | null> | undefined;
-  #machine: { sets: MachineSets; atMs: number; secureBoot: boolean | null; runtimes: string } | undefined;
+  #machine: MachineFacts | undefined;
 
   constructor(deps: ClaimsCollectorDeps) {
     this.#deps = deps;
@@ -92,14 +102,13 @@ export class ClaimsCollector {
   }
 
   async collect(): Promise<CollectedClaims> {
-    const { containers, files } = this.#deps;
+    const { containers, clock } = this.#deps;
     const snapshot = await containers?.collect();
     if (snapshot !== undefined && snapshot.lost.length > 0) this.#deps.onLost(snapshot.lost);
     const machine = await this.#readMachine();
     const index = this.#encoders.containers.encode(snapshot?.index ?? WITHOUT_RUNTIME);
     const sets: EncodedSets = { ...machine.sets, containers: index };
     const { system } = this.#deps.hardware;
-    const [bootId, uptime] = readHostTexts(files, [BOOT_ID, UPTIME], MAX_TIME_BYTES);
     const isNamed = system !== null && system.vendor !== '' && system.model !== '';
     return {
       content: {
@@ -109,15 +118,15 @@ export class ClaimsCollector {
         blobs: snapshot?.blobs ?? new Map(),
       },
       secureBoot: machine.secureBoot,
+      bootId: machine.bootId,
+      uptimeSeconds: tellUptime(machine, clock.monotonicMs()),
       hardwareModel: isNamed ? `${system.vendor}\0${system.model}` : undefined,
-      bootId: bootId ?? '',
-      uptimeSeconds: Math.floor(Number.parseFloat(uptime ?? '0')) || 0,
       pending: containers?.pending() ?? [],
       oldestScanMs: isEmpty(snapshot?.index) ? null : (containers?.oldestScanMs() ?? null),
     };
   }
 
-  async #readMachine() {
+  async #readMachine(): Promise<MachineFacts> {
     const { files, kubeNode, hardware, clock, containers } = this.#deps;
     const runtimes = containers?.runtimes() ?? [];
     const key = JSON.stringify(runtimes);
@@ -130,15 +139,22 @@ export class ClaimsCollector {
     await this.#kernel.refresh();
     const boot = collectBootClaims(files, this.#eventLog);
     const encoders = this.#encoders;
-    const sets: MachineSets = {
+    const sets = {
       host: encoders.host.encode(collectHostClaims(files, kubeNode, hardware, runtimes)),
       boot: encoders.boot.encode(boot),
       ima: encoders.ima.encode(collectImaClaims(files, agentFiles)),
       kernel: encoders.kernel.encode(this.#kernel.collect()),
     };
-    this.#machine = { sets, atMs: nowMs, secureBoot: boot.secureBoot, runtimes: key };
+    const [bootId = '', uptime = '0'] = readHostTexts(files, [BOOT_ID, UPTIME], MAX_TIME_BYTES);
+    const uptimeSeconds = Number.parseFloat(uptime) || 0;
+    const { secureBoot } = boot;
+    this.#machine = { sets, secureBoot, bootId, uptimeSeconds, atMs: clock.monotonicMs(), runtimes: key };
     return this.#machine;
   }
+}
+
+function tellUptime({ uptimeSeconds, atMs }: MachineFacts, nowMs: number): number {
+  return uptimeSeconds === 0 ? 0 : Math.floor(uptimeSeconds + (nowMs - atMs) / 1000);
 }
 
 function isEmpty(index: ContainersClaims | undefined): boolean {

@@ -5,18 +5,20 @@ export class FakeStateDirectory implements StateDirectory {
   readonly files = new Map<string, Buffer>();
   writes = 0;
   failWrites = false;
+  /** Waited for by each write. */
+  beforeWrite: () => Promise<void> = () => Promise.resolve();
 
   read(name: string): Promise<Buffer | undefined> {
     return Promise.resolve(this.files.get(name));
   }
 
   async replace(name: string, content: Uint8Array): Promise<void> {
-    this.#countWrite();
+    await this.#countWrite();
     this.files.set(name, Buffer.from(content));
   }
 
   async append(name: string, content: Uint8Array): Promise<void> {
-    this.#countWrite();
+    await this.#countWrite();
     this.files.set(name, Buffer.concat([this.files.get(name) ?? Buffer.alloc(0), content]));
   }
 
@@ -33,7 +35,8 @@ export class FakeStateDirectory implements StateDirectory {
 
   async close(): Promise<void> {}
 
-  #countWrite(): void {
+  async #countWrite(): Promise<void> {
+    await this.beforeWrite();
     if (this.failWrites) throw new Error('no space left on device');
     this.writes += 1;
   }

@@ -12,8 +12,8 @@ import {
 import { AgentError } from '../agent-error.ts';
 import type { ImaSegment } from '../boot/ima-claims.ts';
 import type { Clock } from '../clock.ts';
-import type { Round } from '../round/round.ts';
-import { createEvidenceMessage, findContent, listDigests, takeWithin } from './evidence-message.ts';
+import type { Round, RoundContent } from '../round/round.ts';
+import { createEvidenceMessage, findContent, takeWithin } from './evidence-message.ts';
 import { type HeldNonce, holdNonce } from './held-nonce.ts';
 
 export interface ConversationDeps {
@@ -72,7 +72,7 @@ export class Conversation {
   readonly #deps: ConversationDeps;
   readonly #queue: Round[] = [];
   #current: CurrentRound | undefined;
-  #known: Set<string> | undefined;
+  #known: RoundContent | undefined;
   #nonce: HeldNonce | undefined;
   #heldNonces: string[] = [];
   #isChallenged = false;
@@ -225,7 +225,7 @@ export class Conversation {
     this.#isBootLogSent = true;
     this.#userspaceLog = userspaceLog;
     this.#imaOffset = imaNext;
-    if (round.content !== undefined) this.#known = listDigests(round.content);
+    this.#known = round.content ?? this.#known;
   }
 
   #askLater(): void {

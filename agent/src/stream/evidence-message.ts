@@ -15,11 +15,6 @@ export interface EvidenceLogs {
 const MAX_EAGER_BYTES = 3 * 1024 * 1024;
 const SUBMODULES: readonly SubmoduleName[] = ['host', 'boot', 'ima', 'kernel', 'containers'];
 
-/** Digests (hex) of everything that a round reaches. */
-export function listDigests({ digests, containerSets, blobs }: RoundContent): Set<string> {
-  return new Set([...Object.values(digests), ...containerSets.keys(), ...blobs.keys()]);
-}
-
 /** Finds content of a round by its SHA-256, hex. */
 export function findContent(content: RoundContent, digest: string): Buffer | undefined {
   const submodule = SUBMODULES.find((name) => content.digests[name] === digest);
@@ -32,29 +27,36 @@ export function findContent(content: RoundContent, digest: string): Buffer | und
  * Makes the message of a round: the token alone where the Verifier has all claims-sets, else a bundle with those that it
  * lacks; then claims-sets of containers and, unless `known` is undefined, other blobs that it lacks, 3 MiB at most.
  *
- * `known` holds digests (hex) that the Verifier confirmed in this conversation. Where it confirmed nothing yet it may have
- * most blobs from an earlier one, so that they wait until it asks.
+ * `known` is the content of the last round that the Verifier confirmed in this conversation. Where it confirmed nothing
+ * yet it may have most blobs from an earlier one, so that they wait until it asks.
  */
 export function createEvidenceMessage(
   round: Round,
-  known: ReadonlySet<string> | undefined,
+  known: RoundContent | undefined,
   logs: EvidenceLogs,
 ): AttesterMessage {
   const { record, content } = round;
-  const lacks = (digest: string) => known?.has(digest) !== true;
+  const lacks = (digest: string) => known === undefined || findContent(known, digest) === undefined;
   const missing = SUBMODULES.filter((name) => content !== undefined && lacks(content.digests[name]));
   const sets = Object.fromEntries(missing.map((name) => [name, content?.sets[name]]));
   const token =
     missing.length === 0
       ? { case: 'jwt' as const, value: record.token }
       : { case: 'bundle' as const, value: encodeBundle(record.token, sets) };
-  const offered = [...(content?.containerSets ?? []), ...(known === undefined ? [] : (content?.blobs ?? []))];
   const blobs = takeWithin(
-    offered.filter(([digest]) => lacks(digest)).map(([, bytes]) => bytes),
+    listOffered(content, known).flatMap(([digest, bytes]) => (lacks(digest) ? [bytes] : [])),
     MAX_EAGER_BYTES,
   );
   const value = { token, blobs: blobs.map((bytes) => ({ content: bytes })), logs: listLogs(logs) };
   return create(AttesterMessageSchema, { message: { case: 'evidence', value } });
+}
+
+/** What stands beside the bundle. Rounds in which no container changed share their maps. */
+function listOffered(content: RoundContent | undefined, known: RoundContent | undefined): [string, Buffer][] {
+  if (content === undefined) return [];
+  const { containerSets, blobs } = content;
+  if (known === undefined) return [...containerSets];
+  return [...(containerSets === known.containerSets ? [] : containerSets), ...(blobs === known.blobs ? [] : blobs)];
 }
 
 /** As many of the buffers, in their order, as fit. */

@@ -4,6 +4,7 @@ import type {
   CertifyOptions,
   CreateOptions,
   LoadOptions,
+  QuoteEachOptions,
   QuoteOptions,
   TpmDevice,
   TpmHandle,
@@ -113,6 +114,10 @@ export class FakeTpmDevice implements TpmDevice {
     const composite = createHash('sha256');
     for (const pcr of listSelected(selection)) composite.update(this.#tpm.pcrs[pcr] ?? Buffer.alloc(32));
     return this.#attest(ak, 0x8018, qualifyingData, Buffer.concat([selection, sized(composite.digest())]));
+  }
+
+  async quoteEach({ selections, ...options }: QuoteEachOptions) {
+    return await Promise.all(selections.map((selection) => this.quote({ ...options, selection })));
   }
 
   async certify({ object, objectAuth, signer, signerAuth, qualifyingData }: CertifyOptions) {

@@ -20,6 +20,8 @@ export interface TpmDevice {
   create(options: CreateOptions): Promise<{ private: Buffer; public: Buffer }>;
   load(options: LoadOptions): Promise<TpmHandle>;
   quote(options: QuoteOptions): Promise<{ attest: Buffer; signature: Buffer }>;
+  /** One quote for each selection, in their order. */
+  quoteEach(options: QuoteEachOptions): Promise<{ attest: Buffer; signature: Buffer }[]>;
   certify(options: CertifyOptions): Promise<{ attest: Buffer; signature: Buffer }>;
   sign(options: SignOptions): Promise<{ signature: Buffer }>;
   activateCredential(options: ActivateOptions): Promise<Buffer>;
@@ -62,6 +64,11 @@ export interface QuoteOptions extends Authorized {
   qualifyingData: Buffer;
   /** TPML_PCR_SELECTION. */
   selection: Buffer;
+}
+
+export interface QuoteEachOptions extends Omit<QuoteOptions, 'selection'> {
+  /** TPML_PCR_SELECTION of each. */
+  selections: readonly Buffer[];
 }
 
 export interface SignOptions extends Authorized {

@@ -31,13 +31,13 @@ export interface TpmSealerDeps {
  * commands a token, and PCR values are read only when those that were known no longer explain a quote.
  */
 export function createTpmSealer(deps: TpmSealerDeps): TokenSealer {
-  const values = new Map<number, Buffer>();
+  const known: KnownPcrs = { values: new Map(), explained: new Map() };
   return {
     readFacts: () => deps.keys.use((keys) => Promise.resolve(toFacts(keys, deps.keys))),
     seal: (makePayload) =>
       deps.keys.use(async (keys) => {
         const payload = makePayload(toFacts(keys, deps.keys));
-        const tpm = await quotePair(keys, payload, deps.listLoggedPcrs(), values);
+        const tpm = await quotePair(keys, payload, deps.listLoggedPcrs(), known);
         return await signToken(keys, encodeHeader({ kid: keys.identity.kid, tpm }), payload);
       }),
   };
@@ -54,50 +54,74 @@ async function quotePair(
   keys: LoadedKeys,
   payload: string,
   logged: ReadonlySet<number>,
-  values: Map<number, Buffer>,
+  known: KnownPcrs,
 ): Promise<[TokenQuote, TokenQuote]> {
   const [boot, ima] = QUOTE_SELECTIONS;
-  const request = { keys, qualifyingData: computeQualifyingData(payload), logged, values };
-  return [await quoteOnce(request, boot), await quoteOnce(request, ima)];
+  const request = { keys, qualifyingData: computeQualifyingData(payload), logged, known };
+  const [first, second] = await keys.device.quoteEach({ ...authorize(request), selections: [boot, ima] });
+  return [await explain(request, boot, first), await explain(request, ima, second)];
 }
 
 interface QuoteRequest {
   keys: LoadedKeys;
   qualifyingData: Buffer;
   logged: ReadonlySet<number>;
-  /** PCR values as last read; made current here. */
-  values: Map<number, Buffer>;
+  /** Made current here. */
+  known: KnownPcrs;
 }
 
-async function quoteOnce(request: QuoteRequest, selection: Buffer): Promise<TokenQuote> {
-  const { keys, qualifyingData, logged, values } = request;
-  const authorization = { authValue: keys.akAuth, authorization: ROUND_AUTHORIZATION } as const;
-  const options = { key: keys.ak, ...authorization, qualifyingData, selection };
+/** PCR values as last read, and the digest (of the quote's hash) that they give for a selection. */
+interface KnownPcrs {
+  readonly values: Map<number, Buffer>;
+  readonly explained: Map<Buffer, Buffer>;
+}
+
+function authorize({ keys, qualifyingData }: QuoteRequest) {
+  return { key: keys.ak, authValue: keys.akAuth, authorization: ROUND_AUTHORIZATION, qualifyingData } as const;
+}
+
+/** Quotes anew, a few times, where a PCR moved between reading and quoting. */
+async function explain(
+  request: QuoteRequest,
+  selection: Buffer,
+  first: { attest: Buffer; signature: Buffer } | undefined,
+): Promise<TokenQuote> {
+  const { keys, logged, known } = request;
+  let quote = first;
   for (let attempt = 1; ; attempt += 1) {
-    const { attest, signature } = await keys.device.quote(options);
+    const { attest, signature } = quote ?? (await keys.device.quote({ ...authorize(request), selection }));
+    quote = undefined;
     const parsed = parseAttest(attest);
     if (parsed.type !== 'quote') throw new AgentError('ERR_AGENT_TPM', 'the TPM gave no quote');
     const told = parsed.selection.flatMap(({ pcrs }) => pcrs).filter((pcr) => !logged.has(pcr));
-    // What is told must explain the quote: a PCR may move between reading and quoting.
-    const isExplained = told.length === 0 || (await explainDigest(keys, parsed, values));
+    // What is told must explain the quote.
+    const isExplained = told.length === 0 || (await explainDigest(keys, parsed, selection, known));
     if (isExplained || attempt === MAX_ATTEMPTS) {
       return {
         ak: keys.identity.akName.toString('base64url'),
         attest: attest.toString('base64url'),
         sig: signature.toString('base64url'),
-        pcrs: tellPcrs(told, values),
+        pcrs: tellPcrs(told, known.values),
       };
     }
   }
 }
 
-async function explainDigest(keys: LoadedKeys, quote: QuoteAttest, values: Map<number, Buffer>): Promise<boolean> {
-  const { selection: banks, pcrDigest: digest } = quote;
+async function explainDigest(
+  keys: LoadedKeys,
+  { selection: banks, pcrDigest: digest }: QuoteAttest,
+  selection: Buffer,
+  { values, explained }: KnownPcrs,
+): Promise<boolean> {
+  if (explained.get(selection)?.equals(digest) === true) return true;
   const pcrs = banks.flatMap((bank) => bank.pcrs);
-  const isKnown = pcrs.every((pcr) => values.has(pcr));
-  if (isKnown && composePcrDigest(banks, { sha256: values }).equals(digest)) return true;
-  for (const [pcr, value] of await readPcrs(keys.device, pcrs)) values.set(pcr, value);
-  return composePcrDigest(banks, { sha256: values }).equals(digest);
+  for (const [pcr, value] of await readPcrs(keys.device, pcrs)) {
+    if (values.get(pcr)?.equals(value) === false) explained.clear();
+    values.set(pcr, value);
+  }
+  const read = composePcrDigest(banks, { sha256: values });
+  explained.set(selection, read);
+  return read.equals(digest);
 }
 
 /** A PCR that no log explains and that is not told is zero: fifteen of them would be a third of the token. */

@@ -104,8 +104,9 @@ export function string({ max, min = 0, pattern }: StringBounds): Shape<string> {
   return createShape((value) => {
     if (typeof value !== 'string') return ': string expected';
     if (value.length > max || value.length < min) return `: ${min} to ${max} characters expected`;
-    if (pattern !== undefined && !pattern.test(value)) return ': not in its form';
-    return undefined;
+    // Text out of strict JSON is well-formed already; what is yet to be written may not be.
+    const isForm = value.isWellFormed() && (pattern === undefined || pattern.test(value));
+    return isForm ? undefined : ': not in its form';
   });
 }
 

@@ -33,6 +33,7 @@ const good: Record<string, unknown> = {
 for (const [what, value] of Object.entries(good)) {
   test(`a payload with ${what} is accepted`, () => {
     assert.deepEqual(parsePayload(encodeSegment(value)), value);
+    assert.equal(encodePayload(value as TokenClaims), encodeSegment(value));
   });
 }
 
@@ -140,6 +141,18 @@ test('a payload that is too long is refused before it is decoded', () => {
 });
 
 test('the Attester cannot encode claims that a Verifier would refuse', () => {
+  const digest = ['DIGEST', [-16, `${claims.submods.host[1][1].slice(0, -1)}B`]];
+  const unwritable = {
+    'a digest that is not canonical': withSubmods({ host: digest }),
+    'half a character': { ...claims, swname: 'a\ud800' },
+    'no number': { ...claims, uptime: Number.NaN },
+    'a claim that is undefined': { ...claims, eat_nonce: undefined },
+    'no claims at all': null,
+    'another profile': { ...claims, eat_profile: 'tag:ietf.org,2026:rats/ear#03' },
+  };
+  for (const [what, value] of Object.entries({ ...bad, ...unwritable })) {
+    assert.throws(() => encodePayload(value as TokenClaims), TypeError, what);
+  }
   const holdfast: HoldfastClaims = { ...claims.holdfast, seq: 1, prev: null };
   assert.throws(() => encodePayload({ ...claims, holdfast }), TypeError);
 });

@@ -63,7 +63,7 @@ const holdfast = refine(
 
 const digest: Shape<SubmoduleDigest> = pair(oneOf('DIGEST'), pair(oneOf(-16), sha256));
 
-const payload = object<TokenClaims>({
+const payload: Shape<TokenClaims> = object<TokenClaims>({
   eat_profile: oneOf(EVIDENCE_PROFILE),
   eat_nonce: optional(nonces),
   iat: integer(),
@@ -99,12 +99,14 @@ const payload = object<TokenClaims>({
  * Throws `TypeError` when a Verifier would refuse the claims.
  */
 export function encodePayload(claims: TokenClaims): string {
-  const text = Buffer.from(JSON.stringify(claims), 'utf8').toString('base64url');
   try {
-    parsePayload(text);
+    // What has this shape is strict JSON once it is written: it holds nothing that JSON leaves out, changes or repeats.
+    payload.check(claims, 'payload');
   } catch (cause) {
     throw new TypeError('claims are not those of an evidence token', { cause });
   }
+  const text = Buffer.from(JSON.stringify(claims), 'utf8').toString('base64url');
+  if (text.length > MAX_PAYLOAD_CHARS) throw new TypeError('claims are too long for an evidence token');
   return text;
 }
 

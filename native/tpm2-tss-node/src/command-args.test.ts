@@ -19,6 +19,17 @@ test('quote arguments carry the handle and an empty authorization by default', (
   });
 });
 
+test('quotes for each selection carry all of them', () => {
+  const options = { key, qualifyingData: BYTES, authorization: 'password' as const };
+  assert.deepEqual(prepare.quoteEachArgs(OWNER, { ...options, selections: [BYTES, Buffer.of(4)] }), {
+    key: 0x404001,
+    authValue: Buffer.alloc(0),
+    qualifyingData: BYTES,
+    selections: [BYTES, Buffer.of(4)],
+    password: true,
+  });
+});
+
 test('a policy is none, the endorsement hierarchy, or a session', () => {
   const policyOf = (parentPolicy?: 'endorsement' | TpmSession) =>
     prepare.createArgs(OWNER, { parent: key, template: BYTES, parentPolicy }).policy;
@@ -64,6 +75,16 @@ const WRONG: [what: string, call: () => unknown][] = [
         OWNER,
         { key, qualifyingData: BYTES, selection: BYTES, authorization: 'pasword' },
       ]),
+  ],
+  ['quoteEach without selections', () => prepare.quoteEachArgs(OWNER, { key, qualifyingData: BYTES, selections: [] })],
+  [
+    'quoteEach with too many selections',
+    () =>
+      prepare.quoteEachArgs(OWNER, { key, qualifyingData: BYTES, selections: Array.from({ length: 17 }, () => BYTES) }),
+  ],
+  [
+    'quoteEach with text among the selections',
+    () => Reflect.apply(prepare.quoteEachArgs, undefined, [OWNER, { key, qualifyingData: BYTES, selections: ['x'] }]),
   ],
   ['sign with a short digest', () => prepare.signArgs(OWNER, { key, digest: Buffer.alloc(19) })],
   [

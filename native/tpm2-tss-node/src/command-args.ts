@@ -9,6 +9,7 @@ type Args<Name extends NativeCommand> = NativeCommands[Name]['args'];
 const EMPTY = Buffer.alloc(0);
 const MAX_AUTH = 64;
 const MAX_STRUCTURE = 4096;
+const MAX_SELECTIONS = 16;
 const FIRST_PERSISTENT = 0x81000000;
 const LAST_PERSISTENT = 0x81ffffff;
 const SESSION_KINDS: Readonly<Record<types.StartAuthSessionOptions['kind'], number>> = { hmac: 0, policy: 1, trial: 3 };
@@ -106,6 +107,21 @@ export function quoteArgs(owner: object, options: types.QuoteOptions): Args<'quo
     authValue: auth(options.authValue, 'authValue'),
     qualifyingData: nonce(options.qualifyingData, 'qualifyingData'),
     selection: structure(options.selection, 'selection'),
+    password: isPassword(options.authorization),
+  };
+}
+
+export function quoteEachArgs(owner: object, options: types.QuoteEachOptions): Args<'quoteEach'> {
+  checkOptions(options, ['key', 'authValue', 'authorization', 'qualifyingData', 'selections'], 'quoteEach');
+  const { selections } = options;
+  if (!Array.isArray(selections) || selections.length < 1 || selections.length > MAX_SELECTIONS) {
+    throw new TypeError(`selections must be an array of 1 to ${MAX_SELECTIONS} Buffers`);
+  }
+  return {
+    key: resolveReference(owner, options.key, 'object', 'key'),
+    authValue: auth(options.authValue, 'authValue'),
+    qualifyingData: nonce(options.qualifyingData, 'qualifyingData'),
+    selections: selections.map((selection, at) => structure(selection, `selections[${at}]`)),
     password: isPassword(options.authorization),
   };
 }

@@ -45,6 +45,10 @@ export interface NativeCommands {
     { key: number; authValue: Buffer; qualifyingData: Buffer; selection: Buffer; password: boolean },
     Attestation
   >;
+  quoteEach: Command<
+    { key: number; authValue: Buffer; qualifyingData: Buffer; selections: readonly Buffer[]; password: boolean },
+    Attestation[]
+  >;
   certify: Command<
     {
       object: number;

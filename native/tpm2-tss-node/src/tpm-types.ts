@@ -112,6 +112,11 @@ export interface QuoteOptions {
   selection: Buffer;
 }
 
+export interface QuoteEachOptions extends Omit<QuoteOptions, 'selection'> {
+  /** TPML_PCR_SELECTION of each quote, 1 to 16. */
+  selections: readonly Buffer[];
+}
+
 export interface CertifyOptions {
   object: TpmObject;
   objectAuth?: Buffer | undefined;

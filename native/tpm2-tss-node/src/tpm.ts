@@ -155,6 +155,15 @@ export class Tpm {
     return this.#run('quote', prepare.quoteArgs(this, options));
   }
 
+  /**
+   * TPM2_Quote for each selection, one after another, as one job of the context's thread: the event loop is woken once,
+   * and nothing comes between. Rejects with the first failure. The deadline is that of as many commands.
+   */
+  async quoteEach(options: types.QuoteEachOptions): Promise<types.Attestation[]> {
+    const args = prepare.quoteEachArgs(this, options);
+    return this.#queue.run('quoteEach', args, this.#deadlines.deadlineMs * args.selections.length);
+  }
+
   /** TPM2_Certify in the signer's own scheme (Part 3, 18.2). */
   async certify(options: types.CertifyOptions): Promise<types.Attestation> {
     return this.#run('certify', prepare.certifyArgs(this, options));

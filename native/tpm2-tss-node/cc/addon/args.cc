@@ -6,6 +6,7 @@ namespace {
 
 constexpr std::size_t kMaxText = 1024;
 constexpr std::size_t kMaxBytes = 65536;
+constexpr uint32_t kMaxList = 64;
 
 }  // namespace
 
@@ -53,17 +54,43 @@ bool Args::flag(const char* name) {
 
 tss::Bytes Args::bytes(const char* name) {
   napi_value value = nullptr;
-  if (!get(name, napi_object, &value)) return {};
+  tss::Bytes result;
+  if (get(name, napi_object, &value) && !readBytes(value, &result)) spoil(name);
+  return result;
+}
+
+std::vector<tss::Bytes> Args::bytesList(const char* name) {
+  napi_value list = nullptr;
+  if (!get(name, napi_object, &list)) return {};
+  bool isArray = false;
+  uint32_t length = 0;
+  if (napi_is_array(env_, list, &isArray) != napi_ok || !isArray ||
+      napi_get_array_length(env_, list, &length) != napi_ok || length > kMaxList) {
+    spoil(name);
+    return {};
+  }
+  std::vector<tss::Bytes> result(length);
+  for (uint32_t at = 0; at < length; at += 1) {
+    napi_value value = nullptr;
+    if (napi_get_element(env_, list, at, &value) != napi_ok || !readBytes(value, &result[at])) {
+      spoil(name);
+      return {};
+    }
+  }
+  return result;
+}
+
+bool Args::readBytes(napi_value value, tss::Bytes* out) {
   bool isBuffer = false;
   void* data = nullptr;
   std::size_t size = 0;
   if (napi_is_buffer(env_, value, &isBuffer) != napi_ok || !isBuffer ||
       napi_get_buffer_info(env_, value, &data, &size) != napi_ok || size > kMaxBytes) {
-    spoil(name);
-    return {};
+    return false;
   }
   const auto* first = static_cast<const uint8_t*>(data);
-  return size == 0 ? tss::Bytes{} : tss::Bytes(first, first + size);
+  if (size > 0) out->assign(first, first + size);
+  return true;
 }
 
 std::string Args::text(const char* name) {

@@ -5,6 +5,7 @@
 #include <node_api.h>
 
 #include <string>
+#include <vector>
 
 #include "../tss/bytes.h"
 
@@ -17,6 +18,7 @@ class Args {
   uint32_t number(const char* name);
   bool flag(const char* name);
   tss::Bytes bytes(const char* name);
+  std::vector<tss::Bytes> bytesList(const char* name);
   std::string text(const char* name);
   bool ok() const { return bad_ == nullptr; }
   // Name of the field that spoilt it.
@@ -24,6 +26,7 @@ class Args {
 
  private:
   bool get(const char* name, napi_valuetype type, napi_value* value);
+  bool readBytes(napi_value value, tss::Bytes* out);
   void spoil(const char* name);
 
   napi_env env_;

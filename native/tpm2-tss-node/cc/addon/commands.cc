@@ -89,6 +89,11 @@ Job prepareQuote(Args& a) {
                                                a.bytes("selection"), a.flag("password")});
 }
 
+Job prepareQuoteEach(Args& a) {
+  return makeJob(tss::quoteEach, tss::QuoteEachRequest{a.number("key"), a.bytes("authValue"), a.bytes("qualifyingData"),
+                                                       a.bytesList("selections"), a.flag("password")});
+}
+
 Job prepareCertify(Args& a) {
   return makeJob(tss::certify,
                  tss::CertifyRequest{a.number("object"), a.bytes("objectAuth"), a.number("signer"),
@@ -155,6 +160,7 @@ constexpr Entry kCommands[] = {
     {"fromPersistent", prepareFromPersistent},
     {"evictControl", prepareEvictControl},
     {"quote", prepareQuote},
+    {"quoteEach", prepareQuoteEach},
     {"certify", prepareCertify},
     {"sign", prepareSign},
     {"activateCredential", prepareActivateCredential},

@@ -117,6 +117,8 @@ napi_value toJs(napi_env env, const tss::Attestation& value) {
   return makeObject(env, {{"attest", toJs(env, value.attest)}, {"signature", toJs(env, value.signature)}});
 }
 
+napi_value toJs(napi_env env, const std::vector<tss::Attestation>& value) { return toArray(env, value); }
+
 napi_value toJs(napi_env env, const tss::SignReply& value) {
   return makeObject(env, {{"signature", toJs(env, value.signature)}});
 }

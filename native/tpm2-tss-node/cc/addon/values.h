@@ -28,6 +28,7 @@ napi_value toJs(napi_env env, const tss::CreatedObject& value);
 napi_value toJs(napi_env env, const tss::LoadedObject& value);
 napi_value toJs(napi_env env, const tss::ObjectPublic& value);
 napi_value toJs(napi_env env, const tss::Attestation& value);
+napi_value toJs(napi_env env, const std::vector<tss::Attestation>& value);
 napi_value toJs(napi_env env, const tss::SignReply& value);
 // { rc, command, text, broken, selfTest }
 napi_value toJs(napi_env env, const tss::Status& status, bool broken);

@@ -68,6 +68,11 @@ void exerciseKeys(tss::Context& context) {
   expect(!tss::quote(context, {keys.child.handle, auth, Bytes(200, 1), fromHex(kSelection), true}).ok(),
          "long nonce refused");
   expect(!tss::quote(context, {0x40ffff, auth, nonce, fromHex(kSelection), false}).ok(), "unknown handle refused");
+  const auto each =
+      tss::quoteEach(context, {keys.child.handle, auth, nonce, {fromHex(kSelection), fromHex(kSelection)}, true});
+  expect(each.ok() && each.value.size() == 2 && each.value[1].attest.size() > 100, "quoteEach", each.status.rc);
+  expect(!tss::quoteEach(context, {keys.child.handle, auth, nonce, {fromHex(kSelection), Bytes(3, 1)}, true}).ok(),
+         "quoteEach with a bad selection refused");
   const auto certified = tss::certify(context, {keys.parent.handle, {}, keys.child.handle, auth, nonce, false});
   expect(certified.ok(), "certify", certified.status.rc);
   const auto hashed = tss::hashData(context, {TPM2_ALG_SHA256, nonce, TPM2_RH_OWNER});

@@ -1,5 +1,7 @@
 #include "attest.h"
 
+#include <utility>
+
 #include "marshal.h"
 #include "session.h"
 
@@ -55,6 +57,17 @@ Result<Attestation> quote(Context& context, const QuoteRequest& request) {
   const EsysPtr<TPMT_SIGNATURE> signature(rawSignature);
   if (!status.ok()) return status;
   return packAttestation(context, *attest, *signature, "TPM2_Quote");
+}
+
+Result<std::vector<Attestation>> quoteEach(Context& context, const QuoteEachRequest& request) {
+  std::vector<Attestation> attestations;
+  for (const Bytes& selection : request.selections) {
+    Result<Attestation> one =
+        quote(context, {request.key, request.authValue, request.qualifyingData, selection, request.password});
+    if (!one.ok()) return one.status;
+    attestations.push_back(std::move(one.value));
+  }
+  return attestations;
 }
 
 Result<Attestation> certify(Context& context, const CertifyRequest& request) {

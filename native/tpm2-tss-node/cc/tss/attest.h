@@ -1,6 +1,8 @@
 // Statements of the TPM: quote, certify, sign, and the proof of holding a credential.
 #pragma once
 
+#include <vector>
+
 #include "bytes.h"
 #include "context.h"
 
@@ -19,6 +21,16 @@ struct QuoteRequest {
   bool password;
 };
 Result<Attestation> quote(Context& context, const QuoteRequest& request);
+
+// One quote for each selection, in their order, or the first failure.
+struct QuoteEachRequest {
+  ESYS_TR key;
+  Bytes authValue;
+  Bytes qualifyingData;
+  std::vector<Bytes> selections;
+  bool password;
+};
+Result<std::vector<Attestation>> quoteEach(Context& context, const QuoteEachRequest& request);
 
 struct CertifyRequest {
   ESYS_TR object;
