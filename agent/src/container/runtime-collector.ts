@@ -16,7 +16,7 @@ import { ScanJobs } from './scan-jobs.ts';
 import { SnapshotTaker } from './take-snapshot.ts';
 import { Timers } from './timers.ts';
 import type { ClaimsSetNames } from './told-state.ts';
-import { TrackedContainer } from './tracked-container.ts';
+import { type ContainerListener, TrackedContainer } from './tracked-container.ts';
 import { UpperChanges } from './upper-changes.ts';
 
 export interface RuntimeCollectorDeps {
@@ -55,6 +55,10 @@ export class RuntimeCollector implements ContainerCollector {
   readonly #callbacks: (() => void)[] = [];
   readonly #timers = new Timers();
   readonly #snapshots = new SnapshotTaker();
+  readonly #listener: ContainerListener = {
+    release: (container) => this.#uppers.release(container),
+    onClaims: () => this.#snapshots.expire(),
+  };
   readonly #scheduled = new Map<TrackedContainer, { readonly timer: NodeJS.Timeout; readonly dueMs: number }>();
   readonly #looking = new Set<TrackedContainer>();
   readonly #departures: Departures;
@@ -90,7 +94,7 @@ export class RuntimeCollector implements ContainerCollector {
     this.#watch = deps.createWatch({
       onChange: (directory, changes) => this.#onDirectory(directory, changes),
       onExecute: (directory, path) => this.#onExecute(directory, path),
-      onMuted: (directory, count) => this.#updateTimed(this.#uppers.addMuted(directory, count)),
+      onMuted: (directory, count) => this.#updateAllTimed(this.#uppers.addMuted(directory, count)),
       onLost: () => this.#markAll(),
     });
     const listContainers = () => this.#containers.values();
@@ -135,11 +139,11 @@ export class RuntimeCollector implements ContainerCollector {
   }
 
   pending(): [string, number][] {
-    return listPending(this.#containers.values(), this.#deps.clock.monotonicMs());
+    return listPending(this.#containers, this.#deps.clock.monotonicMs());
   }
 
   oldestScanMs(): number {
-    return findOldestScanMs(this.#containers.values(), this.#deps.clock.monotonicMs());
+    return findOldestScanMs(this.#containers, this.#deps.clock.monotonicMs());
   }
 
   runtimes(): { name: string; version: string }[] {
@@ -201,7 +205,7 @@ export class RuntimeCollector implements ContainerCollector {
   #onDirectory(directory: string, changes: readonly PathChange[]): void {
     const containers = this.#uppers.add(directory, changes);
     for (const container of containers) this.#schedule(container);
-    this.#updateTimed(containers);
+    this.#updateAllTimed(containers);
     this.#proofs.check(directory);
   }
 
@@ -234,22 +238,26 @@ export class RuntimeCollector implements ContainerCollector {
   #sweep(): void {
     const nowMs = this.#deps.clock.monotonicMs();
     const { sweepMs, pollMs } = this.#deps;
-    for (const container of this.#containers.values()) {
-      const dueMs = this.#watch.works ? container.sweepAgeMs(sweepMs) : pollMs / 2;
+    const { works } = this.#watch;
+    // Each second, so that a step must cost nothing: an iterator would make an object for each.
+    this.#containers.forEach((container) => {
+      const dueMs = works ? container.sweepAgeMs(sweepMs) : pollMs / 2;
       if (container.timing.isWalkDue(nowMs, dueMs, container.isTimed)) this.#mark(container);
-    }
-    this.#updateTimed(this.#containers.values());
+      this.#updateTimed(container, nowMs);
+    });
   }
 
-  #updateTimed(containers: Iterable<TrackedContainer>): void {
+  #updateTimed(container: TrackedContainer, nowMs: number): void {
+    const isTimed = container.changes.isNoisy(nowMs);
+    if (isTimed === container.isTimed) return;
+    container.isTimed = isTimed;
+    container.invalidate();
+    this.#notify();
+  }
+
+  #updateAllTimed(containers: readonly TrackedContainer[]): void {
     const nowMs = this.#deps.clock.monotonicMs();
-    for (const container of containers) {
-      const isTimed = container.changes.isNoisy(nowMs);
-      if (isTimed === container.isTimed) continue;
-      container.isTimed = isTimed;
-      container.invalidate();
-      this.#notify();
-    }
+    for (const container of containers) this.#updateTimed(container, nowMs);
   }
 
   #markAll(): void {
@@ -338,7 +346,7 @@ export class RuntimeCollector implements ContainerCollector {
   async #update(record: ContainerRecord, imagesMoved: boolean): Promise<void> {
     const uid = formatUid(record);
     const known = this.#containers.get(uid);
-    const container = known ?? new TrackedContainer(record, this.#deps.clock.monotonicMs(), this.#uppers);
+    const container = known ?? new TrackedContainer(record, this.#deps.clock.monotonicMs(), this.#listener);
     this.#containers.set(uid, container);
     const outcome = await this.#look?.update(container, record, { isNew: known === undefined, imagesMoved });
     if (this.#closed || !this.#isTracked(container)) return;

@@ -5,12 +5,12 @@ import { SnapshotTaker } from './take-snapshot.ts';
 import { TrackedContainer } from './tracked-container.ts';
 
 function createWorld(...keys: string[]) {
+  const taker = new SnapshotTaker();
   const track = (key: string): [string, TrackedContainer] => [
     key,
-    new TrackedContainer(createRecord({ key, id: key }), 0),
+    new TrackedContainer(createRecord({ key, id: key }), 0, { onClaims: () => taker.expire() }),
   ];
   const containers = new Map(keys.map(track));
-  const taker = new SnapshotTaker();
   const take = (limits: string[] = [], lost: string[] = []) => taker.take(containers, () => [], limits, lost);
   return { containers, take, add: (key: string) => containers.set(...track(key)) };
 }

@@ -13,9 +13,18 @@ interface Taken {
   readonly snapshot: Omit<ContainerSnapshot, 'lost'>;
 }
 
-/** Takes snapshots of containers; while nothing of them changes, each is made of the very same parts as the last one. */
+/**
+ * Takes snapshots of containers; while nothing of them changes, each is made of the very same parts as the last one, and
+ * costs nothing for a container.
+ */
 export class SnapshotTaker {
   #last: Taken | undefined;
+  #isStale = true;
+
+  /** A claims-set may be another one than the last snapshot has, as `ContainerListener` tells. */
+  expire(): void {
+    this.#isStale = true;
+  }
 
   /** Gathers the claims-sets of all containers, the documents they name, and the index over them. */
   take(
@@ -24,7 +33,9 @@ export class SnapshotTaker {
     limits: readonly string[],
     lost: readonly string[],
   ): ContainerSnapshot {
-    if (this.#last === undefined || !isSame(this.#last, containers, listLayers, limits)) {
+    const isFresh = !this.#isStale && this.#last?.claims.size === containers.size && isEqual(this.#last.limits, limits);
+    this.#isStale = false;
+    if (this.#last === undefined || !(isFresh || isSame(this.#last, containers, listLayers, limits))) {
       this.#last = gather([...containers.values()].sort(byKey), listLayers, limits);
     }
     return { ...this.#last.snapshot, lost };
@@ -37,11 +48,15 @@ function isSame(
   listLayers: ListLayers,
   limits: readonly string[],
 ): boolean {
-  if (claims.size !== containers.size || limits.length !== before.length) return false;
+  if (claims.size !== containers.size) return false;
   for (const container of containers.values()) {
     if (claims.get(container) !== container.encodeClaims(listLayers)) return false;
   }
-  return limits.every((limit, at) => limit === before[at]);
+  return isEqual(before, limits);
+}
+
+function isEqual(before: readonly string[], limits: readonly string[]): boolean {
+  return limits.length === before.length && limits.every((limit, at) => limit === before[at]);
 }
 
 function gather(containers: readonly TrackedContainer[], listLayers: ListLayers, limits: readonly string[]): Taken {

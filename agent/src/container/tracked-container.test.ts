@@ -242,3 +242,23 @@ test('one of which no process ran since it was walked is walked less often, one 
   container.running.cgroup.now = { ...cgroup };
   assert.equal(container.sweepAgeMs(30_000), 30_000);
 });
+
+test('who listens is told when a container is new, claims something else, or runs again', () => {
+  let told = 0;
+  const container = new TrackedContainer(RECORD, 0, {
+    onClaims: () => {
+      told += 1;
+    },
+  });
+  const isTold = (act: () => void): boolean => {
+    const before = told;
+    act();
+    return told > before;
+  };
+  assert.equal(told, 1);
+  assert.ok(isTold(() => container.invalidate()));
+  assert.ok(!isTold(() => container.encodeClaims(() => [])));
+  assert.ok(isTold(() => container.onStart()));
+  assert.ok(!isTold(() => container.setRecord({ ...RECORD })));
+  assert.ok(isTold(() => container.setRecord({ ...RECORD, task: { pid: 8, status: 'running' } })));
+});

@@ -22,6 +22,14 @@ export interface ScannedState {
   readonly inventoryDigest: string | null;
 }
 
+/** Told of a container by itself. */
+export interface ContainerListener {
+  /** What waited in it is about to be looked at. */
+  release?(container: TrackedContainer): void;
+  /** It is new, its claims-set is made anew, or what was told of it counts differently. */
+  onClaims?(): void;
+}
+
 interface MountsSeen {
   readonly seenMs: number;
   readonly cgroup: ContainerGroup | undefined;
@@ -58,16 +66,19 @@ export class TrackedContainer {
   readonly told = new ToldState();
   /** The state of its cgroup before the last walk of everything. */
   walkedAs: ContainerGroup | undefined;
+  readonly #listener: ContainerListener;
   #claims: Document | undefined;
   #judged:
     | { readonly record: ContainerRecord; readonly rootfs: Rootfs | undefined; readonly reasons: string[] }
     | undefined;
   #starts = 0;
 
-  constructor(record: ContainerRecord, nowMs: number, uppers?: { release(container: TrackedContainer): void }) {
+  constructor(record: ContainerRecord, nowMs: number, listener: ContainerListener = {}) {
     this.#record = record;
-    this.changes = new ChangeSet(() => uppers?.release(this));
+    this.#listener = listener;
+    this.changes = new ChangeSet(() => listener.release?.(this));
     this.timing = new ScanTiming(nowMs);
+    listener.onClaims?.();
   }
 
   get record(): ContainerRecord {
@@ -91,6 +102,7 @@ export class TrackedContainer {
     this.hasExited = false;
     this.#starts += 1;
     this.told.clearEnd();
+    this.#listener.onClaims?.();
   }
 
   /** Asked for every round: found out anew with each record and root. */
@@ -127,6 +139,7 @@ export class TrackedContainer {
   /** Something changed of which the claims-set tells. */
   invalidate(): void {
     this.#claims = undefined;
+    this.#listener.onClaims?.();
   }
 
   /** Nothing runs in it, now or from the moment on that the runtime told. */
