@@ -66,7 +66,8 @@ export function createVerifierCore(deps: CoreDeps): VerifierCore {
   const { stores, log, now } = deps;
   const trust = () => deps.trust.current();
   const feed = createResultFeed();
-  const registry = createNodeRegistry({ ...stores, now, maxNodes: MAX_NODES });
+  const { maxRoundBytes } = deps.config;
+  const registry = createNodeRegistry({ ...stores, now, maxRoundBytes, maxNodes: MAX_NODES });
   // The queue begins to run only once something is added, and by then the rounds are there.
   const queue: ReappraisalQueue = createReappraisalQueue(
     (ueid) => conversation.rounds.reappraise(ueid),

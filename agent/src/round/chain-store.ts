@@ -129,11 +129,12 @@ export class ChainStore {
     });
   }
 
-  /** Writes what waits to be written. */
+  /** Writes what waits to be written. Where that fails, as on a disk that is gone, no more is lost than by a power cut. */
   async close(): Promise<void> {
-    await this.#alone(async () => {
+    const finish = async () => {
       if (this.#received !== undefined) await this.#write(undefined);
-    });
+    };
+    await this.#alone(finish).catch(() => undefined);
   }
 
   #alone(job: () => Promise<void>): Promise<void> {

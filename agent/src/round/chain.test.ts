@@ -74,6 +74,18 @@ test('a receipt is written with the next token; before that the token is sent on
   assert.equal(state.writes, writes + 1);
 });
 
+test('a disk that is gone keeps nobody from closing', async () => {
+  const state = new FakeStateDirectory();
+  const { chain } = await openStore(state);
+  await chain.add(record(0));
+  await chain.confirm(0);
+  state.failWrites = true;
+  await chain.close();
+  state.failWrites = false;
+  await chain.add(record(1));
+  assert.deepEqual((await openStore(state)).chain.chain, chain.chain);
+});
+
 test('calls that come while a slow disk still writes are carried out one after another', async () => {
   const state = new FakeStateDirectory();
   const { chain } = await openStore(state);

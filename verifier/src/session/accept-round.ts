@@ -147,10 +147,16 @@ async function collectContent(
     const resolved = deps.resolver.resolve(round.token.claims, source);
     const open = resolved.missing.filter(({ digest }) => !asked.has(digest));
     const { maxRoundBytes } = deps;
-    const chosen = chooseContent(open, { maxRoundBytes, carriedBytes: countBytes(round) });
-    if (chosen.length === 0) return resolved;
+    const { contentAllowance: allowance } = state;
+    const chosen = chooseContent(open, { maxRoundBytes, carriedBytes: countBytes(round), allowance });
+    if (chosen.length === 0) {
+      allowance.note(open);
+      return resolved;
+    }
     for (const { digest } of chosen) asked.add(digest);
-    addBlobs(round.contents, await ask.content(round.token.evidenceId, chosen), maxRoundBytes);
+    const given = await ask.content(round.token.evidenceId, chosen);
+    allowance.spend(given.reduce((sum, { content }) => sum + content.length, 0));
+    addBlobs(round.contents, given, maxRoundBytes);
   }
 }
 

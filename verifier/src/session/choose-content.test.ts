@@ -3,9 +3,19 @@ import { test } from 'node:test';
 import { chooseContent } from './choose-content.ts';
 import type { MissingContent } from './resolve-evidence.ts';
 
-const item = (digest: string, bytes: number): MissingContent => ({ digest, bytes });
-const choose = (missing: readonly MissingContent[], carriedBytes = 0) =>
-  chooseContent(missing, { maxRoundBytes: 1_000, carriedBytes }).map(({ digest }) => digest);
+/** Sizes of these tests in bytes: what is small is another matter. */
+const UNIT = 1_000_000;
+const item = (digest: string, units: number): MissingContent => ({ digest, bytes: units * UNIT });
+const choose = (
+  missing: readonly MissingContent[],
+  carriedUnits = 0,
+  { left = 1_000, overdue = [] }: { left?: number; overdue?: string[] } = {},
+) => {
+  const allowance = { left: () => left * UNIT, isOverdue: (digest: string) => overdue.includes(digest) };
+  return chooseContent(missing, { maxRoundBytes: 1_000 * UNIT, carriedBytes: carriedUnits * UNIT, allowance }).map(
+    ({ digest }) => digest,
+  );
+};
 
 test('the smallest come first, and what does not fit beside them is left out', () => {
   const missing = [item('large', 700), item('set', 0), item('small', 50), item('huge', 2_000), item('other', 100)];
@@ -21,8 +31,29 @@ test('a quarter stays for the logs, and what came already counts', () => {
   assert.deepEqual(choose([item('set', 0)], 760), []);
 });
 
+test('no more is asked for than the kube node may bring, and nothing where it may bring nothing', () => {
+  const log: MissingContent = { digest: 'log', bytes: 400 * UNIT, isBootLog: true };
+  assert.deepEqual(choose([item('a', 300), item('b', 300)], 0, { left: 500 }), ['a']);
+  assert.deepEqual(choose([item('a', 300), log], 0, { left: 100 }), ['log']);
+  assert.deepEqual(choose([item('set', 0), log], 0, { left: 0 }), []);
+});
+
+test('what is small waits for nothing but room', () => {
+  const small = { digest: 'small', bytes: 16 * 1024 };
+  const missing = [item('old', 500), { digest: 'larger', bytes: 16 * 1024 + 1 }, small];
+  assert.deepEqual(choose(missing, 0, { left: 400, overdue: ['old'] }), ['small']);
+  assert.deepEqual(choose(missing, 0, { left: 0.01, overdue: ['old'] }), []);
+});
+
+test('what earlier rounds had no room for comes before what is new, which does not take the room it waits for', () => {
+  const missing = [item('old', 500), item('new', 100), item('older', 200)];
+  assert.deepEqual(choose(missing, 0, { overdue: ['old', 'older'] }), ['older', 'old']);
+  assert.deepEqual(choose(missing, 0, { left: 400, overdue: ['old', 'older'] }), ['older']);
+  assert.deepEqual(choose(missing, 0, { left: 400, overdue: ['older'] }), ['older', 'new']);
+});
+
 test('the boot event log is asked for before anything of a container, however much there is of that', () => {
-  const log: MissingContent = { digest: 'log', bytes: 400, isBootLog: true };
+  const log: MissingContent = { digest: 'log', bytes: 400 * UNIT, isBootLog: true };
   const many = Array.from({ length: 20 }, (_, at) => item(`${at}`, 100));
   assert.deepEqual(choose([...many, log]), ['log', '0', '1', '2']);
   assert.deepEqual(choose([item('a', 1), log], 900), ['log']);

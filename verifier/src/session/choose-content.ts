@@ -1,25 +1,53 @@
+import type { ContentAllowance } from './content-allowance.ts';
 import type { MissingContent } from './resolve-evidence.ts';
 
 /** Of what a round may carry; the rest is left to the logs, which are the kube node's own. */
 const CONTENT_SHARE = 3 / 4;
+/** Such as a claims-set: without it nothing is known of a container, and it takes next to nothing. */
+const SMALL_BYTES = 16 * 1024;
+
+export interface ContentRoom {
+  /** What a round may carry, and what this one carries already. */
+  readonly maxRoundBytes: number;
+  readonly carriedBytes: number;
+  /** What the kube node may bring now. */
+  readonly allowance: Pick<ContentAllowance, 'left' | 'isOverdue'>;
+}
+
+/** Bytes of content that a round may carry at most. */
+export function shareOfContent(maxRoundBytes: number): number {
+  return Math.floor(maxRoundBytes * CONTENT_SHARE);
+}
+
+/** Whether content of this size never waits behind what is overdue. */
+export function isSmall(bytes: number): boolean {
+  return bytes <= SMALL_BYTES;
+}
 
 /**
- * What of missing content to ask for in a round that may carry so many bytes and carries some already, by the sizes that the
- * claims tell. The boot event log comes first, then the smallest, so that much in one container keeps out neither the kube
- * node's own evidence nor the other containers'. The rest stays missing in this round; the next one asks again.
+ * What of missing content to ask for, by the sizes that the claims tell. The boot event log comes first and what is small, then
+ * what earlier rounds had no room for, then the smallest, so that much in one container, or other content of it in each round, keeps out
+ * neither the kube node's own evidence nor the other containers'. The rest stays missing in this round; the next one asks again.
  */
 export function chooseContent(
   missing: readonly MissingContent[],
-  { maxRoundBytes, carriedBytes }: { readonly maxRoundBytes: number; readonly carriedBytes: number },
+  { maxRoundBytes, carriedBytes, allowance }: ContentRoom,
 ): MissingContent[] {
-  let left = Math.floor(maxRoundBytes * CONTENT_SHARE) - carriedBytes;
-  return missing.toSorted(compareRank).filter(({ bytes, isBootLog }) => {
-    const isChosen = isBootLog === true || bytes <= left;
-    if (isChosen) left -= bytes;
-    return isChosen;
+  const allowed = allowance.left();
+  if (allowed <= 0) return [];
+  let left = Math.min(shareOfContent(maxRoundBytes) - carriedBytes, allowed);
+  const ranked = missing.map((item) => ({ item, rank: rankOf(item, allowance) }));
+  ranked.sort((a, b) => a.rank - b.rank || a.item.bytes - b.item.bytes);
+  return ranked.flatMap(({ item }) => {
+    const isChosen = item.isBootLog === true || item.bytes <= left;
+    // Room is kept for what waited longer, until there is enough of it.
+    if (isChosen || allowance.isOverdue(item.digest)) left -= item.bytes;
+    return isChosen ? [item] : [];
   });
 }
 
-function compareRank(a: MissingContent, b: MissingContent): number {
-  return Number(b.isBootLog === true) - Number(a.isBootLog === true) || a.bytes - b.bytes;
+function rankOf({ digest, bytes, isBootLog }: MissingContent, allowance: ContentRoom['allowance']): number {
+  if (isBootLog === true) return 0;
+  if (isSmall(bytes)) return 1;
+  return allowance.isOverdue(digest) ? 2 : 3;
 }

@@ -13,6 +13,7 @@ import type { ChainHead, ChainStore } from '../store/chain-store.ts';
 import type { ContentStore } from '../store/content-store.ts';
 import type { EnrolledNode, EnrolmentStore } from '../store/enrolment-store.ts';
 import type { MeasuredFileStore, MeasuredState } from '../store/measured-file-store.ts';
+import { type ContentAllowance, createContentAllowance } from './content-allowance.ts';
 import type { RememberedAgent } from './join-measured.ts';
 
 /** What is known of one kube node, kept so that an unchanged one costs no read. */
@@ -31,6 +32,8 @@ export interface NodeState {
   measured: MeasuredState | undefined;
   /** What it may have replayed of IMA lists, with what it used up in this process. */
   readonly imaAllowance: ReplayAllowance;
+  /** What it may bring of content, with what it used up in this process. */
+  readonly contentAllowance: ContentAllowance;
   /** What was concluded last about its agent's files. */
   agent: RememberedAgent | undefined;
   /** The evidence that the standing result rests on; undefined before the first one of this process. */
@@ -65,6 +68,8 @@ export interface NodeRegistryDeps {
   readonly measuredFiles: Pick<MeasuredFileStore, 'findState'>;
   /** Milliseconds since 1970. */
   readonly now: () => number;
+  /** What a round may carry. */
+  readonly maxRoundBytes: number;
   /** Kube nodes that are kept; the one that was used longest ago goes first. */
   readonly maxNodes: number;
 }
@@ -139,6 +144,7 @@ function load(ueid: string, deps: NodeRegistryDeps): NodeState | undefined {
     bootSession: deps.bootSessions.findSession(ueid),
     measured: deps.measuredFiles.findState(ueid),
     imaAllowance: createReplayAllowance(deps.now),
+    contentAllowance: createContentAllowance(deps.maxRoundBytes, deps.now),
     agent: undefined,
     standing: undefined,
     published: undefined,
