@@ -46,6 +46,19 @@ test('a container that changed, came or left, and another limit, are in the next
   assert.deepEqual(take().index.limits, []);
 });
 
+test('a claims-set that cannot be made leaves no snapshot, the next time neither', () => {
+  const { containers, take } = createWorld('a');
+  take();
+  const container = containers.get('a') ?? assert.fail();
+  container.failure = 'scan:time'.padEnd(100_000, '!');
+  container.invalidate();
+  assert.throws(() => take());
+  assert.throws(() => take());
+  container.failure = 'scan:time';
+  container.invalidate();
+  take();
+});
+
 test('claims that somebody else had made anew in between are not missed', () => {
   const { containers, take } = createWorld('a');
   const before = take();

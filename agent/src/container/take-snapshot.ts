@@ -34,10 +34,11 @@ export class SnapshotTaker {
     lost: readonly string[],
   ): ContainerSnapshot {
     const isFresh = !this.#isStale && this.#last?.claims.size === containers.size && isEqual(this.#last.limits, limits);
-    this.#isStale = false;
     if (this.#last === undefined || !(isFresh || isSame(this.#last, containers, listLayers, limits))) {
       this.#last = gather([...containers.values()].sort(byKey), listLayers, limits);
     }
+    // Not before: where a claims-set cannot be made there is no snapshot, now or the next time.
+    this.#isStale = false;
     return { ...this.#last.snapshot, lost };
   }
 }

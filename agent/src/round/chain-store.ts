@@ -124,8 +124,8 @@ export class ChainStore {
       const { unsent, lost } = this.#chain;
       if (next.unsent.length === unsent.length && next.lost.length === lost.length) return;
       this.#chain = next;
-      this.#received = Math.max(this.#received ?? 0, seq);
-      if (next.lost.length < lost.length) await this.#write(undefined);
+      if (next.lost.length < lost.length) await this.#write({ event: 'received', seq });
+      else this.#received = Math.max(this.#received ?? 0, seq);
     });
   }
 

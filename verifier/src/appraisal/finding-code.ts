@@ -94,7 +94,9 @@ export const FINDING_RULES = {
     'The list of containers was not compared with an API server: a hidden container would not be seen.',
   ),
   // Claims as such, for a kube node or a container.
-  CLAIMS_MISSING: undecided('A claims-set or blob that the evidence names could not be had.'),
+  CLAIMS_MISSING: undecided(
+    'A claims-set or blob that the evidence names could not be had, or there was no room for it in this round.',
+  ),
   CLAIMS_MALFORMED: undecided('A claims-set or blob that the evidence names was refused by its parser.'),
   CLAIMS_IDENTITY: contraindicated('A claims-set names another kind, container or kube node than the evidence says.'),
   // Containers: what can be said at all.
