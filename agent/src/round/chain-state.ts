@@ -41,10 +41,14 @@ export function createChain(chain: string, owner: string): ChainState {
   return { chain, owner, head: undefined, unsent: [], lost: [] };
 }
 
-/** The state after a token was made. */
-export function addRecord(state: ChainState, record: RoundRecord): ChainState {
+/** The state after a token was made. It declares `declared`, all losses unless said; one that came later is for the next one. */
+export function addRecord(state: ChainState, record: RoundRecord, declared = state.lost): ChainState {
   const head = { seq: record.seq, evidenceId: record.evidenceId };
-  return { ...state, head, unsent: [...state.unsent, record] };
+  const isLate = (loss: ChainLoss) => loss.declaredIn <= record.seq && !declared.includes(loss);
+  const lost = state.lost.some(isLate)
+    ? state.lost.map((loss) => (isLate(loss) ? { ...loss, declaredIn: record.seq + 1 } : loss))
+    : state.lost;
+  return { ...state, head, unsent: [...state.unsent, record], lost };
 }
 
 /** The state after a Verifier's receipt: that token and those before it are done, and with them the losses they declared. */

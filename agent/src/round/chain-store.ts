@@ -71,17 +71,21 @@ export class ChainStore {
     });
   }
 
-  /** Appends a token to the chain, dropping the least important where the spool is full. */
-  async add(record: RoundRecord): Promise<void> {
-    await this.#alone(() => this.#add(record));
+  /**
+   * Appends a token to the chain, dropping the least important where the spool is full. `declared`: the losses of the
+   * chain that it tells of, all of them unless said.
+   */
+  async add(record: RoundRecord, declared?: ChainState['lost']): Promise<void> {
+    await this.#alone(() => this.#add(record, declared));
   }
 
-  async #add(record: RoundRecord): Promise<void> {
+  async #add(record: RoundRecord, declared: ChainState['lost'] | undefined): Promise<void> {
     const { seq, kind, kid, token } = record;
     const before = this.#chain;
-    this.#chain = addRecord(before, record);
+    this.#chain = addRecord(before, record, declared);
     try {
-      await this.#write({ event: 'token', seq, kind, kid, token });
+      const areMoved = this.#chain.lost !== before.lost;
+      await this.#write(areMoved ? undefined : { event: 'token', seq, kind, kid, token });
     } catch (error) {
       this.#chain = before;
       throw error;

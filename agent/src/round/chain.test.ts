@@ -22,7 +22,7 @@ function openStore(state: FakeStateDirectory, owner = OWNER) {
 }
 
 function chainOf(records: RoundRecord[]): ChainState {
-  return records.reduce(addRecord, createChain('c'.repeat(22), OWNER));
+  return records.reduce((state, each) => addRecord(state, each), createChain('c'.repeat(22), OWNER));
 }
 
 test('a chain begins once and goes on in another run', async () => {
@@ -72,6 +72,24 @@ test('a receipt is written with the next token; before that the token is sent on
   assert.deepEqual(parseChainJournal(state.files.get('chain.journal') ?? Buffer.alloc(0)), chain.chain);
   await chain.close();
   assert.equal(state.writes, writes + 1);
+});
+
+test('a loss that came while a token was made is declared by the next one, and not forgotten with a receipt before', async () => {
+  const state = new FakeStateDirectory();
+  const { chain } = await openStore(state);
+  for (const seq of [0, 1, 2]) await chain.add(record(seq));
+  await chain.giveUp(record(0));
+  const declared = chain.chain.lost;
+  await chain.giveUp(record(2));
+  await chain.add(record(3), declared);
+  const late = { from: 2, to: 2, kind: 'change', declaredIn: 4 };
+  assert.deepEqual(chain.chain.lost, [{ from: 0, to: 0, kind: 'change', declaredIn: 3 }, late]);
+  assert.deepEqual((await openStore(state)).chain.chain, chain.chain);
+  await chain.confirm(3);
+  assert.deepEqual(chain.chain.lost, [late]);
+  await chain.add(record(4), chain.chain.lost);
+  await chain.confirm(4);
+  assert.deepEqual(chain.chain.lost, []);
 });
 
 test('a disk that is gone keeps nobody from closing', async () => {

@@ -59,10 +59,11 @@ export class RoundEngine {
     const { head } = chain.chain;
     const seq = head === undefined ? 0 : head.seq + 1;
     const place = { chain: chain.chain.chain, seq, prev: head?.evidenceId ?? null };
-    const { token, kid } = await this.#seal(claims, nonces, place, chain.chain.lost);
+    const { lost } = chain.chain;
+    const { token, kid } = await this.#seal(claims, nonces, place, lost);
     const kind = this.#chooseKind(claims, reason);
     const record: RoundRecord = { seq, kind, kid, token, evidenceId: computeEvidenceId(token) };
-    await chain.add(record);
+    await chain.add(record, lost);
     this.#lastContent = claims.content;
     return { record, nonces, content: claims.content };
   }
