@@ -8,13 +8,14 @@ import { appraiseEvidence, type EvidenceParts, mergeCodes } from './appraise-evi
 import type { Ask } from './ask-for-content.ts';
 import { chooseContent } from './choose-content.ts';
 import { type ConcludedLogs, concludeLogs } from './conclude-logs.ts';
+import { admitContents, listOwnDigests } from './content-allowance.ts';
 import { findAgentRoot, joinMeasured, saveMeasured } from './join-measured.ts';
 import { judgeBootSession } from './judge-boot-session.ts';
 import { type ChainJudgement, judgeChain } from './judge-chain.ts';
 import type { NodeState } from './node-registry.ts';
 import { addBlobs, countBytes, type UnverifiedRound } from './parse-round.ts';
 import { announce, loadStanding, recordIncidents } from './reappraise.ts';
-import type { ResolvedEvidence } from './resolve-evidence.ts';
+import type { MissingContent, ResolvedEvidence } from './resolve-evidence.ts';
 import type { RoundDeps } from './round-deps.ts';
 import { checkEnrolment, type VerifiedRound } from './verify-round.ts';
 
@@ -143,20 +144,26 @@ async function collectContent(
     read: (digest: string) => round.contents.get(digest) ?? deps.contents.readContent(ueid, digest),
   };
   const asked = new Set<string>();
+  const lacking: MissingContent[] = [];
   for (;;) {
     const resolved = deps.resolver.resolve(round.token.claims, source);
     const open = resolved.missing.filter(({ digest }) => !asked.has(digest));
     const { maxRoundBytes } = deps;
     const { contentAllowance: allowance } = state;
-    const chosen = chooseContent(open, { maxRoundBytes, carriedBytes: countBytes(round), allowance });
+    const own = open.length === 0 ? new Set<string>() : listOwnDigests(round.token.claims);
+    const chosen = chooseContent(open, { maxRoundBytes, carriedBytes: countBytes(round), allowance, own });
     if (chosen.length === 0) {
-      allowance.note(open);
+      allowance.note([...open, ...lacking]);
       return resolved;
     }
-    for (const { digest } of chosen) asked.add(digest);
-    const given = await ask.content(round.token.evidenceId, chosen);
-    allowance.spend(given.reduce((sum, { content }) => sum + content.length, 0));
-    addBlobs(round.contents, given, maxRoundBytes);
+    for (const { digest, isBootLog } of chosen) {
+      asked.add(digest);
+      if (isBootLog === true) own.add(digest);
+    }
+    // What is here already was spent for; sizes of claims-sets are told by nobody before.
+    const known = new Set([...state.contents, ...round.contents.keys()]);
+    addBlobs(round.contents, await ask.content(round.token.evidenceId, chosen), maxRoundBytes);
+    lacking.push(...admitContents(round.contents, { known, own }, allowance));
   }
 }
 

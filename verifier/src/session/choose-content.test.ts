@@ -11,8 +11,13 @@ const choose = (
   carriedUnits = 0,
   { left = 1_000, overdue = [] }: { left?: number; overdue?: string[] } = {},
 ) => {
-  const allowance = { left: () => left * UNIT, isOverdue: (digest: string) => overdue.includes(digest) };
-  return chooseContent(missing, { maxRoundBytes: 1_000 * UNIT, carriedBytes: carriedUnits * UNIT, allowance }).map(
+  const allowance = {
+    left: () => left * UNIT,
+    leftForOwn: () => (left + 250) * UNIT,
+    isOverdue: (digest: string) => overdue.includes(digest),
+  };
+  const own = new Set(['index']);
+  return chooseContent(missing, { maxRoundBytes: 1_000 * UNIT, carriedBytes: carriedUnits * UNIT, allowance, own }).map(
     ({ digest }) => digest,
   );
 };
@@ -35,7 +40,15 @@ test('no more is asked for than the kube node may bring, and nothing where it ma
   const log: MissingContent = { digest: 'log', bytes: 400 * UNIT, isBootLog: true };
   assert.deepEqual(choose([item('a', 300), item('b', 300)], 0, { left: 500 }), ['a']);
   assert.deepEqual(choose([item('a', 300), log], 0, { left: 100 }), ['log']);
-  assert.deepEqual(choose([item('set', 0), log], 0, { left: 0 }), []);
+  assert.deepEqual(choose([item('set', 0)], 0, { left: 0 }), []);
+});
+
+test("what is the kube node's own has room of its own, whatever containers brought", () => {
+  const log: MissingContent = { digest: 'log', bytes: 4 * UNIT, isBootLog: true };
+  const missing = [item('set', 0), item('a', 300), item('index', 0), log];
+  assert.deepEqual(choose(missing, 0, { left: 0 }), ['index', 'log']);
+  assert.deepEqual(choose(missing, 0, { left: -249, overdue: ['a'] }), ['index', 'log']);
+  assert.deepEqual(choose(missing, 0, { left: -250 }), []);
 });
 
 test('what is small waits for nothing but room', () => {

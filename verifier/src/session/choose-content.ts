@@ -11,7 +11,9 @@ export interface ContentRoom {
   readonly maxRoundBytes: number;
   readonly carriedBytes: number;
   /** What the kube node may bring now. */
-  readonly allowance: Pick<ContentAllowance, 'left' | 'isOverdue'>;
+  readonly allowance: Pick<ContentAllowance, 'left' | 'leftForOwn' | 'isOverdue'>;
+  /** Digests of the claims-sets that the token itself names. */
+  readonly own: ReadonlySet<string>;
 }
 
 /** Bytes of content that a round may carry at most. */
@@ -25,29 +27,28 @@ export function isSmall(bytes: number): boolean {
 }
 
 /**
- * What of missing content to ask for, by the sizes that the claims tell. The boot event log comes first and what is small, then
+ * What of missing content to ask for, by the sizes that the claims tell. What is the kube node's own comes first, then what is small, then
  * what earlier rounds had no room for, then the smallest, so that much in one container, or other content of it in each round, keeps out
  * neither the kube node's own evidence nor the other containers'. The rest stays missing in this round; the next one asks again.
  */
 export function chooseContent(
   missing: readonly MissingContent[],
-  { maxRoundBytes, carriedBytes, allowance }: ContentRoom,
+  { maxRoundBytes, carriedBytes, allowance, own }: ContentRoom,
 ): MissingContent[] {
   const allowed = allowance.left();
-  if (allowed <= 0) return [];
   let left = Math.min(shareOfContent(maxRoundBytes) - carriedBytes, allowed);
-  const ranked = missing.map((item) => ({ item, rank: rankOf(item, allowance) }));
+  const isOwn = ({ digest, isBootLog }: MissingContent) => isBootLog === true || own.has(digest);
+  const ranked = missing.map((item) => ({ item, rank: isOwn(item) ? 0 : rankOf(item, allowance) }));
   ranked.sort((a, b) => a.rank - b.rank || a.item.bytes - b.item.bytes);
   return ranked.flatMap(({ item }) => {
-    const isChosen = item.isBootLog === true || item.bytes <= left;
+    const isChosen = isOwn(item) ? allowance.leftForOwn() > 0 : allowed > 0 && item.bytes <= left;
     // Room is kept for what waited longer, until there is enough of it.
     if (isChosen || allowance.isOverdue(item.digest)) left -= item.bytes;
     return isChosen ? [item] : [];
   });
 }
 
-function rankOf({ digest, bytes, isBootLog }: MissingContent, allowance: ContentRoom['allowance']): number {
-  if (isBootLog === true) return 0;
+function rankOf({ digest, bytes }: MissingContent, allowance: ContentRoom['allowance']): number {
   if (isSmall(bytes)) return 1;
   return allowance.isOverdue(digest) ? 2 : 3;
 }

@@ -1,10 +1,13 @@
+import { decodeSubmoduleDigest, type SubmoduleName, type TokenClaims } from '@holdfast/evidence';
 import { isSmall, shareOfContent } from './choose-content.ts';
 import type { MissingContent } from './resolve-evidence.ts';
 
 /** What one kube node may bring of content that the verifier does not have, whatever streams it has. */
 export interface ContentAllowance {
-  /** Bytes that it may bring now. */
+  /** Bytes that it may bring now; no content of a container is taken beyond that. */
   left(): number;
+  /** The same for what is the kube node's own: a quarter of a round is kept for it, whatever containers bring. */
+  leftForOwn(): number;
   spend(bytes: number): void;
   /** What the last round that was resolved went without for lack of room. */
   note(lacking: readonly MissingContent[]): void;
@@ -16,6 +19,7 @@ export interface ContentAllowance {
 
 /** Within this time a whole round's content may be brought anew. */
 const PERIOD_MS = 120_000;
+const OWN_SHARE = 1 / 4;
 
 /**
  * Creates the allowance of a kube node: as much as a round may carry at once, as when it is seen first, and from then on
@@ -38,6 +42,10 @@ export function createContentAllowance(maxRoundBytes: number, now: () => number)
       refill();
       return Math.floor(left);
     },
+    leftForOwn: () => {
+      refill();
+      return Math.floor(left + maxRoundBytes * OWN_SHARE);
+    },
     spend: (bytes) => {
       refill();
       left -= bytes;
@@ -53,21 +61,37 @@ export function createContentAllowance(maxRoundBytes: number, now: () => number)
   };
 }
 
+const SUBMODULES: readonly SubmoduleName[] = ['host', 'boot', 'ima', 'kernel', 'containers'];
+
+/** Digests (hex) of the claims-sets that a token itself names. */
+export function listOwnDigests({ submods }: Pick<TokenClaims, 'submods'>): Set<string> {
+  return new Set(SUBMODULES.map((name) => decodeSubmoduleDigest(submods, name).toString('hex')));
+}
+
 /**
- * Takes out of what came with a round what the allowance has no room for beside what is overdue, the largest first, and
- * spends the rest; what is known already is free. What was taken out counts as missing, and comes with later rounds.
+ * Takes out of what came what the allowance has no room for beside what is overdue, the largest first, and
+ * spends the rest; what is known already is free. What was taken out counts as missing, and comes with later rounds; it is
+ * given back. `own` are digests of what is the kube node's own.
  */
 export function admitContents(
   contents: Map<string, Buffer>,
-  known: ReadonlySet<string>,
+  { known, own }: { readonly known: ReadonlySet<string>; readonly own: ReadonlySet<string> },
   allowance: ContentAllowance,
-): void {
+): MissingContent[] {
   const unknown = [...contents].filter(([digest]) => !known.has(digest));
-  if (unknown.length === 0) return;
+  if (unknown.length === 0) return [];
   const kept = allowance.overdueBytes();
-  for (const [digest, { length }] of unknown.sort(([, a], [, b]) => a.length - b.length)) {
-    const room = allowance.left() - (isSmall(length) || allowance.isOverdue(digest) ? 0 : kept);
-    if (length > room) contents.delete(digest);
-    else allowance.spend(length);
+  const hasRoom = (digest: string, bytes: number): boolean => {
+    if (own.has(digest)) return allowance.leftForOwn() > 0;
+    return bytes <= allowance.left() - (isSmall(bytes) || allowance.isOverdue(digest) ? 0 : kept);
+  };
+  const lacking: MissingContent[] = [];
+  for (const [digest, { length: bytes }] of unknown.sort(([, a], [, b]) => a.length - b.length)) {
+    if (hasRoom(digest, bytes)) allowance.spend(bytes);
+    else {
+      contents.delete(digest);
+      lacking.push({ digest, bytes });
+    }
   }
+  return lacking;
 }

@@ -2,7 +2,7 @@ import type { Evidence } from '@holdfast/proto';
 import { VerifierError } from '../verifier-error.ts';
 import { acceptRound, type RoundReply } from './accept-round.ts';
 import type { Ask } from './ask-for-content.ts';
-import { admitContents } from './content-allowance.ts';
+import { admitContents, listOwnDigests } from './content-allowance.ts';
 import { parseRound } from './parse-round.ts';
 import { reappraise } from './reappraise.ts';
 import type { RoundDeps } from './round-deps.ts';
@@ -27,7 +27,10 @@ export function createRoundProcessor(deps: RoundDeps): RoundProcessor {
       if (state === undefined) throw new VerifierError('ERR_VERIFIER_NOT_ENROLLED', 'this kube node is not enrolled');
       const verified = verifyRound(round.token, state, arrival, deps);
       // Only now: what somebody else sent in its name takes nothing from a kube node.
-      if (verified.fresh) admitContents(round.contents, state.contents, state.contentAllowance);
+      if (verified.fresh && round.contents.size > 0) {
+        const own = listOwnDigests(round.token.claims);
+        admitContents(round.contents, { known: state.contents, own }, state.contentAllowance);
+      }
       for (let race = 0; race < MAX_RACES; race += 1) {
         const reply = await acceptRound(state, round, verified, ask, deps);
         if (reply !== 'lost race') return reply;
