@@ -205,7 +205,8 @@ async function openRounds(
     { state, randomBytes, onBegun: (reason) => log.warn('chain begun', { reason }) },
     owner,
   );
-  closers.push(() => chain.close());
+  // A token may then be sent once more by the next run: nothing that should keep an agent from stopping.
+  closers.push(() => chain.close().catch((error: unknown) => log.warn('receipts not written', describeError(error))));
   const { kubeNode, heartbeatMs, image = null } = config;
   const hub = new ConversationHub({
     chain,

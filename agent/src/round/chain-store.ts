@@ -133,12 +133,11 @@ export class ChainStore {
     });
   }
 
-  /** Writes what waits to be written. Where that fails, as on a disk that is gone, no more is lost than by a power cut. */
+  /** Writes what waits to be written. Where that rejects, as on a disk that is gone, no more is lost than by a power cut. */
   async close(): Promise<void> {
-    const finish = async () => {
+    await this.#alone(async () => {
       if (this.#received !== undefined) await this.#write(undefined);
-    };
-    await this.#alone(finish).catch(() => undefined);
+    });
   }
 
   #alone(job: () => Promise<void>): Promise<void> {

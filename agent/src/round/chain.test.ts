@@ -92,13 +92,13 @@ test('a loss that came while a token was made is declared by the next one, and n
   assert.deepEqual(chain.chain.lost, []);
 });
 
-test('a disk that is gone keeps nobody from closing', async () => {
+test('a disk that is gone when it is closed is told, and costs no token', async () => {
   const state = new FakeStateDirectory();
   const { chain } = await openStore(state);
   await chain.add(record(0));
   await chain.confirm(0);
   state.failWrites = true;
-  await chain.close();
+  await assert.rejects(chain.close(), /no space/);
   state.failWrites = false;
   await chain.add(record(1));
   assert.deepEqual((await openStore(state)).chain.chain, chain.chain);
